@@ -1,0 +1,91 @@
+{{- /*
+vllm-inference.facts: every number and name that follows from the values, computed once, as YAML.
+Templates, guards and NOTES read it, so that they cannot disagree. Seconds and counts are integers:
+read them with `int`, since fromYaml makes floats.
+*/ -}}
+{{- define "vllm-inference.facts" -}}
+{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $v := .Values -}}
+{{- $life := $v.lifecycle -}}
+{{- $strategy := $v.strategy -}}
+{{- $autoscaled := $llm.components.autoscaling -}}
+{{- $replicas := kindIs "invalid" $v.replicas | ternary $llm.replicas.min $v.replicas | int -}}
+{{- $most := $replicas -}}
+{{- if $autoscaled -}}
+{{- $most = $llm.replicas.max | default $llm.replicas.min | int -}}
+{{- end -}}
+{{- $gpus := mul (int $v.engine.parallelism.tensor) (int $v.engine.parallelism.pipeline) | int -}}
+{{- $canary := eq $v.workload "Rollout" -}}
+{{- $routed := and $canary (ne $v.trafficRouter "none") -}}
+{{- $steps := include "vllm-inference.steps" . | fromYamlArray -}}
+{{- /* Pods at the peak of an update. Routed: stable stays whole while the canary grows to full size; with
+dynamicStableScale stable shrinks one step behind; without a router the surge is all there is. */ -}}
+{{- $peak := add $most (int $strategy.maxSurge) | int -}}
+{{- if and $routed (not $strategy.dynamicStableScale) -}}
+{{- $peak = mul 2 $most | int -}}
+{{- else if $routed -}}
+{{- $peak = $most -}}
+{{- $before := 0 -}}
+{{- range concat $steps (list (dict "setWeight" 100)) -}}
+{{- if hasKey . "setWeight" -}}
+{{- $up := divf (mulf .setWeight $most) 100 | ceil | int -}}
+{{- $left := divf (mulf (subf 100 $before) $most) 100 | ceil | int -}}
+{{- $peak = max $peak (add $up $left) | int -}}
+{{- $before = .setWeight -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $source := $llm.model.source -}}
+{{- $scheme := regexFind "^[a-z]+" $source -}}
+{{- $path := regexReplaceAll "^[a-z]+://" $source "" -}}
+{{- $startup := mul 2 (int $life.loadSeconds) | int -}}
+{{- $registry := $v.image.registry | default $llm.environment.registry -}}
+{{- $image := printf "%s:%s" $v.image.repository ($v.image.tag | default (printf "v%s" $v.engine.version)) -}}
+{{- with $registry -}}
+{{- $image = printf "%s/%s" . $image -}}
+{{- end -}}
+{{- with $v.image.digest -}}
+{{- $image = printf "%s@%s" $image . -}}
+{{- end -}}
+{{- $host := $v.route.host -}}
+{{- if and (not $host) $llm.environment.domain -}}
+{{- $host = printf "%s.%s" .Release.Name $llm.environment.domain -}}
+{{- end -}}
+autoscaled: {{ $autoscaled }}
+replicas: {{ $replicas }}
+mostReplicas: {{ $most }}
+gpusPerReplica: {{ $gpus }}
+peakReplicas: {{ $peak }}
+peakGpus: {{ mul $peak $gpus }}
+canary: {{ $canary }}
+routed: {{ $routed }}
+startupSeconds: {{ $startup }}
+progressDeadlineSeconds: {{ add $startup (int $life.imagePullSeconds) (int $strategy.deadlineMarginSeconds) }}
+{{- /* preStop counts inside the grace period; 10 s are for the engine to close after the last stream. */}}
+graceSeconds: {{ add (int $life.preStopSeconds) (int $life.longestStreamSeconds) 10 }}
+{{- /* Stable pods outlive the last stream that a router may still have given them. */}}
+scaleDownDelaySeconds: {{ add (int $life.preStopSeconds) (int $life.longestStreamSeconds) 15 }}
+scheme: {{ $scheme | quote }}
+claim: {{ eq $scheme "pvc" | ternary (first (splitList "/" $path)) "" | quote }}
+{{- if eq $scheme "pvc" }}
+modelArgument: {{ printf "/models/%s" (rest (splitList "/" $path) | join "/") | trimSuffix "/" | quote }}
+{{- else }}
+modelArgument: {{ $path | quote }}
+{{- end }}
+offline: {{ ne $scheme "hf" }}
+image: {{ $image | quote }}
+host: {{ $host | quote }}
+{{- end -}}
+
+{{- /* vllm-inference.steps: the canary's steps as a YAML list; the user's, or the default ones. */ -}}
+{{- define "vllm-inference.steps" -}}
+{{- with .Values.strategy.steps -}}
+{{ toYaml . }}
+{{- else -}}
+- setWeight: 10
+- pause: {duration: {{ .Values.strategy.pause | toJson }}}
+- setWeight: 50
+- pause: {duration: {{ .Values.strategy.pause | toJson }}}
+- setWeight: 100
+{{- end -}}
+{{- end -}}

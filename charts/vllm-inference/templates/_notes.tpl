@@ -1,0 +1,42 @@
+{{- /* vllm-inference.notes: what to do next, with exact commands. A define, so that the umbrella can print it. */ -}}
+{{- define "vllm-inference.notes" -}}
+{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
+{{- $name := .Release.Name -}}
+{{- $ns := .Release.Namespace -}}
+{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU {{ $llm.gpu.product }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
+{{- if and $facts.autoscaled }}
+An autoscaler owns the number of servers. If this release does not bring one, yours must target {{ .Values.workload }}/{{ $name }}; without one there is a single server.
+{{- end }}
+
+1. Wait until it serves (loading is given {{ int $facts.startupSeconds }} s):
+{{- if $facts.canary }}
+   kubectl -n {{ $ns }} wait --for=jsonpath='{.status.phase}'=Healthy --timeout={{ int $facts.progressDeadlineSeconds }}s rollout/{{ $name }}
+   (`helm --wait` cannot tell: it does not know when a Rollout is ready.)
+{{- else }}
+   kubectl -n {{ $ns }} rollout status deployment/{{ $name }} --timeout={{ int $facts.progressDeadlineSeconds }}s
+{{- end }}
+   It stays pending:  kubectl -n {{ $ns }} get events --field-selector reason=FailedScheduling
+   It restarts:       kubectl -n {{ $ns }} logs -l app.kubernetes.io/instance={{ $name }},app.kubernetes.io/component=engine -c engine --previous --tail=50
+
+2. Ask it what a client would ask:
+   helm test {{ $name }} -n {{ $ns }} --logs
+
+3. Use it:
+{{- if eq .Values.trafficRouter "traefik" }}
+   curl https://{{ $facts.host }}/v1/models
+{{- else }}
+   kubectl -n {{ $ns }} port-forward service/{{ $name }} 8000:{{ int .Values.service.port }}
+   curl http://127.0.0.1:8000/v1/models
+{{- end }}
+{{- if .Values.networkPolicy.enabled }}
+   Pods elsewhere get no answer: only namespace {{ $llm.environment.gateway.namespace }} may send requests. Add peers under vllm-inference.networkPolicy.allowFrom.
+{{- end }}
+{{- if $facts.canary }}
+
+4. Upgrades: a changed model or engine becomes a canary.
+   Install with --server-side=false (Helm remembers it): the Rollouts controller owns fields of both Services,
+   and server-side apply would conflict with it at the second upgrade.
+   kubectl -n {{ $ns }} get rollout {{ $name }} -w
+{{- end }}
+{{- end -}}

@@ -1,0 +1,167 @@
+{{- /* vllm-inference.pod: the pod template of the engine. */ -}}
+{{- define "vllm-inference.pod" -}}
+{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
+{{- $table := include "llm-common.vllm" . | fromYaml -}}
+{{- $who := dict "root" . "component" "engine" -}}
+{{- /* /v1/models answers only when the model is served, but wants the key where there is one: then /health. */ -}}
+{{- $ready := empty .Values.engine.apiKey.secret | ternary "/v1/models" "/health" -}}
+metadata:
+  labels:
+    {{- /* The chart's own labels win, so that no user label can move a pod out of the selector. */}}
+    {{- $own := include "llm-common.selectorLabels" $who | fromYaml }}
+    {{- with $llm.release.version }}
+    {{- $own = set $own "app.kubernetes.io/version" (trunc 63 .) }}
+    {{- end }}
+    {{- toYaml (mergeOverwrite (deepCopy .Values.podLabels) $own) | nindent 4 }}
+  {{- with .Values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ .Release.Name | quote }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ int $facts.graceSeconds }}
+  securityContext:
+    {{- include "llm-common.podSecurity" (dict "uid" .Values.securityContext.runAsUser "gid" .Values.securityContext.runAsGroup) | nindent 4 }}
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . | quote }}
+    {{- end }}
+  {{- end }}
+  {{- with .Values.scheduling.priorityClassName }}
+  priorityClassName: {{ . | quote }}
+  {{- end }}
+  {{- with .Values.scheduling.runtimeClassName }}
+  runtimeClassName: {{ . | quote }}
+  {{- end }}
+  {{- include "vllm-inference.placement" . | nindent 2 }}
+  containers:
+    - name: engine
+      image: {{ $facts.image | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      {{- with .Values.engine.command }}
+      command:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      args:
+        {{- include "vllm-inference.arguments" . | nindent 8 }}
+      env:
+        {{- include "vllm-inference.environment" . | nindent 8 }}
+      ports:
+        {{- /* API and metrics share one port. A second entry with the same number would be a duplicate key
+        for server-side apply, so scrapes use this name too. */}}
+        - name: http
+          containerPort: {{ int $table.port }}
+          protocol: TCP
+      startupProbe:
+        httpGet: {path: {{ $ready }}, port: http}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: {{ divf $facts.startupSeconds 10 | ceil | int }}
+      {{- /* Readiness gives up after 15 s, liveness kills after 120 s: a saturated engine loses new requests, not its life. */}}
+      readinessProbe:
+        httpGet: {path: {{ $ready }}, port: http}
+        periodSeconds: 5
+        timeoutSeconds: 5
+        failureThreshold: 3
+      livenessProbe:
+        httpGet: {path: /health, port: http}
+        periodSeconds: 10
+        timeoutSeconds: 10
+        failureThreshold: 12
+      lifecycle:
+        preStop:
+          sleep:
+            seconds: {{ int .Values.lifecycle.preStopSeconds }}
+      resources:
+        {{- include "vllm-inference.resources" . | nindent 8 }}
+      securityContext:
+        {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" .Values.securityContext.readOnlyRootFilesystem) | nindent 8 }}
+      volumeMounts:
+        - {name: home, mountPath: {{ $table.home }}}
+        - {name: tmp, mountPath: /tmp}
+        - {name: shm, mountPath: /dev/shm}
+        {{- if $facts.claim }}
+        - {name: model, mountPath: /models, readOnly: true}
+        {{- end }}
+  volumes:
+    - name: home
+      {{- if .Values.cache.existingClaim }}
+      persistentVolumeClaim:
+        claimName: {{ .Values.cache.existingClaim | quote }}
+      {{- else }}
+      emptyDir:
+        sizeLimit: {{ int .Values.cache.sizeGiB }}Gi
+      {{- end }}
+    - name: tmp
+      emptyDir:
+        sizeLimit: 2Gi
+    - name: shm
+      emptyDir:
+        medium: Memory
+        sizeLimit: {{ int .Values.resources.shmGiB }}Gi
+    {{- with $facts.claim }}
+    - name: model
+      persistentVolumeClaim:
+        claimName: {{ . | quote }}
+        readOnly: true
+    {{- end }}
+{{- end -}}
+
+{{- /* vllm-inference.resources: /dev/shm is memory of the pod, so the limit holds both. */ -}}
+{{- define "vllm-inference.resources" -}}
+{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
+{{- $memory := printf "%dGi" (add (int .Values.resources.memoryGiB) (int .Values.resources.shmGiB)) -}}
+{{- $disk := printf "%dGi" (add 4 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0)) -}}
+requests:
+  cpu: {{ .Values.resources.cpu | toString | quote }}
+  memory: {{ $memory }}
+  ephemeral-storage: {{ $disk }}
+  {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
+limits:
+  memory: {{ $memory }}
+  ephemeral-storage: {{ $disk }}
+  {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
+{{- end -}}
+
+{{- /* vllm-inference.placement: on nodes with the GPU that the release was sized for, spread where possible. */ -}}
+{{- define "vllm-inference.placement" -}}
+{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- with .Values.scheduling.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $llm.gpu.product }}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchExpressions:
+            - key: nvidia.com/gpu.product
+              operator: In
+              values:
+                {{- get (include "llm-common.gpus" $ | fromYaml) . | toYaml | nindent 16 }}
+{{- end }}
+tolerations:
+  - key: {{ $llm.gpu.resource | quote }}
+    operator: Exists
+    effect: NoSchedule
+  {{- with .Values.scheduling.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if .Values.scheduling.spreadOverNodes }}
+topologySpreadConstraints:
+  - topologyKey: kubernetes.io/hostname
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "llm-common.selectorLabels" (dict "root" . "component" "engine") | nindent 8 }}
+    {{- /* Each version spreads for itself: the old one's pods must not push the new one's together. */}}
+    matchLabelKeys: [{{ eq .Values.workload "Rollout" | ternary "rollouts-pod-template-hash" "pod-template-hash" }}]
+{{- end }}
+{{- end -}}

@@ -1,0 +1,178 @@
+"""Does the model fit the GPU, and with how much context? A verdict before anything is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from llmops.capacity import gpus
+from llmops.capacity import reasons as why
+from llmops.capacity.architecture import architecture, uncovered
+from llmops.capacity.gpus import Gpu
+from llmops.capacity.memory import in_measured_range, memory
+from llmops.capacity.reasons import Keys, Reason
+from llmops.capacity.settings import Uncovered, read
+from llmops.findings import InputError, Severity
+
+if TYPE_CHECKING:
+    from llmops.release import Release
+
+
+class Verdict(StrEnum):
+    FITS = "fits"
+    DOES_NOT_FIT = "does not fit"
+    NOT_COVERED = "not covered yet: no verdict"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The memory of one replica.
+
+    Sizes are GiB on its fullest GPU; `usable` is what the driver leaves to one process. `kv_pool` and
+    `kv_tokens` are the estimate; `largest_context` (tokens) and `concurrency` (requests of `max_model_len`
+    tokens at once) already have the margin taken off, so they can be promised. KV bytes are per token.
+    `measured` is True where the GPU and the overheads are measured ones. Without a verdict, and for a split
+    that no engine can make, every size is 0.
+    """
+
+    verdict: Verdict
+    notes: tuple[Reason, ...] = ()
+    uncovered: str = ""
+    product: str = ""
+    measured: bool = False
+    usable: float = 0.0
+    utilization: float = 0.0
+    weights: float = 0.0
+    activation: float = 0.0
+    non_torch: float = 0.0
+    kv_pool: float = 0.0
+    graphs_free: float = 0.0
+    parameters: int = 0
+    quantization: str = ""
+    kv_dtype: str = ""
+    tensor: int = 1
+    pipeline: int = 1
+    kv_bytes_per_token: int = 0
+    kv_bytes_per_token_per_gpu: int = 0
+    kv_tokens: int = 0
+    max_model_len: int = 0
+    max_position_embeddings: int = 0
+    largest_context: int = 0
+    concurrency: float = 0.0
+
+    @property
+    def fits(self) -> bool:
+        """True only for a verdict that it fits; look at `covered` before reading False as a refusal."""
+        return self.verdict is Verdict.FITS
+
+    @property
+    def covered(self) -> bool:
+        """Whether there is a verdict at all."""
+        return self.verdict is not Verdict.NOT_COVERED
+
+    @property
+    def sized(self) -> bool:
+        """Whether the sizes mean anything."""
+        return self.weights > 0
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it would not start, or why there is no verdict; one sentence each, empty when it fits."""
+        if not self.covered:
+            return (f"{self.verdict.capitalize()} for {self.uncovered}.",)
+        return tuple(str(note) for note in self.notes if note.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may keep it from starting, one sentence each."""
+        return tuple(str(note) for note in self.notes if note.severity is Severity.WARNING)
+
+
+def fit(
+    model_config: Mapping[str, Any],
+    engine: Mapping[str, Any],
+    gpu: Gpu,
+    gpus_per_replica: int | None = None,
+    *,
+    quantization: str = "",
+    prefix: str = "vllm-inference.",
+) -> Fit:
+    """The memory of one replica of `model_config` (config.json) with the values under `engine` on one product.
+
+    `gpus_per_replica` is what a pod asks for (None: tensor x pipeline); `quantization` is the description in
+    global.llm.model; `prefix` is what stands before `engine.` in the values, for the sentences. Raises
+    InputError for figures that cannot be read.
+    """
+    if beyond := uncovered(model_config):
+        return Fit(Verdict.NOT_COVERED, uncovered=beyond, product=gpu.product)
+    settings = read(model_config, engine, quantization, prefix)
+    if isinstance(settings, Uncovered):
+        return Fit(Verdict.NOT_COVERED, uncovered=settings.what, product=gpu.product)
+    arch, keys = architecture(model_config), Keys(prefix)
+    if impossible := tuple(why.of_the_split(arch, settings, gpus_per_replica, keys)):
+        return Fit(Verdict.DOES_NOT_FIT, impossible, product=gpu.product)
+    used = memory(arch, settings, gpu)
+    refused = tuple(why.of_the_memory(arch, settings, gpu, used, keys))
+    asked = settings.max_model_len or arch.max_positions
+    return Fit(
+        verdict=Verdict.DOES_NOT_FIT if refused else Verdict.FITS,
+        notes=(*refused, *why.of_the_graphs(settings, gpu, keys)),
+        product=gpu.product,
+        measured=gpu.measured and in_measured_range(arch, settings),
+        usable=gpu.usable_gib,
+        utilization=settings.utilization,
+        weights=used.weights,
+        activation=used.activation,
+        non_torch=used.non_torch,
+        kv_pool=used.kv_pool,
+        graphs_free=why.graphs_free(settings, gpu),
+        parameters=arch.parameters(),
+        quantization=settings.quantization,
+        kv_dtype=settings.kv_dtype,
+        tensor=settings.tensor,
+        pipeline=settings.pipeline,
+        kv_bytes_per_token=int(arch.kv_bytes_per_token(settings.kv_bytes)),
+        kv_bytes_per_token_per_gpu=int(used.kv_bytes_per_token),
+        kv_tokens=used.kv_tokens,
+        max_model_len=asked,
+        max_position_embeddings=arch.max_positions,
+        largest_context=why.largest_context(arch, used),
+        concurrency=why.promised_tokens(used) / asked,
+    )
+
+
+def from_release(release: Release) -> Fit | None:
+    """The fit of a release's engine; None where it names no model figures, no engine or no GPU product.
+
+    Raises InputError for a product that is not in the table and for figures that cannot be read.
+    """
+    values = release.values
+    umbrella = "vllm-inference" in values
+    engine = ((values["vllm-inference"] or {}) if umbrella else values).get("engine")
+    llm = (values.get("global") or {}).get("llm") or {}
+    product = (llm.get("gpu") or {}).get("product")
+    if not (release.model and engine and product):
+        return None
+    return fit(
+        release.model,
+        engine,
+        gpus.product(product),
+        quantization=str((llm.get("model") or {}).get("quantization") or ""),
+        prefix="vllm-inference." if umbrella else "",
+    )
+
+
+def reasons(release: Release) -> tuple[Reason, ...]:
+    """What a check reports of a release's memory; nothing where it fits and where there is no verdict.
+
+    What cannot be read (an unknown GPU product, a missing figure) is a warning rather than an exception.
+    """
+    try:
+        result = from_release(release)
+    except InputError as error:
+        message, _, remedy = error.message.partition(": ")
+        path = "values/global/llm/gpu/product" if message.startswith("GPU product") else ""
+        return (Reason(Severity.WARNING, path, message, remedy[:1].upper() + remedy[1:]),)
+    return result.notes if result else ()

@@ -1,0 +1,166 @@
+"""What the values ask of one engine, read into numbers that the memory estimate needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmops.findings import InputError
+
+# vLLM's own default, for plain values that leave the key out.
+DEFAULT_UTILIZATION = 0.92
+
+# Per weight of a layer's matrices. 4 bit in groups of 128 carry about 6 % of scales and zero points.
+_INT4_BYTES = 0.5 * 1.06
+_LINEAR_BYTES: Mapping[str, float] = {
+    "awq": _INT4_BYTES,
+    "awq_marlin": _INT4_BYTES,
+    "gptq": _INT4_BYTES,
+    "gptq_marlin": _INT4_BYTES,
+    "fp8": 1.0,
+}
+_UNQUANTIZED = ("", "none", "bf16", "bfloat16", "fp16", "float16")
+_ELEMENT_BYTES: Mapping[str, int] = {
+    # A float32 checkpoint, too, is loaded as 16 bit when dtype is auto.
+    "auto": 2,
+    "half": 2,
+    "float16": 2,
+    "bfloat16": 2,
+    "float": 4,
+    "float32": 4,
+}
+
+# Flags of the engine that change what the estimate counts; with one of them there is no verdict.
+MEMORY_FLAGS = frozenset(
+    {
+        "--block-size",
+        "--cpu-offload-gb",
+        "--data-parallel-size",
+        "--dtype",
+        "--enable-expert-parallel",
+        "--enable-lora",
+        "--gpu-memory-utilization",
+        "--hf-overrides",
+        "--kv-cache-dtype",
+        "--kv-cache-memory-bytes",
+        "--max-model-len",
+        "--max-num-batched-tokens",
+        "--num-gpu-blocks-override",
+        "--pipeline-parallel-size",
+        "--quantization",
+        "--speculative-config",
+        "--tensor-parallel-size",
+        "-dp",
+        "-pp",
+        "-q",
+        "-tp",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One engine's request. `max_model_len` is in tokens, None for the model's own; bytes are per element."""
+
+    max_model_len: int | None
+    utilization: float
+    quantization: str
+    linear_bytes: float
+    element_bytes: int
+    kv_dtype: str
+    kv_bytes: int
+    tensor: int
+    pipeline: int
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """Why there is no estimate for these values, as half a sentence."""
+
+    what: str
+
+
+def read(
+    config: Mapping[str, Any], engine: Mapping[str, Any], quantization: str, prefix: str
+) -> Settings | Uncovered:
+    """Reads `vllm-inference.engine`; `prefix` is put before the keys that an InputError names.
+
+    What config.json says of its own weights wins over `engine.quantization` (a flag), and that over the description
+    in `quantization`.
+    """
+    flags = _flags(engine.get("extraArgs") or ())
+    if changed := sorted(flags & MEMORY_FLAGS):
+        return Uncovered(f"{prefix}engine.extraArgs with {changed[0]}")
+    method, odd = _method(config, engine, quantization)
+    if odd:
+        return Uncovered(odd)
+    dtype = str(engine.get("dtype") or "auto").lower()
+    if dtype not in _ELEMENT_BYTES:
+        return Uncovered(f"dtype {dtype}")
+    kv_dtype = str(engine.get("kvCacheDtype") or "auto").lower()
+    if kv_dtype != "auto" and not kv_dtype.startswith("fp8") and kv_dtype not in _ELEMENT_BYTES:
+        return Uncovered(f"kvCacheDtype {kv_dtype}")
+    element_bytes = _ELEMENT_BYTES[dtype]
+    parallelism = engine.get("parallelism") or {}
+    return Settings(
+        max_model_len=_count(engine, "maxModelLen", prefix, None),
+        utilization=_utilization(engine, prefix),
+        quantization=method or "none",
+        linear_bytes=_LINEAR_BYTES.get(method, float(element_bytes)),
+        element_bytes=element_bytes,
+        kv_dtype=kv_dtype,
+        kv_bytes=1
+        if kv_dtype.startswith("fp8")
+        else element_bytes
+        if kv_dtype == "auto"
+        else _ELEMENT_BYTES[kv_dtype],
+        tensor=_count(parallelism, "tensor", f"{prefix}engine.parallelism.", 1) or 1,
+        pipeline=_count(parallelism, "pipeline", f"{prefix}engine.parallelism.", 1) or 1,
+    )
+
+
+def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str) -> tuple[str, str]:
+    """The quantization method ('' for none) and, where it is beyond the estimate, why."""
+    own = config.get("quantization_config") or {}
+    method = str(own.get("quant_method") or engine.get("quantization") or described or "").lower()
+    if method == "compressed-tensors":
+        # A container of many formats: only the description says which.
+        method = str(described or "").lower()
+        if method in _UNQUANTIZED:
+            return "", "compressed-tensors weights without global.llm.model.quantization"
+    if method in _UNQUANTIZED:
+        return "", ""
+    if method not in _LINEAR_BYTES:
+        return "", f"quantization {method} (covered: awq, gptq, fp8)"
+    bits, group = own.get("bits", 4), own.get("group_size", 128)
+    if _LINEAR_BYTES[method] == _INT4_BYTES and (bits, group) != (4, 128):
+        return "", f"{method} with {bits} bit in groups of {group} (covered: 4 bit in groups of 128)"
+    return method, ""
+
+
+def _flags(args: Sequence[Any]) -> set[str]:
+    return {str(arg).split("=", 1)[0].replace("_", "-") for arg in args if str(arg).startswith("-")}
+
+
+def _count(values: Mapping[str, Any], key: str, prefix: str, default: int | None) -> int | None:
+    value = values.get(key)
+    if value is None:
+        return default
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        where = prefix if prefix.endswith("parallelism.") else f"{prefix}engine."
+        raise InputError(f"{where}{key} is {value!r}: write a positive whole number")
+    return value
+
+
+def _utilization(engine: Mapping[str, Any], prefix: str) -> float:
+    value = engine.get("gpuMemoryUtilization")
+    if value is None:
+        return DEFAULT_UTILIZATION
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise InputError(
+            f"{prefix}engine.gpuMemoryUtilization is {value!r}: write a share of the GPU's memory between 0 and 1"
+        )
+    return float(value)

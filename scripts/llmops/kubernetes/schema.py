@@ -1,0 +1,196 @@
+"""The API server's schemas: which fields an object of a kind may have in one version of Kubernetes.
+
+The data are the OpenAPI definitions in the `kubernetes-validate` distribution; its code is not used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmops.findings import InputError
+from llmops.kubernetes import crds, openapi
+from llmops.kubernetes.violations import Violation, explain
+from llmops.render.manifest import Object
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
+
+__all__ = [
+    "Kind",
+    "Schema",
+    "Violation",
+    "kinds",
+    "known",
+    "of_definition",
+    "served",
+    "supported",
+    "violations",
+]
+
+OLDEST_MINOR = 34
+Kind = tuple[str, str]
+"""(apiVersion, kind)"""
+
+_OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?([-+].*)?")
+# Go decodes an absent and a null quantity alike; the published `oneOf` refuses null since both branches take it.
+_SCALARS = {
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ["string", "integer", "null"],
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": ["string", "number", "null"],
+}
+
+
+def supported() -> list[str]:
+    """The versions whose schemas are installed, such as ["1.34", "1.35"]."""
+    return [f"1.{minor}" for minor in sorted(_folders())]
+
+
+class Schema:
+    """A JSON schema with its compiled validator."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        from jsonschema_rs import Draft202012Validator
+
+        self.schema = schema
+        self.validator: Draft202012Validator = Draft202012Validator(schema, offline=True)
+
+    def violations(self, instance: object) -> list[Violation]:
+        """What the schema refuses in plain JSON data."""
+        if self.validator.is_valid(instance):
+            return []
+        return explain(self.validator.iter_errors(instance), self.schema)
+
+
+def violations(
+    obj: Object, kube_version: str, custom: Mapping[Kind, Schema] | None = None
+) -> list[Violation]:
+    """Everything in `obj` that the API server of `kube_version` ("1.35", "v1.35.2") would not take.
+
+    `custom` holds further schemas, as `of_definition` makes them. An object of an unknown kind has no
+    violations; ask `known`. Raises InputError for a version that is not installed or CRDs that were not fetched.
+    """
+    minor = _minor(kube_version)
+    kind = (obj.api_version, obj.kind)
+    if custom and kind in custom:
+        return custom[kind].violations(obj.data)
+    if (name := _kinds(minor).get(kind)) is not None:
+        return _builtin(minor, name).violations(obj.data)
+    file = crds.path(*kind)
+    return _fetched(minor, file).violations(obj.data) if file else []
+
+
+def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schema]:
+    """The schemas that a CustomResourceDefinition among the checked objects brings along."""
+    minor = _minor(kube_version)
+    return {
+        (f"{group}/{version}", kind): Schema(_with_metadata(minor, schema))
+        for group, version, kind, schema in openapi.schemas(crd)
+    }
+
+
+def known(api_version: str, kind: str, kube_version: str) -> bool:
+    """Whether Kubernetes `kube_version` or one of the pinned CRD modules defines the kind."""
+    if (api_version, kind) in _kinds(_minor(kube_version)):
+        return True
+    return crds.path(api_version, kind) is not None
+
+
+def served(kind: str, kube_version: str) -> list[str]:
+    """The apiVersions under which Kubernetes `kube_version` serves a kind of that name."""
+    return sorted(api for api, name in _kinds(_minor(kube_version)) if name == kind)
+
+
+def kinds(kube_version: str) -> list[Kind]:
+    """Every built-in (apiVersion, kind) of that version."""
+    return sorted(_kinds(_minor(kube_version)))
+
+
+def _minor(kube_version: str) -> int:
+    match = _VERSION.fullmatch(kube_version.strip())
+    if match is None or int(match[1]) not in _folders():
+        raise InputError(
+            f"Kubernetes version {kube_version!r} is not known; known are {', '.join(supported())}"
+        )
+    return int(match[1])
+
+
+@cache
+def _folders() -> dict[int, Path]:
+    spec = find_spec("kubernetes_validate")
+    roots = list(spec.submodule_search_locations or []) if spec else []
+    found: dict[int, Path] = {}
+    for root in roots:
+        for folder in Path(root, "kubernetes-json-schema").glob("v1.*.0-local-strict"):
+            minor = int(folder.name.split(".")[1])
+            if minor >= OLDEST_MINOR:
+                found[minor] = folder
+    if not found:
+        raise InputError(
+            "the Kubernetes schemas are not installed; install llm-charts with its extra 'check'"
+        )
+    return found
+
+
+@cache
+def _definitions(minor: int) -> dict[str, Any]:
+    definitions: dict[str, Any] = json.loads((_folders()[minor] / "_definitions.json").read_bytes())["$defs"]
+    return definitions | {name: {"type": types} for name, types in _SCALARS.items()}
+
+
+@cache
+def _kinds(minor: int) -> dict[Kind, str]:
+    """Of each kind that can stand in a manifest, the name of its definition."""
+    found: dict[Kind, str] = {}
+    for name, definition in _definitions(minor).items():
+        metadata = definition.get("properties", {}).get("metadata", {})
+        for gvk in definition.get("x-kubernetes-group-version-kind", ()):
+            if metadata.get("$ref") == f"#/$defs/{_OBJECT_META}":
+                api_version = f"{gvk['group']}/{gvk['version']}" if gvk["group"] else gvk["version"]
+                found[api_version, gvk["kind"]] = name
+    return found
+
+
+@cache
+def _builtin(minor: int, name: str) -> Schema:
+    return Schema(reachable(_definitions(minor), name))
+
+
+@cache
+def _fetched(minor: int, file: Path) -> Schema:
+    return Schema(_with_metadata(minor, json.loads(file.read_bytes())))
+
+
+def _with_metadata(minor: int, schema: dict[str, Any]) -> dict[str, Any]:
+    """A CRD leaves `metadata` to the API server, which knows its fields."""
+    metadata = reachable(_definitions(minor), _OBJECT_META)
+    properties = {**schema["properties"], "metadata": {"$ref": metadata["$ref"]}}
+    return {**schema, "properties": properties, "$defs": metadata["$defs"]}
+
+
+def reachable(definitions: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A schema of its own for one definition, with the definitions that it refers to and no others."""
+    found: dict[str, Any] = {}
+    todo = [name]
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found[one] = definitions[one]
+            todo.extend(reference.rpartition("/")[2] for reference in _references(definitions[one]))
+    return {"$ref": f"#/$defs/{name}", "$defs": found}
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)

@@ -1,0 +1,11 @@
+// The custom resources whose schemas are checked, pinned by the module that publishes them. Nothing here is
+// built: `make setup` downloads each module, compares it with go.sum and converts its CRDs. Do not run
+// `go mod tidy`, it would drop every line; copy the new sums from what the set-up command reports.
+module llm-charts/tools/crds
+
+go 1.24
+
+require (
+	github.com/argoproj/argo-rollouts v1.9.1
+	github.com/traefik/traefik/v3 v3.5.3
+)
