@@ -38,7 +38,8 @@ dynamicStableScale stable shrinks one step behind; without a router the surge is
 {{- $source := $llm.model.source -}}
 {{- $scheme := regexFind "^[a-z]+" $source -}}
 {{- $path := regexReplaceAll "^[a-z]+://" $source "" -}}
-{{- $startup := mul 2 (int $life.loadSeconds) | int -}}
+{{- /* Whole probe periods of 10 s. */ -}}
+{{- $startup := divf (mul 2 (int $life.loadSeconds)) 10 | ceil | int | mul 10 | int -}}
 {{- $registry := $v.image.registry | default $llm.environment.registry -}}
 {{- $image := printf "%s:%s" $v.image.repository ($v.image.tag | default (printf "v%s" $v.engine.version)) -}}
 {{- with $registry -}}

@@ -60,7 +60,7 @@ spec:
         httpGet: {path: {{ $ready }}, port: http}
         periodSeconds: 10
         timeoutSeconds: 5
-        failureThreshold: {{ divf $facts.startupSeconds 10 | ceil | int }}
+        failureThreshold: {{ div (int $facts.startupSeconds) 10 }}
       {{- /* Readiness gives up after 15 s, liveness kills after 120 s: a saturated engine loses new requests, not its life. */}}
       readinessProbe:
         httpGet: {path: {{ $ready }}, port: http}

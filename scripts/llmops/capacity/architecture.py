@@ -1,7 +1,7 @@
 """What a dense decoder model weighs: parameters, weight bytes of one GPU and KV-cache bytes of one token.
 
-Everything is counted from the figures of config.json, so that no download is needed. A model whose memory follows
-other rules (experts, latent attention, sliding windows, several modalities) is refused by name, never estimated.
+Everything is counted from the figures of config.json, so that no download is needed. A model whose memory
+follows other rules (experts, latent attention, sliding windows, several modalities) gets no figure at all.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any
 
 from llmops.findings import InputError
 
-# Layer layout of these families: separate q, k, v, o; a gated MLP of three matrices; two norms. The set of the values
-# says what a family adds to it.
+# Families with the plain layer (q, k, v, o, a gated MLP of three matrices, two norms), and what they add.
 FAMILIES: Mapping[str, frozenset[str]] = {
     "llama": frozenset(),
     "mistral": frozenset(),
@@ -47,7 +46,7 @@ class Architecture:
         return self.vocabulary * self.hidden
 
     def layer_linear(self, tensor: int = 1) -> float:
-        """Elements of one layer's matrices on one of `tensor` GPUs; a KV head is copied when there are fewer than GPUs."""
+        """Elements of one layer's matrices on one of `tensor` GPUs; KV heads fewer than GPUs are copied."""
         queries = 2 * self.hidden * self.heads * self.head_dim / tensor
         keys_values = 2 * self.hidden * max(1.0, self.kv_heads / tensor) * self.head_dim
         return queries + keys_values + 3 * self.hidden * self.intermediate / tensor
@@ -64,12 +63,12 @@ class Architecture:
         return layers + self.hidden + self.embedding * (1 if self.tied else 2)
 
     def stages(self, pipeline: int) -> list[int]:
-        """Layers of each pipeline stage, as vLLM splits them: what is left over goes to the stages before the last."""
+        """Layers of each pipeline stage; as in vLLM, what is left over goes to the stages before the last."""
         base, rest = divmod(self.layers, pipeline)
         return [base + (1 if pipeline - 1 - rest <= stage < pipeline - 1 else 0) for stage in range(pipeline)]
 
     def weight_bytes(self, linear_bytes: float, element_bytes: float, tensor: int, pipeline: int) -> float:
-        """Weight bytes of the fullest GPU; `linear_bytes` per element of the layers' matrices, else `element_bytes`."""
+        """Weight bytes of the fullest GPU; `linear_bytes` is per element of the layers' matrices."""
         counts = self.stages(pipeline)
         fullest = 0.0
         for stage, count in enumerate(counts):
@@ -110,13 +109,16 @@ def uncovered(config: Mapping[str, Any]) -> str:
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
-    """Reads the figures of config.json (keys as in transformers); raises InputError that names a missing one."""
+    """Reads the figures of config.json (keys as in transformers); InputError names a missing one."""
 
     def figure(key: str, default: int | None = None) -> int:
         value = config.get(key)
         value = default if value is None else value
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"the model's config.json needs {key} as a positive whole number, not {value!r}")
+            found = "no" if value is None else f"{value!r} as"
+            raise InputError(
+                f"config.json beside the values has {found} {key}: write the figure of the model's own file"
+            )
         return value
 
     hidden, heads = figure("hidden_size"), figure("num_attention_heads")

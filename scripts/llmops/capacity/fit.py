@@ -48,7 +48,6 @@ class Fit:
     activation: float = 0.0
     non_torch: float = 0.0
     kv_pool: float = 0.0
-    graphs_free: float = 0.0
     parameters: int = 0
     quantization: str = ""
     kv_dtype: str = ""
@@ -78,6 +77,11 @@ class Fit:
         return self.weights > 0
 
     @property
+    def left_free(self) -> float:
+        """GiB that the engine leaves on one GPU, where CUDA graphs live; never less than 0."""
+        return max(0.0, self.usable - self.weights - self.activation - self.non_torch - self.kv_pool)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why it would not start, or why there is no verdict; one sentence each, empty when it fits."""
         if not self.covered:
@@ -99,7 +103,7 @@ def fit(
     quantization: str = "",
     prefix: str = "vllm-inference.",
 ) -> Fit:
-    """The memory of one replica of `model_config` (config.json) with the values under `engine` on one product.
+    """The memory of one replica of a model (config.json) with the values under `engine` on one product.
 
     `gpus_per_replica` is what a pod asks for (None: tensor x pipeline); `quantization` is the description in
     global.llm.model; `prefix` is what stands before `engine.` in the values, for the sentences. Raises
@@ -127,7 +131,6 @@ def fit(
         activation=used.activation,
         non_torch=used.non_torch,
         kv_pool=used.kv_pool,
-        graphs_free=why.graphs_free(settings, gpu),
         parameters=arch.parameters(),
         quantization=settings.quantization,
         kv_dtype=settings.kv_dtype,
@@ -150,18 +153,26 @@ def from_release(release: Release) -> Fit | None:
     """
     values = release.values
     umbrella = "vllm-inference" in values
-    engine = ((values["vllm-inference"] or {}) if umbrella else values).get("engine")
-    llm = (values.get("global") or {}).get("llm") or {}
-    product = (llm.get("gpu") or {}).get("product")
+    engine = _below(values, *(("vllm-inference", "engine") if umbrella else ("engine",)))
+    llm = _below(values, "global", "llm")
+    product = _below(llm, "gpu").get("product")
     if not (release.model and engine and product):
         return None
     return fit(
         release.model,
         engine,
-        gpus.product(product),
-        quantization=str((llm.get("model") or {}).get("quantization") or ""),
+        gpus.product(str(product)),
+        quantization=str(_below(llm, "model").get("quantization") or ""),
         prefix="vllm-inference." if umbrella else "",
     )
+
+
+def _below(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The mapping under a path of keys; empty where there is none, for the values schema reports shapes."""
+    for key in keys:
+        below = values.get(key)
+        values = below if isinstance(below, Mapping) else {}
+    return values
 
 
 def reasons(release: Release) -> tuple[Reason, ...]:

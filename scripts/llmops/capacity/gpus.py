@@ -17,7 +17,7 @@ from llmops.findings import InputError
 class Gpu:
     """One product. `usable_gib` is what one CUDA process sees of one GPU; `bandwidth_gbs` is in GB/s.
 
-    `measured` is False where the memory is derived (data/gpus.yaml says how) rather than read from a running engine.
+    `measured` is False where the memory is derived (data/gpus.yaml says how), not read from a running engine.
     """
 
     product: str
@@ -46,7 +46,7 @@ def table() -> Mapping[str, Gpu]:
 
 
 def product(name: str) -> Gpu:
-    """The row of one product. Raises InputError that lists the known ones, or names the one that a node label means."""
+    """The row of one product; InputError lists the known ones, or names the one that a node label means."""
     known = table()
     if name in known:
         return known[name]

@@ -1,14 +1,16 @@
-"""Where one GPU's memory goes when vLLM starts: weights, activation, non-torch, and what is left for the KV cache.
+"""Where one GPU's memory goes when vLLM starts: weights, activation, non-torch, the rest is KV cache.
 
-The identity is the engine's own: KV pool = utilization x device memory - weights - activation - non-torch. CUDA graphs
-are captured after the pool is sized and live in what the utilization leaves free. The overheads are measured points of
-vLLM 0.19 on an H100 with default batch sizes; smaller GPUs default to smaller batches and take less.
+The identity is the engine's own: KV pool = utilization x device memory - weights - activation - non-torch.
+CUDA graphs are captured after the pool is sized and live in what the utilization leaves free. The overheads
+are measured points of vLLM 0.19 on an H100 with default batch sizes; smaller GPUs default to smaller batches
+and take less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from llmops.capacity.architecture import Architecture
 from llmops.capacity.gpus import Gpu
@@ -43,8 +45,8 @@ class Memory:
 def activation(vocabulary: int, pipeline: int) -> float:
     """GiB of peak activation on one GPU.
 
-    Between the measured vocabularies it is interpolated and below them it stays at the smallest; above them the last
-    slope goes on, because holding it there would promise memory that nobody measured.
+    Between the measured vocabularies it is interpolated and below them it stays at the smallest; above them
+    the last slope goes on, because holding it there would promise memory that nobody measured.
     """
     (low, low_gib), (high, high_gib) = ACTIVATION_BY_VOCABULARY[-2:]
     if vocabulary > high:
@@ -83,7 +85,7 @@ def _interpolate(points: Sequence[tuple[int, float]], at: int) -> float:
     """Linear between the points, constant beyond their ends."""
     if at <= points[0][0]:
         return points[0][1]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if at <= x1:
             return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
     return points[-1][1]

@@ -43,7 +43,7 @@ class Reason:
 
 
 class Keys:
-    """The engine's keys as a person writes them and as findings point at them; `prefix` stands before `engine.`"""
+    """The engine's keys, as a person writes them and as findings point at them."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -88,7 +88,7 @@ def of_the_split(
 def of_the_memory(
     arch: Architecture, settings: Settings, gpu: Gpu, used: Memory, keys: Keys
 ) -> Iterator[Reason]:
-    """Weights or a context that the GPUs have no memory for, and a context that the model was not made for."""
+    """Weights or a context without memory for them, and a context that the model was not made for."""
     asked = settings.max_model_len or arch.max_positions
     largest = largest_context(arch, used)
     if asked > arch.max_positions:
@@ -122,8 +122,8 @@ def of_the_memory(
 
 
 def of_the_graphs(settings: Settings, gpu: Gpu, keys: Keys) -> Iterator[Reason]:
-    """A utilization that leaves CUDA graphs less than they were seen to take; a warning, for they often take less."""
-    free = graphs_free(settings, gpu)
+    """A utilization that leaves CUDA graphs less than they were seen to take; they often take less."""
+    free = (1 - settings.utilization) * gpu.usable_gib
     if free >= GRAPHS_GIB[1]:
         return
     enough = int((1 - GRAPHS_GIB[1] / gpu.usable_gib) * 100) / 100
@@ -131,19 +131,14 @@ def of_the_graphs(settings: Settings, gpu: Gpu, keys: Keys) -> Iterator[Reason]:
         Severity.WARNING,
         keys.path("gpuMemoryUtilization"),
         f"{keys.name('gpuMemoryUtilization')} {settings.utilization:g} leaves {free:.1f} GiB of each "
-        f"{gpu.product} for CUDA graphs, which take {GRAPHS_GIB[0]} to {GRAPHS_GIB[1]} GiB after the KV cache "
-        "is sized",
+        f"{gpu.product} for CUDA graphs, which take {GRAPHS_GIB[0]} to {GRAPHS_GIB[1]} GiB after the KV "
+        "cache is sized",
         f"Write {enough:g} or less.",
     )
 
 
-def graphs_free(settings: Settings, gpu: Gpu) -> float:
-    """GiB of one GPU that the utilization leaves to CUDA graphs and to everything else."""
-    return (1 - settings.utilization) * gpu.usable_gib
-
-
 def promised_tokens(used: Memory) -> float:
-    """Tokens of KV cache that are there even when the pool comes out KV_POOL_MARGIN smaller than estimated."""
+    """Tokens of KV cache that are there even when the pool comes out KV_POOL_MARGIN smaller."""
     return used.kv_tokens * (1 - KV_POOL_MARGIN)
 
 
@@ -158,7 +153,7 @@ def _splits(arch: Architecture, tensor: int) -> bool:
 
 
 def _other_ways(arch: Architecture, settings: Settings, gpu: Gpu, keys: Keys) -> Iterator[str]:
-    """What else would make the same context fit: the next tensor size, and the next bigger GPU of the table."""
+    """What else would make the same context fit: the next tensor size, the next bigger GPU."""
     wanted = min(settings.max_model_len or arch.max_positions, arch.max_positions)
 
     def enough(candidate: Settings, on: Gpu) -> bool:

@@ -86,8 +86,8 @@ def read(
 ) -> Settings | Uncovered:
     """Reads `vllm-inference.engine`; `prefix` is put before the keys that an InputError names.
 
-    What config.json says of its own weights wins over `engine.quantization` (a flag), and that over the description
-    in `quantization`.
+    What config.json says of its own weights wins over `engine.quantization` (a flag), and that over the
+    description in `quantization`.
     """
     flags = _flags(engine.get("extraArgs") or ())
     if changed := sorted(flags & MEMORY_FLAGS):
@@ -103,6 +103,8 @@ def read(
         return Uncovered(f"kvCacheDtype {kv_dtype}")
     element_bytes = _ELEMENT_BYTES[dtype]
     parallelism = engine.get("parallelism") or {}
+    if not isinstance(parallelism, Mapping):
+        raise InputError(f"{prefix}engine.parallelism is {parallelism!r}: write tensor and pipeline under it")
     return Settings(
         max_model_len=_count(engine, "maxModelLen", prefix, None),
         utilization=_utilization(engine, prefix),
@@ -110,11 +112,7 @@ def read(
         linear_bytes=_LINEAR_BYTES.get(method, float(element_bytes)),
         element_bytes=element_bytes,
         kv_dtype=kv_dtype,
-        kv_bytes=1
-        if kv_dtype.startswith("fp8")
-        else element_bytes
-        if kv_dtype == "auto"
-        else _ELEMENT_BYTES[kv_dtype],
+        kv_bytes=_kv_bytes(kv_dtype, element_bytes),
         tensor=_count(parallelism, "tensor", f"{prefix}engine.parallelism.", 1) or 1,
         pipeline=_count(parallelism, "pipeline", f"{prefix}engine.parallelism.", 1) or 1,
     )
@@ -139,6 +137,12 @@ def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str
     return method, ""
 
 
+def _kv_bytes(kv_dtype: str, element_bytes: int) -> int:
+    if kv_dtype.startswith("fp8"):
+        return 1
+    return element_bytes if kv_dtype == "auto" else _ELEMENT_BYTES[kv_dtype]
+
+
 def _flags(args: Sequence[Any]) -> set[str]:
     return {str(arg).split("=", 1)[0].replace("_", "-") for arg in args if str(arg).startswith("-")}
 
@@ -160,7 +164,6 @@ def _utilization(engine: Mapping[str, Any], prefix: str) -> float:
     if value is None:
         return DEFAULT_UTILIZATION
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise InputError(
-            f"{prefix}engine.gpuMemoryUtilization is {value!r}: write a share of the GPU's memory between 0 and 1"
-        )
+        key = f"{prefix}engine.gpuMemoryUtilization"
+        raise InputError(f"{key} is {value!r}: write a share of the GPU's memory between 0 and 1")
     return float(value)

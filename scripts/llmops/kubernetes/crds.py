@@ -59,7 +59,7 @@ def default_pins() -> Path:
 
 @cache
 def read_pins(pins: Path) -> dict[str, str]:
-    """Module → version, of a go.mod's `require` lines. Raises InputError when unreadable or not in MODULES."""
+    """Module → version of a go.mod's `require` lines. InputError when unreadable or not in MODULES."""
     try:
         text = pins.read_text(encoding="utf-8")
     except OSError as error:
@@ -93,7 +93,7 @@ def path(api_version: str, kind: str) -> Path | None:
         folder = _folder(cache_root(), name, pins[name])
         if not _complete(folder):
             raise InputError(
-                f"the schema of {kind} ({api_version}) is not at hand because {folder} is missing or outdated; "
+                f"the schema of {kind} ({api_version}) is not there: {folder} is missing or outdated; "
                 "run `make setup` or `python -m llmops.kubernetes.crds`"
             )
         file = folder / f"{group}_{version}_{kind}.json"

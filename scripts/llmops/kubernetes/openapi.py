@@ -32,7 +32,7 @@ def convert(schema: Mapping[str, Any]) -> dict[str, Any]:
     """One node of a structural schema, closed the way field validation `Strict` closes it.
 
     A field that no `properties` names is refused, except under `x-kubernetes-preserve-unknown-fields` or a
-    declared `additionalProperties`. What CEL reads (`x-kubernetes-validations`) and `default` stay as they are.
+    declared `additionalProperties`. `x-kubernetes-validations` (CEL) and `default` stay as they are.
     """
     out = _plain(schema)
     if "properties" in schema:

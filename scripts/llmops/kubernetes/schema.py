@@ -19,7 +19,7 @@ from llmops.kubernetes.violations import Violation, explain
 from llmops.render.manifest import Object
 
 if TYPE_CHECKING:
-    from jsonschema_rs import Draft202012Validator
+    from jsonschema_rs import Validator
 
 __all__ = [
     "Kind",
@@ -39,7 +39,7 @@ Kind = tuple[str, str]
 
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?([-+].*)?")
-# Go decodes an absent and a null quantity alike; the published `oneOf` refuses null since both branches take it.
+# Go takes null for a quantity; the published `oneOf` refuses it, since both of its branches take it.
 _SCALARS = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ["string", "integer", "null"],
     "io.k8s.apimachinery.pkg.api.resource.Quantity": ["string", "number", "null"],
@@ -52,13 +52,13 @@ def supported() -> list[str]:
 
 
 class Schema:
-    """A JSON schema with its compiled validator."""
+    """A JSON schema with its compiled validator; ValueError when it is none, or refers to another place."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        from jsonschema_rs import Draft202012Validator
+        from jsonschema_rs import validator_for
 
         self.schema = schema
-        self.validator: Draft202012Validator = Draft202012Validator(schema, offline=True)
+        self.validator: Validator = validator_for(schema, offline=True)
 
     def violations(self, instance: object) -> list[Violation]:
         """What the schema refuses in plain JSON data."""
@@ -73,7 +73,7 @@ def violations(
     """Everything in `obj` that the API server of `kube_version` ("1.35", "v1.35.2") would not take.
 
     `custom` holds further schemas, as `of_definition` makes them. An object of an unknown kind has no
-    violations; ask `known`. Raises InputError for a version that is not installed or CRDs that were not fetched.
+    violations; ask `known`. Raises InputError for an unknown version and for CRDs that were not fetched.
     """
     minor = _minor(kube_version)
     kind = (obj.api_version, obj.kind)
@@ -88,10 +88,14 @@ def violations(
 def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schema]:
     """The schemas that a CustomResourceDefinition among the checked objects brings along."""
     minor = _minor(kube_version)
-    return {
-        (f"{group}/{version}", kind): Schema(_with_metadata(minor, schema))
-        for group, version, kind, schema in openapi.schemas(crd)
-    }
+    found: dict[Kind, Schema] = {}
+    for group, version, kind, schema in openapi.schemas(crd):
+        try:
+            found[f"{group}/{version}", kind] = Schema(_with_metadata(minor, schema))
+        except ValueError:
+            # The definition itself is broken; about its objects nothing can be said.
+            found[f"{group}/{version}", kind] = Schema({})
+    return found
 
 
 def known(api_version: str, kind: str, kube_version: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -33,9 +33,28 @@ class Violation:
     message: str
 
 
-def explain(errors: Iterable[ValidationError], schema: Mapping[str, Any]) -> list[Violation]:
-    """A validator's errors as violations: alternatives collapsed, duplicates gone, ordered by pointer."""
-    return sorted({violation for error in errors for violation in _of(error, schema)})
+Path = list[Any]
+"""Keys and indices from the root of a document to a node."""
+
+
+@dataclass(frozen=True)
+class _Telling:
+    schema: Mapping[str, Any]
+    place: Callable[[Path], Path]
+
+    def path(self, error: ValidationError) -> Path:
+        return self.place(list(error.instance_path))
+
+
+def explain(
+    errors: Iterable[ValidationError], schema: Mapping[str, Any], place: Callable[[Path], Path] = list
+) -> list[Violation]:
+    """A validator's errors as violations: alternatives collapsed, duplicates gone, ordered by pointer.
+
+    `place` says where a node of the validated data stands in the document that the reader knows.
+    """
+    telling = _Telling(schema, place)
+    return sorted({violation for error in errors for violation in _of(error, telling)})
 
 
 def pointer(path: Iterable[object]) -> str:
@@ -76,26 +95,25 @@ def show(value: object) -> str:
     return "a list" if isinstance(value, list | tuple) else "an object"
 
 
-def _of(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[Violation]:
+def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
     kind: Any = error.kind
     name = kind.name
     if name in ("anyOf", "oneOf") and all(kind.context):
-        yield from _nearest(error, kind.context, schema)
+        yield from _nearest(error, kind.context, telling)
         return
-    path = list(error.instance_path)
+    path = telling.path(error)
     if name in ("additionalProperties", "unevaluatedProperties"):
-        yield from _unknown(path, kind.unexpected, _parent(error, schema))
+        yield from _unknown(path, kind.unexpected, _parent(error, telling))
     elif name == "required":
         whole = [*path, kind.property]
-        yield Violation(pointer(whole), f"{dotted(whole)} is missing{_when(error, schema)}.")
+        yield Violation(pointer(whole), f"{dotted(whole)} is missing{_when(error, telling)}.")
     elif name == "propertyNames":
-        for inner in _of(kind.error, schema):
-            message = inner.message.removeprefix(dotted(path)).strip()
-            whole = [*path, str(kind.error.instance)]
-            yield Violation(pointer(whole), f"the key {dotted(whole)} {message}")
+        said = _said(kind.error, _parent(error, telling))
+        whole = [*path, str(kind.error.instance)]
+        yield Violation(pointer(whole), f"the key {dotted(whole)} {said}.")
     else:
-        said = _said(error, _parent(error, schema))
-        yield Violation(pointer(path), f"{dotted(path)} {said}{_when(error, schema)}.")
+        said = _said(error, _parent(error, telling))
+        yield Violation(pointer(path), f"{dotted(path)} {said}{_when(error, telling)}.")
 
 
 def _unknown(path: list[Any], keys: Sequence[str], parent: Mapping[str, Any]) -> Iterator[Violation]:
@@ -117,7 +135,8 @@ def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "enum":
             options = [option for option in kind.options if option is not None]
             hint = closest(value, map(str, options)) if isinstance(value, str) else ""
-            return f"must be one of {', '.join(map(_plain, options))}, not {_plain(value)}{hint}"
+            allowed = f"{'one of ' if len(options) > 1 else ''}{', '.join(map(_plain, options))}"
+            return f"must be {allowed}, not {_plain(value)}{hint}"
         case "const":
             return f"must be {_plain(kind.expected_value)}, not {_plain(value)}"
         case "pattern":
@@ -140,41 +159,51 @@ def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
 
 
 def _nearest(
-    error: ValidationError, branches: Sequence[Sequence[ValidationError]], schema: Mapping[str, Any]
+    error: ValidationError, branches: Sequence[Sequence[ValidationError]], telling: _Telling
 ) -> Iterator[Violation]:
     """The errors of the alternative that the writer most likely meant."""
-    path = list(error.instance_path)
-    here = [[one for one in branch if list(one.instance_path) == path] for branch in branches]
-    kinds = [{one.kind.name for one in branch} for branch in here]
-    if all("type" in names for names in kinds):
-        wanted = [
-            t for branch in here for one in branch if one.kind.name == "type" for t in _list(one, "types")
-        ]
-        said = f"must be {_types(wanted)}, not {show(error.instance)}"
-        yield Violation(pointer(path), f"{dotted(path)} {said}.")
+    path = telling.path(error)
+    types = [_types_at(branch, error) for branch in branches]
+    if all(types):
+        wanted = [name for names in types for name in names]
+        yield Violation(
+            pointer(path), f"{dotted(path)} must be {_types(wanted)}, not {show(error.instance)}."
+        )
         return
     missing = [one for branch in branches for one in branch if one.kind.name == "required"]
     if len(missing) == len(branches) == sum(map(len, branches)):
         names = dict.fromkeys(str(getattr(one.kind, "property", "")) for one in missing)
         yield Violation(pointer(path), f"{dotted(path)} needs one of {', '.join(names)}.")
         return
-    yield from explain(min(branches, key=lambda branch: _distance(branch, len(path))), schema)
+    depth = len(error.instance_path)
+    for one in min(branches, key=lambda branch: _distance(branch, depth)):
+        yield from _of(one, telling)
+
+
+def _types_at(branch: Sequence[ValidationError], error: ValidationError) -> list[str]:
+    """The types that a branch wanted of the value itself; empty when it took the value's type."""
+    return [
+        name
+        for one in branch
+        if one.kind.name == "type" and len(one.instance_path) == len(error.instance_path)
+        for name in getattr(one.kind, "types", [])
+    ]
 
 
 def _distance(branch: Sequence[ValidationError], depth: int) -> tuple[bool, bool, int]:
-    """A wrong type of the value itself is further off than a wrong discriminator, inner mistakes are nearest."""
+    """A wrong type of the value itself is furthest, then a wrong discriminator, then inner mistakes."""
     wrong_type = any(one.kind.name == "type" and len(one.instance_path) == depth for one in branch)
     other = any(one.kind.name in ("const", "enum") and len(one.instance_path) <= depth + 1 for one in branch)
     return wrong_type, other, len(branch)
 
 
-def _when(error: ValidationError, schema: Mapping[str, Any]) -> str:
+def _when(error: ValidationError, telling: _Telling) -> str:
     """The described condition under which an if/then/else or dependent schema refused."""
     path = list(error.schema_path)
     for index in range(len(path) - 1, -1, -1):
         if path[index] in ("then", "else", "dependentSchemas", "dependentRequired"):
-            branch = _described(_lookup(schema, path[: index + 1]))
-            return branch or _described(_lookup(schema, path[:index]) if index else {})
+            branch = _described(_lookup(telling.schema, path[: index + 1]))
+            return branch or _described(_lookup(telling.schema, path[:index]) if index else {})
     return ""
 
 
@@ -195,8 +224,8 @@ def _described(schema: object) -> str:
     return f" ({first})" if first else ""
 
 
-def _parent(error: ValidationError, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _lookup(schema, list(error.schema_path)[:-1])
+def _parent(error: ValidationError, telling: _Telling) -> Mapping[str, Any]:
+    return _lookup(telling.schema, list(error.schema_path)[:-1])
 
 
 def _lookup(schema: Any, path: Sequence[object]) -> Mapping[str, Any]:
@@ -207,10 +236,6 @@ def _lookup(schema: Any, path: Sequence[object]) -> Mapping[str, Any]:
         except (KeyError, IndexError, TypeError):
             return {}
     return node if isinstance(node, Mapping) else {}
-
-
-def _list(error: ValidationError, attribute: str) -> list[str]:
-    return list(getattr(error.kind, attribute, []))
 
 
 def _types(names: Sequence[str]) -> str:

@@ -1,0 +1,75 @@
+# Type `make help`. Everything a target needs it sets up itself, into .venv and a cache folder outside the tree.
+PYTHON ?= python3
+MODEL ?= qwen3-8b
+ENV ?= prod
+RENDERER ?= sdk
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export LLMOPS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/llm-charts
+TOOLS := $(LLMOPS_CACHE)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Both stamps stand for a venv that matches its lock file.
+RUN_READY := $(VENV)/run-ready
+DEV_READY := $(VENV)/dev-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint generate verify setup setup-tools lock package bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: $(RUN_READY) ## Render, check and explain one release: MODEL=qwen3-8b ENV=prod
+	@$(BIN)/llmops plan values/models/$(MODEL) --env $(ENV) --out out/$(MODEL)-$(ENV) $(ARGS)
+
+test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or helm
+	@$(BIN)/python -m pytest -n 2 --renderer $(RENDERER) $(ARGS)
+
+lint: setup-tools ## Style, types, layers, charts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timing
+	@for chart in charts/*/; do $(TOOLS)/helm dependency update $$chart >/dev/null || exit 1; done
+	@PATH="$(abspath $(BIN)):$(TOOLS):$$PATH" $(TOOLS)/ct lint --config ct.yaml
+
+generate: setup-tools ## Write defines, schemas and READMEs from their sources
+	@$(BIN)/python -m generate --bin $(TOOLS)
+
+verify: setup-tools ## Fail if a generated file is stale, or a release of values/ has a finding
+	@$(BIN)/python -m generate --bin $(TOOLS) --verify
+	@$(BIN)/llmops check --models values/models --kube-version 1.34,1.35,1.36,1.37
+
+bench: setup-tools ## Time the render and the main command on this machine
+	@$(BIN)/python tests/bench.py
+
+package: setup-tools ## Pack the charts into dist/
+	@mkdir -p dist
+	@for chart in vllm-inference llm-stack; do $(TOOLS)/helm package --dependency-update charts/$$chart --destination dist || exit 1; done
+
+setup: setup-tools ## Everything the other targets need
+setup-tools: $(DEV_READY)
+	@$(BIN)/python tools/setup.py test
+
+lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
+	@$(PIP) uv==0.13.8
+	@$(BIN)/uv pip compile pyproject.toml --extra check --group build --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/run.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra check --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %s; call make PYTHON=python3.11" % sys.version.split()[0] or 0)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements/run.txt pyproject.toml tools/setup.py tools/crds/go.mod | $(VENV)/bin/python
+	@echo "setting up the toolkit (once; about a minute)" >&2
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@$(BIN)/python tools/setup.py run
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt $(RUN_READY)
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+clean: ## Remove what the targets made inside the tree
+	rm -rf $(VENV) out dist charts/*/charts charts/*/Chart.lock .mypy_cache .ruff_cache .import_linter_cache

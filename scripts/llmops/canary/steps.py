@@ -1,0 +1,84 @@
+"""One row of a rollout's plan, and the small pieces of arithmetic that Kubernetes and Argo Rollouts share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmops.findings import InputError
+
+# Kubernetes' default for both, of Deployments and of Rollouts.
+DEFAULT_ROLLING = "25%"
+
+_UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_GO_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One state of a rollout.
+
+    `weight` is the canary's share of traffic in percent. `canary`, `stable` and `extra` (experiments) are
+    replicas once the step has settled; `gpus` is the most that its pods hold on the way there, so it may be
+    more. `pause` is the seconds that the step waits, 0 for none, None until a person promotes. `gates` are
+    the names of what has to pass before the next step.
+    """
+
+    label: str
+    weight: int
+    canary: int
+    stable: int
+    gpus: int
+    pause: float | None = 0
+    gates: tuple[str, ...] = ()
+    extra: int = 0
+
+
+def peak(steps: tuple[Step, ...]) -> int:
+    """The most GPUs that any step holds; 0 for no steps."""
+    return max((step.gpus for step in steps), default=0)
+
+
+def ceil_share(replicas: int, weight: int, of: int = 100) -> int:
+    """Replicas for a weight, rounded up, in whole numbers (a float would round 0.07 x 100 up to 8)."""
+    return -(-replicas * weight // of)
+
+
+def rolling(spec: Mapping[str, Any], replicas: int) -> tuple[int, int]:
+    """(maxSurge, maxUnavailable) in pods: percentages of `replicas`, surge rounded up and unavailable down.
+
+    When both come to 0, one pod may be unavailable, or nothing would ever move.
+    """
+    surge = _pods(spec.get("maxSurge"), replicas, "maxSurge", up=True)
+    unavailable = _pods(spec.get("maxUnavailable"), replicas, "maxUnavailable", up=False)
+    if surge == 0 and unavailable == 0:
+        unavailable = 1
+    return surge, min(unavailable, replicas)
+
+
+def seconds(duration: Any) -> float | None:
+    """A pause in seconds: 300, "300", "5m", "1h30m"; None (no duration) waits for a person."""
+    if duration is None or duration == "":
+        return None
+    if isinstance(duration, int | float) and not isinstance(duration, bool) and duration >= 0:
+        return float(duration)
+    text = str(duration)
+    if text.isdigit():
+        return float(text)
+    parts = list(_GO_DURATION.finditer(text))
+    if not parts or "".join(part.group(0) for part in parts) != text:
+        raise InputError(f'pause.duration "{text}" is no duration: write seconds or a duration such as 5m')
+    return sum(float(part.group(1)) * _UNIT_SECONDS[part.group(2)] for part in parts)
+
+
+def _pods(value: Any, replicas: int, key: str, *, up: bool) -> int:
+    value = DEFAULT_ROLLING if value is None else value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    text = str(value)
+    if text.endswith("%") and text[:-1].isdigit():
+        percent = int(text[:-1])
+        return ceil_share(replicas, percent) if up else replicas * percent // 100
+    raise InputError(f'{key} "{value}" is neither: write a number of pods or a percentage such as 25%')

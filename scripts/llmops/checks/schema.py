@@ -1,0 +1,87 @@
+"""Theme `schema`: would the API server take the objects at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmops.checks.registry import ERROR, defect, graph, kept, rule
+from llmops.findings import Finding
+from llmops.kubernetes import schema
+from llmops.kubernetes.violations import closest
+from llmops.references import Key, kind_of, text
+from llmops.release import Release
+from llmops.render.manifest import Object
+
+_CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
+
+
+@rule(severity=ERROR, fix="Write the field as the API of {kind} has it.")
+def invalid_object(release: Release) -> Iterator[Finding]:
+    """The API server refuses an object with an unknown, missing or wrongly typed field.
+
+    A client that chooses field validation `Warn` gets an unknown field dropped instead: then the setting
+    silently has no effect.
+    """
+    custom = kept(_brought_along, release)
+    for obj in release.objects:
+        for key in ("apiVersion", "kind"):
+            if not text(obj.data.get(key)):
+                yield defect(obj, f"/{key}", f"{key} is missing or no string.", fix=f"Write {key}.")
+        if _typed(obj):
+            for violation in schema.violations(obj, release.kube_version, custom):
+                yield defect(obj, violation.pointer, violation.message)
+
+
+@rule(
+    severity=ERROR,
+    fix="Write an apiVersion and kind that the cluster serves, or pin its CRD in tools/crds.",
+)
+def unknown_kind(release: Release) -> Iterator[Finding]:
+    """An object of a kind that the cluster does not serve stops the whole release.
+
+    Known are the kinds of the Kubernetes version in question, those of the pinned CRD modules and those of
+    CustomResourceDefinitions in the release itself.
+    """
+    custom = kept(_brought_along, release)
+    for obj in release.objects:
+        if not _typed(obj) or (obj.api_version, obj.kind) in custom:
+            continue
+        if not schema.known(obj.api_version, obj.kind, release.kube_version):
+            message = f"neither the API server nor a pinned CRD defines {obj.kind} of {obj.api_version}."
+            yield defect(obj, "/apiVersion", message, fix=_instead(obj, release.kube_version))
+
+
+@rule(severity=ERROR, fix="Give one of the two another name, or render only one.")
+def duplicate_object(release: Release) -> Iterator[Finding]:
+    """Of two objects with the same kind, namespace and name the later replaces the earlier without a word."""
+    objects = graph(release)
+    seen: dict[Key, Object] = {}
+    for obj in release.objects:
+        key = objects.key(obj)
+        if not (key[1] and key[3]):
+            continue
+        if key in seen:
+            yield defect(
+                obj, "/metadata/name", f"{key[1]} {key[3]} is defined twice; first at {seen[key].at('')}."
+            )
+        seen.setdefault(key, obj)
+
+
+def _typed(obj: Object) -> bool:
+    return bool(text(obj.data.get("apiVersion")) and text(obj.data.get("kind")))
+
+
+def _instead(obj: Object, kube_version: str) -> str:
+    """What to write, when that is known."""
+    if apis := schema.served(obj.kind, kube_version):
+        return f"Write apiVersion: {' or '.join(apis)}."
+    near = closest(obj.kind, (kind for api, kind in schema.kinds(kube_version) if api == obj.api_version))
+    return f"Correct the kind{near}." if near else ""
+
+
+def _brought_along(release: Release) -> dict[schema.Kind, schema.Schema]:
+    found: dict[schema.Kind, schema.Schema] = {}
+    for obj in release.objects:
+        if kind_of(obj) == _CRD:
+            found.update(schema.of_definition(obj.data, release.kube_version))
+    return found

@@ -1,0 +1,128 @@
+"""Theme `values`: does the chart take the values?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmops.checks.registry import ERROR, RULES, rule, values_defect
+from llmops.findings import Finding, InputError, RefusedError
+from llmops.kubernetes.schema import Schema
+from llmops.kubernetes.violations import Violation, explain
+from llmops.references import mapping, sequence, text
+from llmops.release import Inputs, Release
+from llmops.render.manifest import ValuesFile
+
+
+@rule(severity=ERROR, fix="Write a value that the chart takes; its README lists every key.")
+def refused(release: Release) -> Iterator[Finding]:
+    """Helm renders nothing when a values schema or a `fail` in a template refuses the values.
+
+    The schema of every component counts, also of one that is switched off: a typo there would
+    show only on the day it is switched on.
+    """
+    if release.inputs is not None:
+        for violation in violations(release.inputs.chart, release.values):
+            yield values_defect(release, violation.pointer, violation.message)
+
+
+def values_findings(
+    inputs: Inputs, coalesced_values: Mapping[str, Any], values_files: Sequence[ValuesFile]
+) -> list[Finding]:
+    """What the values schemas refuse in coalesced values, for a release that could not be rendered."""
+    return RULES["values/refused"].judge(_unrendered(inputs, coalesced_values, values_files))
+
+
+def refusal(error: RefusedError, inputs: Inputs, values_files: Sequence[ValuesFile] = ()) -> Finding:
+    """The finding for a refusal that came from rendering; it is about the values as a whole."""
+    release = _unrendered(inputs, {}, values_files)
+    return RULES["values/refused"].complete(values_defect(release, "", error.message))
+
+
+def violations(chart: Path, values: Mapping[str, Any]) -> list[Violation]:
+    """What the schemas of a chart and of its file:// dependencies refuse, with pointers into its values.
+
+    A key that two schemas refuse is reported once. Raises InputError for a schema that is none.
+    """
+    found: dict[str, list[Violation]] = {}
+    for folder, keys in _charts(chart, (), frozenset()):
+        file = folder / "values.schema.json"
+        if not file.is_file():
+            continue
+        given = _below(values, keys)
+        schema = _schema(str(file), file.read_text(encoding="utf-8"))
+        new: dict[str, list[Violation]] = {}
+        for violation in explain(schema.validator.iter_errors(given), schema.schema, _Place(keys)):
+            new.setdefault(violation.pointer, []).append(violation)
+        found = {**new, **found}
+    return sorted(violation for several in found.values() for violation in several)
+
+
+class _Place:
+    """From a component's values to the whole: `global` is shared, all else stands under its key."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.keys = keys
+
+    def __call__(self, path: list[Any]) -> list[Any]:
+        return path if path[:1] == ["global"] else [*self.keys, *path]
+
+
+def _charts(
+    chart: Path, keys: tuple[str, ...], above: frozenset[Path]
+) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The chart and its dependencies in folders beside it, each with the keys that lead to its values."""
+    yield chart, keys
+    for dependency in map(mapping, sequence(_chart_yaml(chart / "Chart.yaml").get("dependencies"))):
+        repository = text(dependency.get("repository"))
+        key = text(dependency.get("alias")) or text(dependency.get("name"))
+        folder = (chart / repository.removeprefix("file://")).resolve()
+        if repository.startswith("file://") and key and folder.is_dir() and folder not in above:
+            yield from _charts(folder, (*keys, key), above | {folder})
+
+
+def _chart_yaml(file: Path) -> dict[str, Any]:
+    try:
+        return mapping(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        # Rendering says what is wrong with the chart.
+        return {}
+
+
+def _below(values: Mapping[str, Any], keys: tuple[str, ...]) -> object:
+    """A component's values as its templates see them."""
+    node: object = values
+    for key in keys:
+        node = mapping(node).get(key, {})
+    if keys and isinstance(node, dict) and "global" in values:
+        return {"global": values["global"], **node}
+    return node
+
+
+@lru_cache(maxsize=64)
+def _schema(file: str, content: str) -> Schema:
+    try:
+        return Schema(json.loads(content))
+    except ValueError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"is no JSON schema that can be used offline: {reason}", file) from None
+
+
+def _unrendered(inputs: Inputs, values: Mapping[str, Any], values_files: Sequence[ValuesFile]) -> Release:
+    target = inputs.target
+    return Release(
+        name=target.name,
+        namespace=target.namespace,
+        kube_version=target.kube_version,
+        objects=[],
+        values=dict(values),
+        values_files=tuple(values_files),
+        model=None,
+        inputs=inputs,
+        templates={},
+    )

@@ -1,0 +1,166 @@
+"""Theme `waiver`: defects that a model's owner accepts for a reason and a time, in its waivers.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from llmops.checks.registry import ERROR, WARNING, find, rule
+from llmops.findings import Finding, InputError
+from llmops.kubernetes.violations import closest
+from llmops.release import Release
+
+FIELDS = ("rule", "reason", "expires", "name", "kind", "environment")
+_REQUIRED = ("rule", "reason", "expires")
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """An accepted defect: a rule, narrowed by name, kind or environment; `expires` is its last day."""
+
+    rule: str
+    reason: str
+    expires: date
+    name: str = ""
+    kind: str = ""
+    environment: str = ""
+    source: str = ""
+
+    def covers(self, finding: Finding, environment: str) -> bool:
+        """Whether the finding, made in that environment, is what the waiver accepts."""
+        return finding.rule == self.rule and all(
+            not wanted or wanted == given
+            for wanted, given in (
+                (self.name, finding.name),
+                (self.kind, finding.kind),
+                (self.environment, environment),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Waived:
+    """A finding and the waiver that answers for it."""
+
+    finding: Finding
+    waiver: Waiver
+
+
+@dataclass(frozen=True)
+class Review:
+    """The waivers of one model and what all its checked environments made of them."""
+
+    model_dir: Path
+    waivers: tuple[Waiver, ...]
+    environments: frozenset[str]
+    used: frozenset[Waiver]
+    disabled: frozenset[str]
+    today: date
+
+
+@rule(
+    severity=ERROR,
+    fix="Repair what the waiver accepted and delete it, or give a new reason and date.",
+    per_release=False,
+)
+def expired(review: Review) -> Iterator[Finding]:
+    """A waiver is a promise with a date; after its last day the defect counts again."""
+    for waiver in review.waivers:
+        if waiver.expires < review.today:
+            yield _about(review, waiver, "expires", f"the waiver of {waiver.rule} ended on {waiver.expires}.")
+
+
+@rule(severity=WARNING, fix="Delete the waiver.", per_release=False)
+def unused(review: Review) -> Iterator[Finding]:
+    """A waiver that matches no finding in any environment hides the next defect of that kind."""
+    folder = review.model_dir / "envs"
+    there = {env.name for env in folder.iterdir() if env.is_dir()} if folder.is_dir() else set()
+    for waiver in review.waivers:
+        looked_everywhere = ({waiver.environment} if waiver.environment else there) <= review.environments
+        judged = waiver.rule not in review.disabled and waiver.expires >= review.today
+        if waiver not in review.used and looked_everywhere and judged:
+            yield _about(review, waiver, "rule", f"the waiver of {waiver.rule} matches no finding.")
+
+
+def of_release(release: Release) -> tuple[Waiver, ...]:
+    """The waivers of the model that a release belongs to; none without a model directory."""
+    if release.inputs is None or release.inputs.model_dir is None:
+        return ()
+    file = release.inputs.model_dir / "waivers.yaml"
+    return read(file) if file.is_file() else ()
+
+
+def apply(
+    found: Iterable[Finding], waivers: Iterable[Waiver], release: Release, today: date
+) -> tuple[list[Finding], list[Waived]]:
+    """Parts findings into those that stand and those that a waiver in force answers for."""
+    environment = release.inputs.environment if release.inputs else ""
+    in_force = [waiver for waiver in waivers if waiver.expires >= today]
+    left, waived = [], []
+    for finding in found:
+        answer = next((waiver for waiver in in_force if waiver.covers(finding, environment)), None)
+        if answer:
+            waived.append(Waived(finding, answer))
+        else:
+            left.append(finding)
+    return left, waived
+
+
+def read(file: Path) -> tuple[Waiver, ...]:
+    """The waivers in a file, in order. Raises InputError with FILE:LINE for anything that is no waiver."""
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise InputError(f"cannot read the waivers: {error.strerror}", str(file)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or "no text in UTF-8"
+        raise InputError(f"is no YAML: {what}", f"{file}:{mark.line + 1}" if mark else str(file)) from None
+    if root is None:
+        return ()
+    if not isinstance(root, yaml.SequenceNode):
+        raise InputError("waivers are a list; write `- rule: …` with reason and expires", f"{file}:1")
+    return tuple(_waiver(node, file) for node in root.value)
+
+
+def _waiver(node: yaml.Node, file: Path) -> Waiver:
+    source = f"{file}:{node.start_mark.line + 1}"
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"a waiver has the keys {', '.join(FIELDS)}", source)
+    given: dict[str, str] = {}
+    for key, value in node.value:
+        at = f"{file}:{key.start_mark.line + 1}"
+        if key.value not in FIELDS:
+            raise InputError(f"{key.value!r} is no key of a waiver{closest(str(key.value), FIELDS)}", at)
+        if key.value in given:
+            raise InputError(f"{key.value} stands twice in one waiver", at)
+        if not isinstance(value, yaml.ScalarNode) or not value.value.strip():
+            raise InputError(f"{key.value} of a waiver must be a non-empty string", at)
+        given[key.value] = value.value.strip()
+    for field in _REQUIRED:
+        if field not in given:
+            raise InputError(f"the waiver has no {field}; write it", source)
+    if find(given["rule"], source).id.startswith(("waiver/", "values/refused")):
+        raise InputError(f"{given['rule']} cannot be waived", source)
+    try:
+        expires = date.fromisoformat(given["expires"])
+    except ValueError:
+        raise InputError(f'expires is {given["expires"]!r}; write a day as "YYYY-MM-DD"', source) from None
+    return Waiver(**{**given, "expires": expires, "source": source})  # type: ignore[arg-type]
+
+
+def _about(review: Review, waiver: Waiver, field: str, message: str) -> Finding:
+    index = review.waivers.index(waiver)
+    return Finding(
+        rule="",
+        severity=ERROR,
+        message=message,
+        kind=waiver.kind,
+        name=waiver.name or review.model_dir.name,
+        path=f"/{index}/{field}",
+        source=waiver.source,
+    )

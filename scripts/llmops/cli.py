@@ -1,0 +1,322 @@
+"""The command `llmops`: thin wiring from arguments to the library. Exit status 0 fine, 1 findings, 2 bad input."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llmops.findings import InputError, RefusedError, Severity
+from llmops.render import DEFAULT_KUBE_VERSION, Renderer, Target
+
+CHART = Path("charts/llm-stack")
+PATH = click.Path(path_type=Path)
+
+
+class Group(click.Group):
+    """Turns every foreseen failure into one sentence and an exit status; nobody sees a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"llmops: {error}", err=True)
+            sys.exit(2)
+        except RefusedError as error:
+            click.echo(f"llmops: {error.message}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="llm-charts")
+def main() -> None:
+    """Renders, checks and explains LLM releases on Kubernetes."""
+
+
+def options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator, in the order of the help text."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+chart_options = options(
+    click.option(
+        "-f", "--values", "files", multiple=True, type=PATH, help="Values file; repeatable, later ones win."
+    ),
+    click.option("--name", default="", help="Release name; by default that of the chart."),
+    click.option("--namespace", default="default", show_default=True),
+    click.option(
+        "-a",
+        "--api-versions",
+        multiple=True,
+        help="API that the cluster has: group/version or group/version/Kind.",
+    ),
+)
+renderer_option = click.option(
+    "--renderer",
+    "renderer_name",
+    type=click.Choice(["sdk", "helm"]),
+    default="sdk",
+    show_default=True,
+    help="Helm in this process, or the executable $LLMOPS_HELM (else `helm` on PATH).",
+)
+models_options = options(
+    click.option("--models", type=PATH, help="A model's directory, or a tree of them, instead of a chart."),
+    click.option("--env", "environment", help="One environment; by default all of them."),
+    click.option(
+        "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
+    ),
+    click.option(
+        "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."
+    ),
+)
+version_option = click.option(
+    "--kube-version",
+    default=DEFAULT_KUBE_VERSION,
+    show_default=True,
+    help="Kubernetes version; `check` takes several with commas.",
+)
+
+
+def renderer(name: str) -> Renderer:
+    """The renderer of that name; InputError where there is no helm executable."""
+    if name == "sdk":
+        from llmops.render.sdk import SdkRenderer
+
+        return SdkRenderer()
+    from llmops.render.binary import HelmRenderer
+
+    found = os.environ.get("LLMOPS_HELM") or shutil.which("helm")
+    if not found:
+        raise InputError("there is no helm executable: set LLMOPS_HELM to one, or leave --renderer at sdk")
+    return HelmRenderer(Path(found).absolute(), name="helm")
+
+
+def inputs_of(
+    chart: Path | None,
+    files: Sequence[Path],
+    name: str,
+    namespace: str,
+    api_versions: Sequence[str],
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    models_chart: Path,
+) -> list[Any]:
+    """The releases that the arguments name: one chart with values files, or a tree of models."""
+    from llmops import release
+
+    if models is not None:
+        if chart is not None or files:
+            raise InputError("give either a chart with -f, or --models, not both")
+        return release.discover(
+            models,
+            env=environment,
+            environments=environments,
+            chart=models_chart,
+            kube_version=DEFAULT_KUBE_VERSION,
+        )
+    if chart is None:
+        raise InputError("say what to look at: CHART with -f FILE, --models DIR, or --manifests FILE")
+    target = Target(name or chart.resolve().name, namespace, api_versions=tuple(api_versions))
+    return [release.Inputs(chart, tuple(files), target, model_dir=release.model_dir(files))]
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write it: {error.strerror}", str(path)) from None
+
+
+@main.command("render")
+@click.argument("chart", type=PATH)
+@chart_options
+@version_option
+@renderer_option
+def render_command(
+    chart: Path,
+    files: tuple[Path, ...],
+    name: str,
+    namespace: str,
+    api_versions: tuple[str, ...],
+    kube_version: str,
+    renderer_name: str,
+) -> None:
+    """Print the manifests of CHART (hooks and CRDs too)."""
+    from llmops import release
+
+    target = Target(name or chart.resolve().name, namespace, kube_version, api_versions)
+    rendered = release.render(release.Inputs(chart, files, target), renderer(renderer_name))
+    click.echo(release.manifests(rendered), nl=False)
+
+
+@main.command()
+@click.argument("chart", type=PATH, required=False)
+@chart_options
+@models_options
+@click.option("--manifests", help="Anybody's YAML: a file, or - for standard input.")
+@version_option
+@renderer_option
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True
+)
+@click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True)
+@click.option("--disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable.")
+def check(
+    chart: Path | None,
+    files: tuple[Path, ...],
+    name: str,
+    namespace: str,
+    api_versions: tuple[str, ...],
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    models_chart: Path,
+    manifests: str | None,
+    kube_version: str,
+    renderer_name: str,
+    form: str,
+    fail_on: str,
+    disable: tuple[str, ...],
+) -> None:
+    """Check a chart with values, a tree of models, or anybody's manifests."""
+    from llmops import examine
+    from llmops.report import as_json, html, text
+
+    versions = [version.strip() for version in kube_version.split(",") if version.strip()]
+    try:
+        if not versions:
+            raise InputError("--kube-version is empty; write for example --kube-version 1.35")
+        if manifests is not None:
+            if chart is not None or models is not None:
+                raise InputError("give one of CHART, --models and --manifests")
+            reports = examine.manifests(*read_manifests(manifests), versions, disable)
+        else:
+            inputs = inputs_of(
+                chart, files, name, namespace, api_versions, models, environment, environments, models_chart
+            )
+            reports = examine.releases(inputs, renderer(renderer_name), versions, disable)
+    except InputError as error:
+        if form != "json":
+            raise
+        click.echo(as_json.failure(str(error)))
+        sys.exit(2)
+    forms = {
+        "text": lambda: text.render(reports, colour=text.is_colourful(sys.stdout)),
+        "json": lambda: as_json.render(reports),
+        "html": lambda: html.render(reports),
+    }
+    click.echo(forms[form]().rstrip("\n"))
+    level = Severity[fail_on.upper()]
+    sys.exit(any(finding.severity >= level for report in reports for finding in report.findings))
+
+
+def read_manifests(name: str) -> tuple[str, str]:
+    """Text and source of --manifests."""
+    try:
+        if name == "-":
+            return click.get_text_stream("stdin", encoding="utf-8").read(), "stdin"
+        return Path(name).read_text(encoding="utf-8"), name
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"cannot read it: {reason}", name) from None
+
+
+@main.command()
+@click.argument("model", type=PATH)
+@click.option("--env", "environment", required=True, help="Environment of the release.")
+@click.option(
+    "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
+)
+@click.option("--chart", type=PATH, default=CHART, show_default=True)
+@version_option
+@renderer_option
+@click.option("--out", type=PATH, help="Folder for manifests.yaml and report.html.")
+def plan(
+    model: Path,
+    environment: str,
+    environments: Path | None,
+    chart: Path,
+    kube_version: str,
+    renderer_name: str,
+    out: Path | None,
+) -> None:
+    """Explain one release of MODEL (a directory): objects, GPUs by step, memory, gates, cost, findings."""
+    from llmops import examine, release
+    from llmops.report import html, text
+    from llmops.report import plan as screen
+
+    inputs = release.discover(
+        model, env=environment, environments=environments, chart=chart, kube_version=kube_version
+    )
+    (report,) = examine.releases(inputs, renderer(renderer_name), [kube_version])
+    click.echo(screen.render(report, colour=text.is_colourful(sys.stdout)).rstrip("\n"))
+    if out is not None:
+        if report.release.objects:
+            write(out / "manifests.yaml", release.manifests(report.release))
+        write(out / "report.html", html.render([report]))
+        click.echo(
+            f"\nWritten: {out / 'manifests.yaml'} and {out / 'report.html'}"
+            if report.release.objects
+            else f"\nWritten: {out / 'report.html'}"
+        )
+    sys.exit(any(finding.severity >= Severity.ERROR for finding in report.findings))
+
+
+@main.command()
+@click.argument("chart", type=PATH, required=False)
+@chart_options
+@models_options
+@renderer_option
+def fit(
+    chart: Path | None,
+    files: tuple[Path, ...],
+    name: str,
+    namespace: str,
+    api_versions: tuple[str, ...],
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    models_chart: Path,
+    renderer_name: str,
+) -> None:
+    """Say whether a model fits its GPUs: weights, KV cache, largest context, concurrency."""
+    from llmops import release
+    from llmops.capacity import fit as capacity
+    from llmops.report import plan as screen
+
+    failed = False
+    for inputs in inputs_of(
+        chart, files, name, namespace, api_versions, models, environment, environments, models_chart
+    ):
+        rendered = release.render(inputs, renderer(renderer_name))
+        result = capacity.from_release(rendered)
+        click.echo(f"{rendered.name} {inputs.environment}".strip())
+        click.echo("\n".join(screen.memory(result)))
+        failed |= result is not None and result.covered and not result.fits
+    sys.exit(failed)
+
+
+@main.command()
+@click.argument("rule")
+def explain(rule: str) -> None:
+    """Say why a rule exists, how to satisfy it, and show its cases."""
+    from llmops import checks
+
+    click.echo(checks.explain(rule), nl=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""One release through the whole line: values, objects, graph, findings, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llmops import checks, release
+from llmops.canary.surge import plan
+from llmops.capacity import fit
+from llmops.checks.values import refusal, values_findings
+from llmops.findings import Finding, InputError, RefusedError
+from llmops.release import Inputs, Release
+from llmops.render import Renderer
+from llmops.report.model import ReleaseReport, Waived
+
+WORKLOADS = ("Rollout", "Deployment")
+
+
+def releases(
+    inputs: Sequence[Inputs], renderer: Renderer, versions: Sequence[str], disable: Iterable[str] = ()
+) -> list[ReleaseReport]:
+    """Renders and judges each release for each Kubernetes version; findings about waivers come with the last one.
+
+    Raises InputError for what cannot be read.
+    """
+    disable = tuple(disable)
+    outcomes = [_outcome(one, renderer, versions, disable) for one in inputs]
+    reports = [report(outcome) for outcome in outcomes]
+    about_waivers = checks.review_waivers(outcomes)
+    if about_waivers and reports:
+        reports[-1] = replace(reports[-1], findings=(*reports[-1].findings, *about_waivers))
+    return reports
+
+
+def manifests(
+    text: str, source: str, versions: Sequence[str], disable: Iterable[str] = ()
+) -> list[ReleaseReport]:
+    """Judges anybody's manifests for each Kubernetes version."""
+    disable = tuple(disable)
+    outcomes = {
+        version: checks.run(release.from_manifests(text, source, version), disable) for version in versions
+    }
+    return [report(checks.across_versions(outcomes))]
+
+
+def report(outcome: checks.Outcome) -> ReleaseReport:
+    """An outcome with its memory fit and its GPU plan, for a reader."""
+    judged = outcome.release
+    steps, gpus = gpu_plan(judged)
+    return ReleaseReport(
+        release=judged,
+        findings=tuple(outcome.findings),
+        waived=tuple(
+            Waived(one.finding, one.waiver.reason, one.waiver.expires.isoformat(), one.waiver.source)
+            for one in outcome.waived
+        ),
+        fit=_fit(judged),
+        steps=steps,
+        gpus_per_pod=gpus,
+    )
+
+
+def gpu_plan(judged: Release) -> tuple[tuple[Any, ...], int]:
+    """The steps of the release's engine workload and the GPUs of one pod; nothing where there is no such workload."""
+    llm = (judged.values.get("global") or {}).get("llm") or {}
+    resource = (llm.get("gpu") or {}).get("resource") or "nvidia.com/gpu"
+    replicas = llm.get("replicas") or {}
+    for obj in judged.objects:
+        if obj.kind in WORKLOADS:
+            gpus = sum(
+                _gpus(container, resource) for container in obj.get("/spec/template/spec/containers") or []
+            )
+            if gpus:
+                # Without a count in the manifest an autoscaler owns it: plan for the most it may ask for.
+                wanted = (
+                    None
+                    if obj.get("/spec/replicas") is not None
+                    else replicas.get("max") or replicas.get("min")
+                )
+                return plan(obj.data, gpus, wanted), gpus
+    return (), 0
+
+
+def _gpus(container: Mapping[str, Any], resource: str) -> int:
+    count = ((container.get("resources") or {}).get("limits") or {}).get(resource, 0)
+    return int(count) if str(count).isdigit() else 0
+
+
+def _fit(judged: Release) -> fit.Fit | None:
+    try:
+        return fit.from_release(judged)
+    except InputError:
+        # The check reports it; a report goes without a memory bar.
+        return None
+
+
+def _outcome(
+    inputs: Inputs, renderer: Renderer, versions: Sequence[str], disable: tuple[str, ...]
+) -> checks.Outcome:
+    outcomes = {version: _judged(inputs, renderer, version, disable) for version in versions}
+    return checks.across_versions(outcomes)
+
+
+def _judged(inputs: Inputs, renderer: Renderer, version: str, disable: tuple[str, ...]) -> checks.Outcome:
+    wanted = replace(inputs, target=replace(inputs.target, kube_version=version))
+    try:
+        return checks.run(release.render(wanted, renderer, notes=True), disable)
+    except RefusedError as error:
+        return _refused(wanted, error)
+
+
+def _refused(inputs: Inputs, error: RefusedError) -> checks.Outcome:
+    """Nothing was rendered: the findings are what the schemas say of the values, else what the chart said."""
+    files = release.values_files(inputs)
+    values = release.coalesced(inputs)
+    findings: Iterator[Finding] | list[Finding] = values_findings(inputs, values, files) or [
+        refusal(error, inputs, files)
+    ]
+    target = inputs.target
+    empty = Release(
+        name=target.name,
+        namespace=target.namespace,
+        kube_version=target.kube_version,
+        objects=[],
+        values=values,
+        values_files=files,
+        inputs=inputs,
+    )
+    return checks.Outcome(empty, sorted(findings, key=checks.order), [])

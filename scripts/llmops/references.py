@@ -1,0 +1,254 @@
+"""Objects as nodes, references as edges: who names whom, and which pods a selector picks.
+
+What is known of a kind stands in tables (kubernetes/kinds.py); a new kind is a new line. Manifests may be
+anybody's, so every reader takes any JSON value and sees nothing where the shape is wrong: the schema check
+reports that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from llmops.kubernetes.kinds import (
+    CLUSTER_SCOPED,
+    CONTAINERS,
+    EPHEMERAL_LABELS,
+    GROUP_OF,
+    POD_REFERENCES,
+    REFERENCES,
+    ROLLOUT,
+    RUNTIME_LABELS,
+    TEMPLATES,
+    Kind,
+)
+from llmops.render.manifest import Object
+
+Key = tuple[str, str, str, str]
+"""(group, kind, namespace, name); the namespace is empty for a cluster-scoped kind."""
+
+
+@dataclass(frozen=True)
+class Pods:
+    """The pods of one template; `pointer` leads to the template, `spec_pointer` to its spec."""
+
+    owner: Object
+    pointer: str
+    namespace: str
+    labels: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    runtime_labels: frozenset[str] = frozenset()
+
+    @property
+    def spec_pointer(self) -> str:
+        return f"{self.pointer}/spec"
+
+    def containers(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every container with its pointer inside the owner: init, ordinary and ephemeral."""
+        for pattern in CONTAINERS:
+            for pointer, container in walk(self.spec, pattern):
+                if isinstance(container, dict):
+                    yield self.spec_pointer + pointer, container
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`source` names an object at `pointer`; `target` is that object when the release holds it."""
+
+    source: Object
+    pointer: str
+    kind: Kind
+    namespace: str
+    name: str
+    target: Object | None
+    port: int | str | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The objects of one release; those without a namespace live in `namespace`."""
+
+    objects: Sequence[Object]
+    namespace: str = "default"
+    nodes: dict[Key, Object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", {self.key(obj): obj for obj in self.objects})
+
+    def key(self, obj: Object) -> Key:
+        """The identity of an object with its namespace filled in."""
+        group, kind = kind_of(obj)
+        return group, kind, self.namespace_of(obj), text(mapping(obj.data.get("metadata")).get("name"))
+
+    def namespace_of(self, obj: Object) -> str:
+        """Where the object lives; empty for a cluster-scoped kind."""
+        if kind_of(obj)[1] in CLUSTER_SCOPED:
+            return ""
+        return text(mapping(obj.data.get("metadata")).get("namespace")) or self.namespace
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object of that (group, kind), or None."""
+        return self.nodes.get((*kind, namespace, name))
+
+    def of_kind(self, *kinds: Kind) -> list[Object]:
+        """The objects of these (group, kind), in their order."""
+        return [obj for obj in self.objects if kind_of(obj) in kinds]
+
+    @cached_property
+    def pods(self) -> list[Pods]:
+        """Every pod template of every workload."""
+        return [pods for obj in self.objects for pods in pod_templates(obj, self.namespace)]
+
+    def pods_of(self, owner: Object) -> list[Pods]:
+        """The pods that a workload runs, those of the workload it refers to (`workloadRef`) included."""
+        owners = [owner, *(one.target for one in self.edges_of(owner, "/spec/workloadRef") if one.target)]
+        return [pods for pods in self.pods if any(pods.owner is one for one in owners)]
+
+    def selected(self, selector: Mapping[str, Any], namespace: str) -> list[Pods]:
+        """The pods in a namespace that a label selector (matchLabels, matchExpressions) picks."""
+        return [
+            pods
+            for pods in self.pods
+            if pods.namespace == namespace and matches(selector, pods.labels, pods.runtime_labels)
+        ]
+
+    @cached_property
+    def edges(self) -> list[Reference]:
+        """Every reference that the tables know, resolved or not."""
+        found = [
+            edge
+            for obj in self.objects
+            for edge in self._named(obj, "", obj.data, REFERENCES.get(kind_of(obj), ()))
+        ]
+        for pods in self.pods:
+            found += self._named(pods.owner, pods.spec_pointer, pods.spec, POD_REFERENCES)
+        return found
+
+    def edges_of(self, source: Object, below: str = "") -> list[Reference]:
+        """The references of one object, only those under a pointer when one is given."""
+        return [edge for edge in self.edges if edge.source is source and _under(edge.pointer, below)]
+
+    def _named(
+        self, source: Object, prefix: str, data: Mapping[str, Any], table: Iterable[tuple[str, Kind]]
+    ) -> Iterator[Reference]:
+        for pattern, default in table:
+            for pointer, node in walk(data, pattern):
+                fields = mapping(node)
+                name = text(fields.get("name")) if fields else text(node)
+                if name:
+                    kind = _kind(fields, default)
+                    cluster = kind[1] in CLUSTER_SCOPED
+                    namespace = "" if cluster else text(fields.get("namespace")) or self.namespace_of(source)
+                    yield Reference(
+                        source=source,
+                        pointer=prefix + pointer + ("/name" if fields else ""),
+                        kind=kind,
+                        namespace=namespace,
+                        name=name,
+                        target=self.find(kind, namespace, name),
+                        port=_port(fields.get("port")),
+                    )
+
+
+def pod_templates(obj: Object, namespace: str = "default") -> list[Pods]:
+    """The pod templates of one object; empty for a kind that runs no pods. `namespace` is the release's."""
+    kind = kind_of(obj)
+    own = text(mapping(obj.data.get("metadata")).get("namespace")) or namespace
+    runtime = RUNTIME_LABELS.get(kind, frozenset())
+    if kind == ROLLOUT:
+        runtime |= {
+            key
+            for pattern in EPHEMERAL_LABELS
+            for _, labels in walk(obj.data, pattern)
+            for key in mapping(labels)
+        }
+    found = []
+    for pattern in TEMPLATES.get(kind, ()):
+        for pointer, template in walk(obj.data, pattern):
+            if isinstance(template, dict) and template:
+                labels = mapping(mapping(template.get("metadata")).get("labels"))
+                found.append(Pods(obj, pointer, own, labels, mapping(template.get("spec")), runtime))
+    return found
+
+
+def matches(
+    selector: Mapping[str, Any], labels: Mapping[str, Any], runtime: frozenset[str] = frozenset()
+) -> bool:
+    """Whether a label selector picks pods with these labels; those in `runtime` have whatever is asked."""
+    for key, value in mapping(selector.get("matchLabels")).items():
+        if key not in runtime and (key not in labels or labels[key] != value):
+            return False
+    for expression in map(mapping, sequence(selector.get("matchExpressions"))):
+        key, values = text(expression.get("key")), sequence(expression.get("values"))
+        if key in runtime:
+            continue
+        held = {
+            "In": key in labels and labels[key] in values,
+            "NotIn": key not in labels or labels[key] not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }
+        if not held.get(text(expression.get("operator")), False):
+            return False
+    return True
+
+
+def walk(data: object, pattern: str) -> Iterator[tuple[str, Any]]:
+    """Every node that a JSON Pointer with `*` for any key or index leads to, with its own pointer."""
+    nodes: list[tuple[str, Any]] = [("", data)]
+    for part in pattern.split("/")[1:]:
+        nodes = [step for pointer, node in nodes for step in _steps(pointer, node, part)]
+    yield from nodes
+
+
+def kind_of(obj: Object) -> Kind:
+    """(group, kind) of an object; empty texts where they are missing or no text."""
+    group, _, _ = text(obj.data.get("apiVersion")).rpartition("/")
+    return group, text(obj.data.get("kind"))
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """The value when it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> list[Any]:
+    """The value when it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """The value when it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def _steps(pointer: str, node: object, part: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, list):
+        for index, value in enumerate(node):
+            if part in ("*", str(index)):
+                yield f"{pointer}/{index}", value
+    elif isinstance(node, dict):
+        for key in list(node) if part == "*" else [part]:
+            if key in node:
+                yield f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}", node[key]
+
+
+def _kind(fields: Mapping[str, Any], default: Kind) -> Kind:
+    kind = text(fields.get("kind")) or default[1]
+    if api_version := text(fields.get("apiVersion")):
+        return api_version.rpartition("/")[0], kind
+    if group := text(fields.get("group")):
+        return group, kind
+    return (default[0] if kind == default[1] else GROUP_OF.get(kind, "")), kind
+
+
+def _port(port: object) -> int | str | None:
+    if isinstance(port, dict):
+        port = port.get("number", port.get("name"))
+    return port if isinstance(port, int | str) and not isinstance(port, bool) else None
+
+
+def _under(pointer: str, below: str) -> bool:
+    return pointer == below or pointer.startswith(f"{below}/")

@@ -1,0 +1,213 @@
+"""A release: a chart, its values files and what it is installed into; rendered to objects."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmops.findings import InputError
+from llmops.render import Renderer, Target
+from llmops.render.archive import archive
+from llmops.render.layers import merge
+from llmops.render.manifest import Object, ValuesFile, parse, read_text, read_values
+from llmops.render.sdk import merge_values
+
+__all__ = ["Inputs", "Release", "archive", "discover", "from_manifests", "merge", "render"]
+
+_LEVELS = 4  # how far above a model its `environments` folder may stand
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a release is rendered from. `values` are files, later ones winning."""
+
+    chart: Path
+    values: tuple[Path, ...]
+    target: Target
+    model_dir: Path | None = None
+    environment: str = ""
+
+
+@dataclass
+class Release:
+    """The objects of one release, and what they came from.
+
+    `values` are the chart's defaults and the values files coalesced as Helm does it; {} for plain
+    manifests. `model` holds the figures of config.json, keyed as transformers writes them. `templates` maps
+    a template path (or the manifest's name) to the text that the objects were read from.
+    """
+
+    name: str
+    namespace: str
+    kube_version: str
+    objects: list[Object]
+    notes: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    values_files: tuple[ValuesFile, ...] = ()
+    model: dict[str, Any] | None = None
+    inputs: Inputs | None = None
+    templates: Mapping[str, str] = field(default_factory=dict)
+
+
+def render(inputs: Inputs, renderer: Renderer, *, notes: bool = False) -> Release:
+    """The release that Helm would install.
+
+    Raises RefusedError when the chart refuses the values; InputError when chart, values or rendered text
+    cannot be read, and when nothing is rendered at all.
+    """
+    files = tuple(read_values(path) for path in inputs.values)
+    layers = [file.data for file in files]
+    # In-process, a schema costs more than the whole render; the toolkit validates the values itself.
+    stripped = archive(inputs.chart, schemas=False)
+    packed = stripped if renderer.name == "sdk" else archive(inputs.chart)
+    rendered = renderer.render(packed, layers, inputs.target, notes=notes)
+    templates = {**rendered.crds, **rendered.templates}
+    objects = [item for source, text in sorted(templates.items()) for item in _parse_rendered(text, source)]
+    if not objects:
+        raise InputError(
+            "the chart renders no object with these values; switch a component on, or correct the values",
+            str(inputs.chart),
+        )
+    return Release(
+        name=inputs.target.name,
+        namespace=inputs.target.namespace,
+        kube_version=inputs.target.kube_version,
+        objects=objects,
+        notes=rendered.notes,
+        values=merge_values(stripped, layers),
+        values_files=files,
+        model=_model(inputs),
+        inputs=inputs,
+        templates=templates,
+    )
+
+
+def _parse_rendered(text: str, source: str) -> list[Object]:
+    try:
+        return parse(text, source)
+    except InputError as error:
+        raise InputError(f"{error.message} (line of the rendered text)", error.source) from error
+
+
+def from_manifests(text: str, source: str, kube_version: str) -> Release:
+    """Anybody's manifests as a release without name, values or chart; InputError when they hold no object."""
+    objects = parse(text, source)
+    if not objects:
+        raise InputError("there is no object in it; give Kubernetes manifests in YAML", source)
+    return Release(
+        name="", namespace="", kube_version=kube_version, objects=objects, templates={source: text}
+    )
+
+
+def discover(
+    models: Path, *, env: str | None, environments: Path | None, chart: Path, kube_version: str
+) -> list[Inputs]:
+    """The releases below a folder of models, or of one model; all environments, or the one named.
+
+    A model is a folder with values.yaml and envs/<env>/values.yaml. Layers: environments/<env>.yaml, the
+    model's values.yaml, envs/<env>/values.yaml, and envs/<env>/release.yaml once promotion has written it.
+    `environments` defaults to the folder of that name beside an enclosing folder of the model. The release
+    is named after the model's folder with '.' turned into '-': Helm would take the dot, but no Service name
+    may have one. The namespace is global.llm.environment.namespace of the layers, else `default`.
+
+    Raises InputError when a folder or a file is missing, or when no model has the environment.
+    """
+    if not models.is_dir():
+        raise InputError("no such folder; expected a model's folder, or a folder of them", str(models))
+    folders = _model_folders(models)
+    if not folders:
+        raise InputError("there is no model here; expected <model>/values.yaml", str(models))
+    known = {folder: _environments_of(folder) for folder in folders}
+    if env is not None and not any(env in names for names in known.values()):
+        listed = ", ".join(sorted({name for names in known.values() for name in names}))
+        raise InputError(f"no environment {env!r}; there are {listed}", str(models))
+    return [
+        _inputs(folder, name, environments, chart, kube_version)
+        for folder, names in known.items()
+        for name in names
+        if env in (None, name)
+    ]
+
+
+def _model_folders(folder: Path) -> list[Path]:
+    if (folder / "values.yaml").is_file():
+        return [folder]
+    if (folder / "envs").is_dir():
+        raise InputError("no such file; expected what all environments share", str(folder / "values.yaml"))
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [found for path in below for found in _model_folders(path)]
+
+
+def _environments_of(folder: Path) -> list[str]:
+    envs = folder / "envs"
+    names = sorted(path.name for path in envs.iterdir() if path.is_dir()) if envs.is_dir() else []
+    if not names:
+        raise InputError("the model has no environment; expected envs/<env>/values.yaml", str(folder))
+    return names
+
+
+def _inputs(folder: Path, env: str, environments: Path | None, chart: Path, kube_version: str) -> Inputs:
+    facts = _environments_folder(folder, environments) / f"{env}.yaml"
+    if not facts.is_file():
+        raise InputError(
+            f"no such file; expected the facts of the cluster of environment {env!r}", str(facts)
+        )
+    values = [facts, folder / "values.yaml", folder / f"envs/{env}/values.yaml"]
+    promoted = folder / f"envs/{env}/release.yaml"
+    if promoted.is_file():
+        values.append(promoted)
+    target = Target(
+        name=folder.absolute().name.replace(".", "-"),
+        namespace=_namespace(values),
+        kube_version=kube_version,
+    )
+    return Inputs(chart, tuple(values), target, model_dir=folder, environment=env)
+
+
+def _environments_folder(folder: Path, given: Path | None) -> Path:
+    if given is not None:
+        if not given.is_dir():
+            raise InputError("no such folder; expected one with <env>.yaml files", str(given))
+        return given
+    for parent in list(Path(os.path.normpath(folder.absolute())).parents)[:_LEVELS]:
+        if (found := parent / "environments").is_dir():
+            return Path(os.path.relpath(found)) if found.is_relative_to(Path.cwd()) else found
+    raise InputError(
+        "no folder `environments` beside the folder of models; make one, or name it with --environments",
+        str(folder),
+    )
+
+
+def _namespace(paths: list[Path]) -> str:
+    value: Any = merge([read_values(path).data for path in paths])
+    for key in ("global", "llm", "environment", "namespace"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) and value else "default"
+
+
+def _model(inputs: Inputs) -> dict[str, Any] | None:
+    """config.json of the model's folder, or else the one beside a values file, the last file first."""
+    folders = [inputs.model_dir] if inputs.model_dir else [path.parent for path in reversed(inputs.values)]
+    for folder in folders:
+        file = folder / "config.json"
+        if file.is_file():
+            return _read_json(file, file.stat().st_mtime_ns)
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _read_json(file: Path, _mtime: int) -> dict[str, Any]:
+    try:
+        data = json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise InputError(f"this is not JSON: {error.msg}", f"{file}:{error.lineno}") from error
+    except RecursionError as error:
+        raise InputError("the nesting is too deep", str(file)) from error
+    if not isinstance(data, dict):
+        raise InputError("expected the mapping that transformers writes as config.json", str(file))
+    return data

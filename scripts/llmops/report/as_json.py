@@ -1,0 +1,54 @@
+"""Findings for a machine: the JSON that other programs rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from llmops.findings import Finding
+from llmops.report.model import ReleaseReport, in_order
+
+
+def render(reports: Sequence[ReleaseReport]) -> str:
+    """{"objects", "releases", "findings", "waived"}; findings in the order of the text report."""
+    return _dump(
+        {
+            "objects": sum(len(report.release.objects) for report in reports),
+            "releases": len(reports),
+            "findings": [_row(finding) for report in reports for finding in in_order(report.findings)],
+            "waived": [
+                {
+                    **_row(waived.finding),
+                    "reason": waived.reason,
+                    "expires": waived.expires,
+                    "waiver": waived.source,
+                }
+                for report in reports
+                for waived in report.waived
+            ],
+        }
+    )
+
+
+def failure(message: str) -> str:
+    """The same shape for input that could not be read (exit status 2), with the sentence under `error`."""
+    return _dump({"objects": 0, "releases": 0, "findings": [], "waived": [], "error": message})
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    return {
+        "rule": finding.rule,
+        "severity": str(finding.severity),
+        "kind": finding.kind,
+        "namespace": finding.namespace,
+        "name": finding.name,
+        "path": finding.path,
+        "message": finding.message,
+        "fix": finding.fix,
+        "source": finding.source,
+    }
+
+
+def _dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

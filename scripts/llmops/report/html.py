@@ -1,0 +1,85 @@
+"""One self-contained page: verdict, figures, two pictures, findings, objects. No scripts, nothing to load."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from llmops.report.charts import memory_bar, steps_chart
+from llmops.report.model import (
+    HOURS_PER_MONTH,
+    ReleaseReport,
+    duration,
+    in_order,
+    plural,
+    span,
+    subject,
+    summary,
+    waits,
+)
+
+if TYPE_CHECKING:
+    from llmops.render.manifest import Object
+
+HIDDEN = "(hidden)"
+
+
+def render(reports: Sequence[ReleaseReport]) -> str:
+    """The page of one release, or of several under one another with a list of them on top."""
+    pages = [_page(report) for report in reports]
+    title = pages[0]["facts"].title if len(pages) == 1 else plural(len(pages), "release")
+    return _environment().get_template("report.html.j2").render(pages=pages, title=title)
+
+
+def as_yaml(obj: Object) -> str:
+    """An object as YAML for a reader; the values of a Secret are left out, for a report is passed around."""
+    data = obj.data
+    if obj.kind == "Secret":
+        data = copy.deepcopy(data)
+        for key in ("data", "stringData"):
+            if isinstance(data.get(key), dict):
+                data[key] = dict.fromkeys(data[key], HIDDEN)
+    return yaml.dump(data, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _page(report: ReleaseReport) -> dict[str, Any]:
+    facts = summary(report)
+    fit = report.fit
+    return {
+        "report": report,
+        "facts": facts,
+        "fit": fit,
+        "findings": in_order(report.findings),
+        "memory": memory_bar(fit) if fit and fit.sized else None,
+        "chart": steps_chart(report.steps, report.gpus_per_pod, facts.budget) if report.steps else None,
+        "waits": [waits(step) for step in report.steps],
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("llmops.report"),
+        # Names of objects and messages come from anybody's manifests.
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(plural=plural, subject=subject, duration=duration, as_yaml=as_yaml)
+    environment.globals.update(span=span, hours_per_month=HOURS_PER_MONTH)
+    return environment
+
+
+class _Readable(yaml.SafeDumper):
+    """Writes text of several lines as a block, as people do."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Readable.add_representer(str, _text)

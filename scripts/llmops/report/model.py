@@ -1,0 +1,174 @@
+"""What a report is made of: one release with everything that was found out about it, as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmops.canary.steps import Step, peak
+from llmops.capacity.fit import Fit
+from llmops.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from llmops.release import Release
+
+# Hours of a month, as clouds bill them.
+HOURS_PER_MONTH = 730
+
+
+@dataclass(frozen=True)
+class Waived:
+    """A finding that a waiver covers, and why; `expires` is a date (YYYY-MM-DD), `source` FILE:LINE."""
+
+    finding: Finding
+    reason: str
+    expires: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """One release: its findings, the memory fit (None: unknown) and the rollout's steps (empty: none)."""
+
+    release: Release
+    findings: tuple[Finding, ...] = ()
+    waived: tuple[Waived, ...] = ()
+    fit: Fit | None = None
+    steps: tuple[Step, ...] = ()
+    gpus_per_pod: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures that every format shows. GPUs are counts; `gpu_hours` is (least, most) a month."""
+
+    title: str
+    model_source: str
+    revision: str
+    quantization: str
+    environment: str
+    namespace: str
+    chart: str
+    kube_version: str
+    product: str
+    budget: int | None
+    replicas: tuple[int, int]
+    autoscaled: bool
+    steady: tuple[int, int]
+    peak: int
+    gpu_hours: tuple[int, int]
+    errors: int
+    warnings: int
+    verdict: str
+    ready: bool
+    kinds: tuple[tuple[str, int], ...]
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether some step holds more GPUs than the values allow."""
+        return self.budget is not None and self.peak > self.budget
+
+
+def summary(report: ReleaseReport) -> Summary:
+    """Reads a release's values (missing ones become empty) and puts the verdict into words."""
+    release = report.release
+    llm = get(release.values, "global", "llm")
+    model, gpu = get(llm, "model"), get(llm, "gpu")
+    autoscaled = bool(get(llm, "components").get("autoscaling"))
+    steady = report.steps[0].gpus if report.steps else 0
+    pods = report.steps[0].stable if report.steps else 0
+    # The plan is made at an autoscaler's maximum; its minimum is the other end of the bill.
+    fewest = get(llm, "replicas").get("min")
+    least = min(fewest, pods) if autoscaled and isinstance(fewest, int) else pods
+    low = least * report.gpus_per_pod
+    budget = gpu.get("budget")
+    errors, warnings = counts(report.findings)
+    most = peak(report.steps)
+    over = isinstance(budget, int) and most > budget
+    blockers = [plural(errors, "error")] if errors else []
+    blockers += ["does not fit the GPU"] if report.fit and report.fit.covered and not report.fit.fits else []
+    blockers += [f"peak of {most} GPUs is over the budget of {budget}"] if over else []
+    notes = f", with {plural(warnings, 'warning')}" if warnings else ""
+    return Summary(
+        title=release.name or "manifests",
+        model_source=str(model.get("source") or ""),
+        revision=str(model.get("revision") or ""),
+        quantization=str(model.get("quantization") or ""),
+        environment=(release.inputs.environment if release.inputs else "")
+        or get(llm, "environment").get("name", ""),
+        namespace=release.namespace,
+        chart=release.inputs.chart.name if release.inputs else "",
+        kube_version=release.kube_version,
+        product=str(gpu.get("product") or ""),
+        budget=budget if isinstance(budget, int) else None,
+        replicas=(least, pods),
+        autoscaled=autoscaled,
+        steady=(low, steady),
+        peak=most,
+        gpu_hours=(low * HOURS_PER_MONTH, steady * HOURS_PER_MONTH),
+        errors=errors,
+        warnings=warnings,
+        verdict=f"Not ready: {', '.join(blockers)}" if blockers else f"Ready{notes}",
+        ready=not blockers,
+        kinds=tuple(sorted(Counter(obj.kind for obj in release.objects).items())),
+    )
+
+
+def get(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The mapping under a path of keys, empty where there is none."""
+    for key in keys:
+        below = values.get(key)
+        values = below if isinstance(below, Mapping) else {}
+    return values
+
+
+def counts(findings: Iterable[Finding]) -> tuple[int, int]:
+    """(errors, warnings)"""
+    severities = Counter(finding.severity for finding in findings)
+    return severities[Severity.ERROR], severities[Severity.WARNING]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then by rule and object, so that two runs print the same."""
+    return sorted(
+        findings, key=lambda f: (-f.severity, f.rule, f.kind, f.namespace, f.name, f.path, f.message)
+    )
+
+
+def subject(finding: Finding) -> str:
+    """Kind/namespace/name of the object; without a namespace Kind/name, empty for the values."""
+    return "/".join(part for part in (finding.kind, finding.namespace, finding.name) if part)
+
+
+def gates(steps: Iterable[Step]) -> list[tuple[str, str]]:
+    """(step, what has to happen before the next one) for every step that waits for something."""
+    return [(step.label, waits(step)) for step in steps if waits(step)]
+
+
+def waits(step: Step) -> str:
+    """What a step waits for, in words; empty for nothing."""
+    what = [*step.gates]
+    if step.pause is None:
+        what.append("a person promotes")
+    elif step.pause:
+        what.append(f"{duration(step.pause)} pass")
+    return ", ".join(what)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: 90 is `1 min 30 s`."""
+    whole = round(seconds)
+    parts = ((whole // 3600, "h"), (whole % 3600 // 60, "min"), (whole % 60, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`"""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def span(low: int, high: int) -> str:
+    """`4`, or `2 to 4` where an autoscaler decides; thousands are grouped."""
+    return f"{high:,}" if low == high else f"{low:,} to {high:,}"

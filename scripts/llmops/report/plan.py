@@ -1,0 +1,145 @@
+"""One release on one screen, for a person: what it is, what it takes, and what must happen before 100 %."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmops.capacity.fit import Fit
+from llmops.capacity.reasons import KV_POOL_MARGIN
+from llmops.report.model import HOURS_PER_MONTH, ReleaseReport, Summary, gates, plural, span, subject, summary
+from llmops.report.text import finding_lines, paint
+
+_BOLD = "\x1b[1m"
+_WIDTH = 48
+
+
+def render(report: ReleaseReport, *, colour: bool = False) -> str:
+    """The whole screen, about 100 columns wide, ending in a line break."""
+    facts = summary(report)
+    blocks = [
+        list(_header(facts)),
+        list(_objects(facts)),
+        list(_steps(report, facts)),
+        list(memory(report.fit)) if report.fit else [],
+        list(_gates(report)),
+        list(_cost(facts, report.gpus_per_pod)),
+        list(_findings(report, colour)),
+        [facts.verdict + "."],
+    ]
+    lines = []
+    for block in blocks:
+        if block:
+            lines += [paint(block[0], _BOLD, colour), *block[1:], ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def bar(parts: list[tuple[str, float]], whole: float, width: int = _WIDTH) -> str:
+    """Glyphs in proportion: (glyph, size) of `whole`; every part that is there gets at least one."""
+    text, end = "", 0.0
+    for glyph, size in parts:
+        if size <= 0:
+            continue
+        end += size
+        text += glyph * max(1, round(end / whole * width) - len(text))
+    return text
+
+
+def _header(facts: Summary) -> Iterator[str]:
+    yield facts.title
+    rows = (
+        ("model", " ".join(part for part in (facts.model_source, facts.revision[:12]) if part)),
+        ("quantization", facts.quantization),
+        ("environment", facts.environment),
+        ("namespace", facts.namespace),
+        ("chart", facts.chart),
+        ("kubernetes", facts.kube_version),
+    )
+    yield from (f"  {key:<13} {value}" for key, value in rows if value)
+
+
+def _objects(facts: Summary) -> Iterator[str]:
+    if not facts.kinds:
+        return
+    yield plural(sum(count for _, count in facts.kinds), "object")
+    width = max(len(kind) for kind, _ in facts.kinds)
+    yield from (f"  {kind:<{width}} {count:>4}" for kind, count in facts.kinds)
+
+
+def _steps(report: ReleaseReport, facts: Summary) -> Iterator[str]:
+    if not report.steps:
+        return
+    budget = "" if facts.budget is None else f", budget {facts.budget}"
+    product = f"{facts.product} " if facts.product else ""
+    yield f"GPUs by step ({product}x {report.gpus_per_pod} per replica{budget})"
+    label = max(len("step"), *(len(step.label) for step in report.steps))
+    yield f"  {'step':<{label}}  weight  canary  stable  GPUs"
+    whole = max(facts.peak, facts.budget or 0, 1)
+    # Up to this many GPUs one glyph is one GPU; beyond, the bars are in proportion.
+    width = whole if whole <= _WIDTH else _WIDTH
+    for step in report.steps:
+        stable, canary = step.stable * report.gpus_per_pod, step.canary * report.gpus_per_pod
+        moving = step.gpus - stable - canary
+        drawn = bar([("█", stable), ("▒", canary), ("+", moving)], whole, width)
+        over = "  over the budget" if facts.budget is not None and step.gpus > facts.budget else ""
+        row = f"{step.weight:>4} %  {step.canary:>6}  {step.stable:>6}  {step.gpus:>4}"
+        yield f"  {step.label:<{label}}  {row}  {drawn}{over}"
+    yield "  █ stable   ▒ canary   + more while pods are replaced"
+
+
+def memory(fit: Fit | None) -> Iterator[str]:
+    """The memory of one GPU as lines: a bar, its parts, what can be promised and what is wrong."""
+    if fit is None:
+        yield "  No verdict: the values name no GPU product, or no config.json stands beside them."
+        return
+    yield "Memory of one GPU"
+    if fit.sized:
+        parts = (
+            ("█", "weights", fit.weights),
+            ("▓", "activation", fit.activation),
+            ("▒", "libraries", fit.non_torch),
+            ("░", "KV cache", fit.kv_pool),
+            ("·", "left free, CUDA graphs", fit.left_free),
+        )
+        whole = sum(size for *_, size in parts)
+        drawn = bar([(glyph, size) for glyph, _, size in parts], whole)
+        over = f", {whole:.1f} GiB needed" if whole > fit.usable + 0.01 else ""
+        yield f"  {drawn}  {fit.usable:.1f} GiB{over}"
+        yield from (f"  {glyph} {name:<24}{size:>6.1f} GiB" for glyph, name, size in parts if size > 0)
+        how = "measured" if fit.measured else "derived, not measured, on this GPU"
+        yield f"  KV cache {fit.kv_tokens:,} tokens a replica; figures {how}"
+        margin = f"With {KV_POOL_MARGIN * 100:.0f} % taken off"
+        requests = f"{fit.concurrency:.1f} requests of {fit.max_model_len:,} tokens at once"
+        yield f"  {margin}: {requests}, largest context {fit.largest_context:,}"
+    yield from (f"  {reason}" for reason in (*fit.reasons, *fit.warnings))
+
+
+def _gates(report: ReleaseReport) -> Iterator[str]:
+    rows = gates(report.steps)
+    if not rows:
+        return
+    yield "Before 100 %"
+    width = max(len(label) for label, _ in rows)
+    yield from (f"  {number}. {label:<{width}}  {what}" for number, (label, what) in enumerate(rows, 1))
+
+
+def _cost(facts: Summary, gpus_per_pod: int) -> Iterator[str]:
+    if not facts.steady[1]:
+        return
+    yield "Cost"
+    replicas = span(*facts.replicas)
+    yield (
+        f"  {replicas} replicas x {plural(gpus_per_pod, 'GPU')} x {HOURS_PER_MONTH} h = "
+        f"{span(*facts.gpu_hours)} GPU-hours a month"
+    )
+    yield f"  {facts.peak} GPUs at the peak of a rollout"
+
+
+def _findings(report: ReleaseReport, colour: bool) -> Iterator[str]:
+    if report.findings or report.waived:
+        yield "Findings"
+    yield from (f"  {line}" for line in finding_lines(report.findings, colour))
+    for waived in report.waived:
+        until = f" (until {waived.expires})" if waived.expires else ""
+        what = subject(waived.finding) or waived.finding.path
+        yield f"  waived {waived.finding.rule}  {what}".rstrip()
+        yield f"      because: {waived.reason}{until}"

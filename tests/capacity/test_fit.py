@@ -1,0 +1,233 @@
+"""The memory estimate against parameter counts, measured runs of vLLM and figures worked by hand."""
+
+from typing import Any
+
+import pytest
+
+from llmops.capacity import gpus
+from llmops.capacity.fit import Fit, Verdict, fit
+from llmops.findings import InputError
+
+
+def config(model_type: str, layers: int, hidden: int, heads: int, **rest: Any) -> dict[str, Any]:
+    return {
+        "model_type": model_type,
+        "num_hidden_layers": layers,
+        "hidden_size": hidden,
+        "num_attention_heads": heads,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+        **rest,
+    }
+
+
+QWEN = {"vocab_size": 151936, "max_position_embeddings": 40960}
+LLAMA = {"vocab_size": 128256, "max_position_embeddings": 131072}
+QWEN3_8B = config("qwen3", 36, 4096, 32, intermediate_size=12288, **QWEN)
+QWEN3_32B = config("qwen3", 64, 5120, 64, intermediate_size=25600, **QWEN)
+LLAMA_8B = config("llama", 32, 4096, 32, intermediate_size=14336, **LLAMA)
+LLAMA_70B = config("llama", 80, 8192, 64, intermediate_size=28672, **LLAMA)
+QWEN25_7B = config(
+    "qwen2",
+    28,
+    3584,
+    28,
+    num_key_value_heads=4,
+    intermediate_size=18944,
+    vocab_size=152064,
+    max_position_embeddings=32768,
+    sliding_window=131072,
+    use_sliding_window=False,
+)
+
+
+def on(product: str, model: dict[str, Any], quantization: str = "", **engine: Any) -> Fit:
+    return fit(
+        model, {"gpuMemoryUtilization": 0.9, **engine}, gpus.product(product), quantization=quantization
+    )
+
+
+def measured(model: dict[str, Any], **engine: Any) -> Fit:
+    """The set-up of the measured runs: H100, utilization 0.95."""
+    return on("H100-80GB", model, **{"gpuMemoryUtilization": 0.95, **engine})
+
+
+@pytest.mark.parametrize(
+    ("model", "billions", "kv_bytes"),
+    # KV bytes: 2 (K and V) x layers x KV heads x head size x 2 bytes
+    [
+        (QWEN3_8B, 8.19, 147456),
+        (QWEN3_32B, 32.8, 262144),
+        (LLAMA_70B, 70.6, 327680),
+        (QWEN25_7B, 7.62, 2 * 28 * 4 * 128 * 2),
+    ],
+)
+def test_parameters_and_kv_bytes_of_a_token_follow_from_the_architecture(
+    model: dict[str, Any], billions: float, kv_bytes: int
+) -> None:
+    result = measured(model)
+    assert result.parameters / 1e9 == pytest.approx(billions, rel=0.005)
+    assert result.kv_bytes_per_token == kv_bytes
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "weights", "kv_pool"),
+    [
+        (LLAMA_8B, {}, 14.99, 58.11),
+        (LLAMA_8B, {"parallelism": {"tensor": 2}}, 7.51, 75.23 - 7.51 - 1.89 - 2.07),
+        (LLAMA_8B, {"parallelism": {"tensor": 4}}, 3.77, 75.23 - 3.77 - 1.89 - 2.13),
+        (LLAMA_8B, {"parallelism": {"pipeline": 2}}, 7.51, 75.23 - 7.51 - 1.10 - 0.07),
+        (LLAMA_8B, {"parallelism": {"pipeline": 4}}, 4.26, 75.23 - 4.26 - 1.05 - 0.07),
+        (LLAMA_8B, {"quantization": "fp8"}, 8.49, 64.61),
+        (QWEN25_7B, {}, 14.25, 58.53),
+    ],
+)
+def test_weights_and_kv_pool_are_those_that_vllm_reported(
+    model: dict[str, Any], engine: dict[str, Any], weights: float, kv_pool: float
+) -> None:
+    result = measured(model, **engine)
+    assert result.weights == pytest.approx(weights, rel=0.01)
+    assert result.kv_pool == pytest.approx(kv_pool, rel=0.08)
+    assert result.measured
+
+
+def test_an_fp8_kv_cache_holds_twice_the_tokens_in_the_same_pool() -> None:
+    plain, fp8 = measured(LLAMA_8B), measured(LLAMA_8B, kvCacheDtype="fp8_e4m3")
+    assert fp8.kv_pool == plain.kv_pool
+    assert fp8.kv_tokens == pytest.approx(2 * plain.kv_tokens, abs=16)
+
+
+def test_kv_heads_are_copied_where_there_are_more_gpus_than_heads() -> None:
+    wide = measured(QWEN25_7B, parallelism={"tensor": 28})
+    # One head of 128 in each of 28 layers, K and V, 2 bytes.
+    assert wide.kv_bytes_per_token_per_gpu == 2 * 28 * 128 * 2
+
+
+@pytest.mark.parametrize(
+    ("product", "model", "quantization", "engine"),
+    [
+        ("L4", QWEN3_8B, "awq", {"maxModelLen": 32768}),
+        ("A100-80GB", QWEN3_32B, "none", {"maxModelLen": 32768, "parallelism": {"tensor": 2}}),
+        ("H100-80GB", LLAMA_70B, "fp8", {"maxModelLen": None, "parallelism": {"tensor": 4}}),
+        ("L40S", LLAMA_70B, "fp8", {"maxModelLen": 131072, "parallelism": {"tensor": 4}}),
+    ],
+)
+def test_the_reference_releases_fit(
+    product: str, model: dict[str, Any], quantization: str, engine: dict[str, Any]
+) -> None:
+    result = on(product, model, quantization, **engine)
+    assert result.fits
+    assert result.reasons == ()
+    assert result.warnings == ()
+    assert result.concurrency >= 1
+
+
+def test_a_context_that_does_not_fit_is_answered_with_the_largest_one_that_does() -> None:
+    long_model = {**QWEN3_8B, "max_position_embeddings": 131072}
+    result = on("L4", long_model, maxModelLen=131072)
+    (reason,) = result.reasons
+    assert not result.fits
+    assert "vllm-inference.engine.maxModelLen is 131072" in reason
+    assert f"vllm-inference.engine.maxModelLen: {result.largest_context} or less" in reason
+    assert "parallelism.tensor: 4" in reason
+    assert result.largest_context % 1024 == 0
+    assert on("L4", long_model, maxModelLen=result.largest_context).fits
+    assert not on("L4", long_model, maxModelLen=result.largest_context + 2048).fits
+    assert on("L4", long_model, maxModelLen=131072, parallelism={"tensor": 4}).fits
+    assert not on("L4", long_model, maxModelLen=131072, parallelism={"tensor": 2}).fits
+
+
+def test_the_verdict_stands_when_the_kv_pool_comes_out_8_percent_smaller() -> None:
+    # 147456 bytes a token, the pool less 8 %, in GiB: what the largest context needs must be within.
+    result = on("L4", {**QWEN3_8B, "max_position_embeddings": 131072}, maxModelLen=8192)
+    need = result.largest_context * 147456 / 2**30
+    assert need <= result.kv_pool * 0.92
+    assert need + 1024 * 147456 / 2**30 > result.kv_pool * 0.92 - 0.01
+
+
+@pytest.mark.parametrize(
+    ("engine", "names", "writes"),
+    [
+        ({"maxModelLen": 65536}, "max_position_embeddings of 40960", "write 40960 or less"),
+        ({"parallelism": {"tensor": 3}}, "32 attention heads and 8 KV heads", "write one of 1, 2, 4, 8, 16"),
+        (
+            {"dtype": "float32", "gpuMemoryUtilization": 0.3},
+            "the weights alone take 30.",
+            "parallelism.tensor: 4",
+        ),
+        ({"gpuMemoryUtilization": 0.21}, "the weights, activation and libraries take 17.7 GiB", "tensor: 2"),
+        ({"parallelism": {"pipeline": 40}}, "36 layers", "write 36 or less"),
+    ],
+)
+def test_what_cannot_start_is_refused_with_the_key_and_what_to_write(
+    engine: dict[str, Any], names: str, writes: str
+) -> None:
+    result = on("A100-80GB", QWEN3_8B, **engine)
+    sentences = " ".join(result.reasons)
+    assert result.verdict is Verdict.DOES_NOT_FIT
+    assert "vllm-inference.engine." in sentences
+    assert names in sentences
+    assert writes in sentences
+
+
+def test_more_gpus_than_the_pod_asks_for_are_refused() -> None:
+    result = fit(QWEN3_8B, {"parallelism": {"tensor": 2}}, gpus.product("L40S"), 1)
+    assert "a pod asks for 1" in result.reasons[0]
+
+
+def test_a_utilization_without_room_for_cuda_graphs_is_a_warning_not_a_refusal() -> None:
+    result = on("L4", QWEN3_8B, "awq", gpuMemoryUtilization=0.98)
+    assert result.fits
+    (warning,) = result.warnings
+    assert "leaves 0.4 GiB of each L4 for CUDA graphs" in warning
+    assert "write 0.91 or less" in warning
+
+
+@pytest.mark.parametrize(
+    ("change", "engine", "says"),
+    [
+        ({"model_type": "qwen3_moe", "num_experts": 128}, {}, "mixture-of-experts"),
+        ({"model_type": "deepseek_v3", "kv_lora_rank": 512}, {}, "latent attention"),
+        ({"model_type": "mistral", "sliding_window": 4096}, {}, "sliding-window"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, {}, "layer_types"),
+        ({"model_type": "gemma3"}, {}, "gemma3"),
+        ({"vision_config": {"depth": 32}}, {}, "vision_config"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 8}}, {}, "8 bit"),
+        ({}, {"quantization": "bitsandbytes"}, "bitsandbytes"),
+        ({}, {"kvCacheDtype": "nvfp4"}, "nvfp4"),
+        ({}, {"extraArgs": ["--cpu-offload-gb=8"]}, "--cpu-offload-gb"),
+    ],
+)
+def test_what_is_not_covered_gets_no_verdict_and_no_figure(
+    change: dict[str, Any], engine: dict[str, Any], says: str
+) -> None:
+    result = on("H100-80GB", {**QWEN3_8B, **change}, **engine)
+    assert not result.covered
+    assert not result.fits
+    assert (result.weights, result.kv_tokens) == (0, 0)
+    assert result.reasons[0].startswith("Not covered yet: no verdict for ")
+    assert says in result.reasons[0]
+
+
+def test_the_checkpoint_says_how_it_is_quantized_before_the_values_do() -> None:
+    awq = {**QWEN3_8B, "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}
+    # 6.95e9 matrix weights at 0.53 bytes and 1.24e9 of embedding and head at 2 bytes.
+    assert on("L4", awq, "none").weights == pytest.approx(5.75, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "says"),
+    [
+        ({**QWEN3_8B, "vocab_size": None}, {}, "no vocab_size"),
+        (QWEN3_8B, {"gpuMemoryUtilization": 90}, "gpuMemoryUtilization is 90"),
+        (QWEN3_8B, {"maxModelLen": "32k"}, "engine.maxModelLen is '32k'"),
+        (QWEN3_8B, {"parallelism": {"tensor": 0}}, "engine.parallelism.tensor is 0"),
+    ],
+)
+def test_figures_that_cannot_be_read_are_named(
+    model: dict[str, Any], engine: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        on("L4", model, **engine)

@@ -1,0 +1,64 @@
+"""The fit as a release asks for it: which keys it reads, and what a check is told."""
+
+from typing import Any
+
+import pytest
+
+from llmops.capacity.fit import from_release, reasons
+from llmops.findings import Severity
+from llmops.release import Release
+
+CONFIG = {
+    "model_type": "qwen3",
+    "num_hidden_layers": 36,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "intermediate_size": 12288,
+    "vocab_size": 151936,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": 131072,
+}
+
+
+def release(engine: dict[str, Any], product: str = "L4", chart: str = "llm-stack", **change: Any) -> Release:
+    llm = {"model": {"quantization": "awq"}, "gpu": {"product": product}}
+    block = {"vllm-inference": {"engine": engine}} if chart == "llm-stack" else {"engine": engine}
+    values = {"global": {"llm": llm}, **block}
+    return Release("m", "ns", "1.35.0", [], values=values, model={**CONFIG, **change})
+
+
+@pytest.mark.parametrize(
+    ("chart", "key", "path"),
+    [
+        ("llm-stack", "vllm-inference.engine.maxModelLen", "values/vllm-inference/engine/maxModelLen"),
+        ("vllm-inference", "engine.maxModelLen", "values/engine/maxModelLen"),
+    ],
+)
+def test_a_reason_points_at_the_key_of_the_chart_that_is_installed(chart: str, key: str, path: str) -> None:
+    (reason,) = reasons(release({"maxModelLen": 131072, "gpuMemoryUtilization": 0.9}, chart=chart))
+    assert reason.severity is Severity.ERROR
+    assert reason.path == path
+    assert reason.message.startswith(f"{key} is 131072")
+    assert f"{key}: " in reason.fix
+
+
+def test_a_release_that_fits_or_is_not_covered_gives_a_check_nothing_to_report() -> None:
+    assert reasons(release({"maxModelLen": 32768, "gpuMemoryUtilization": 0.9})) == ()
+    assert reasons(release({"maxModelLen": 32768}, num_experts=128)) == ()
+
+
+def test_an_unknown_product_is_a_warning_with_the_known_ones() -> None:
+    (reason,) = reasons(release({"maxModelLen": 1024}, product="MI300X"))
+    assert reason.severity is Severity.WARNING
+    assert reason.path == "values/global/llm/gpu/product"
+    assert reason.message == 'GPU product "MI300X" is not known'
+    assert reason.fix.startswith("Write one of L4, A10")
+
+
+def test_without_model_figures_there_is_no_fit() -> None:
+    bare = release({"maxModelLen": 1024})
+    bare.model = None
+    assert from_release(bare) is None
+    assert from_release(Release("m", "ns", "1.35.0", [])) is None

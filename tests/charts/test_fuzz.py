@@ -1,0 +1,97 @@
+"""Bad values end in a refusal that names the path, or in valid objects of the same kinds; never in anything else."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llmops.checks.values import schema_findings
+from llmops.findings import RefusedError
+from llmops.kubernetes.schema import violations
+from llmops.release import archive
+from llmops.render import Renderer, Target
+from llmops.render.manifest import parse
+from tests.charts.conftest import CHARTS, merge
+
+CHART = CHARTS / "vllm-inference"
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+BASE: dict[str, Any] = {
+    "global": {"llm": {"model": {"name": "demo", "source": "hf://Qwen/Qwen3-8B"}}},
+    "trafficRouter": "traefik",
+    "route": {"host": "demo.example.com"},
+}
+KINDS = {
+    "Rollout", "Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget",
+    "IngressRoute", "TraefikService", "Pod", "ConfigMap",
+}  # fmt: skip
+PAYLOADS: list[Any] = [
+    None, "", 0, -1, 1.5, 2**31, 2**53 - 1, True, [], {}, [None], {"evil": True}, "x" * 5000, "中文 模型", "0", "1e3", "~",
+    "x\nevil: true", "a: b # c", "{{ .Release.Name }}", "'\"\\", "\t", "*anchor", "- item", "latest\n---\nkind: Secret",
+]  # fmt: skip
+CASES = 300
+
+
+def paths(schema: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key that the schema knows, by following properties and references."""
+    reference = schema.get("$ref")
+    if reference:
+        target: Any = SCHEMA
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+        yield from paths(target, at)
+    for key, child in schema.get("properties", {}).items():
+        yield (*at, key)
+        yield from paths(child, (*at, key))
+
+
+def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return value  # type: ignore[no-any-return]
+
+
+ALL = sorted(set(paths(SCHEMA)))
+SAMPLE = random.Random(20).sample([(path, payload) for path in ALL for payload in PAYLOADS], CASES)  # noqa: S311
+
+
+def test_the_fuzz_reaches_every_part_of_the_schema() -> None:
+    assert len(ALL) > 80
+    assert {path[0] for path, _ in SAMPLE} == set(SCHEMA["properties"])
+
+
+@pytest.mark.parametrize("chunk", range(10))
+def test_any_value_is_refused_by_path_or_gives_valid_objects(renderer: Renderer, chunk: int) -> None:
+    package = archive(CHART)
+    outcomes = {"refused": 0, "valid": 0}
+    for path, payload in SAMPLE[chunk::10]:
+        values = merge(BASE, nested(path, payload))
+        case = f"{'.'.join(path)} = {payload!r:.60}"
+        refusals = schema_findings(CHART, values)
+        if refusals:
+            outcomes["refused"] += 1
+            # The pointer leads to the key, or to something inside or around it.
+            assert any(same_branch(finding.path, path) for finding in refusals), f"{case}: {refusals}"
+            continue
+        try:
+            rendered = renderer.render(package, [values], Target(name="fuzz"))
+        except RefusedError as error:
+            outcomes["refused"] += 1
+            assert any(part in error.message for part in path[-2:]), f"{case}: {error.message}"
+            assert not {"nil pointer", "executing", "runtime error"} & set(error.message.split()), f"{case}: {error.message}"
+            continue
+        outcomes["valid"] += 1
+        objects = [obj for source, text in rendered.templates.items() for obj in parse(text, source)]
+        assert {obj.kind for obj in objects} <= KINDS, case
+        assert not [v for obj in objects for v in violations(obj, "1.35.0")], case
+    assert outcomes["refused"] >= 5
+    assert outcomes["valid"] >= 1
+
+
+def same_branch(pointer: str, path: tuple[str, ...]) -> bool:
+    found = tuple(part for part in pointer.removeprefix("values").split("/") if part)
+    shorter = min(len(found), len(path))
+    return found[:shorter] == path[:shorter]

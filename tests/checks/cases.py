@@ -1,0 +1,73 @@
+"""Turns a case of an example file into a release on disk and in memory, and judges it by every rule."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmops import checks
+from llmops.findings import Finding
+from llmops.release import Inputs, Release
+from llmops.render import Target
+from llmops.render.manifest import parse, read_values
+
+NAMESPACE = "llm"
+TODAY = date(2026, 1, 1)
+
+
+def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0") -> Release:
+    """The release of a case: `manifests`, `values`, the chart's values `schema` and the model's `waivers`."""
+    model = folder / "models" / "demo"
+    (model / "envs" / "prod").mkdir(parents=True, exist_ok=True)
+    values_file = model / "values.yaml"
+    values_file.write_text(yaml.safe_dump(case.get("values", {}), sort_keys=False))
+    chart = folder / "chart"
+    chart.mkdir(exist_ok=True)
+    (chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 0.1.0}\n")
+    if "schema" in case:
+        (chart / "values.schema.json").write_text(json.dumps(case["schema"]))
+    if "waivers" in case:
+        (model / "waivers.yaml").write_text(yaml.safe_dump(case["waivers"], sort_keys=False))
+    return Release(
+        name="demo",
+        namespace=NAMESPACE,
+        kube_version=kube_version,
+        objects=parse(case.get("manifests", ""), "case.yaml"),
+        values=case.get("values", {}),
+        values_files=(read_values(values_file),),
+        model=None,
+        inputs=Inputs(
+            chart=chart,
+            values=(values_file,),
+            target=Target("demo", NAMESPACE, kube_version),
+            model_dir=model,
+            environment="prod",
+        ),
+        templates={},
+    )
+
+
+def judge(case: dict[str, Any], folder: Path) -> list[Finding]:
+    """All findings of a case, those about its waivers included."""
+    today = date.fromisoformat(case["today"]) if "today" in case else TODAY
+    outcome = checks.run(release_of(case, folder), today=today)
+    return outcome.findings + checks.review_waivers([outcome], today=today)
+
+
+def manifests(text: str, **more: Any) -> Release:
+    """A release of plain manifests."""
+    return Release(
+        name="demo",
+        namespace=NAMESPACE,
+        kube_version="1.35.0",
+        objects=parse(text, "given.yaml"),
+        values={},
+        values_files=(),
+        model=None,
+        templates={},
+        **more,
+    )

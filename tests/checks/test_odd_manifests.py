@@ -1,0 +1,59 @@
+"""Anybody's YAML: no shape of an object may crash a rule."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from llmops import checks
+from tests.checks.cases import manifests
+
+ODD = [None, [], {}, "x", 7, True, [None, {"name": 1}], {"matchLabels": ["a"], "name": []}]
+
+
+def nodes(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, child in children:
+        yield from nodes(child, (*path, key))
+
+
+def spoilt(documents: list[Any]) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
+    """Every copy of the documents in which one node is something else."""
+    for index, document in enumerate(documents):
+        for path in nodes(document):
+            for odd in ODD:
+                changed = copy.deepcopy(document)
+                node = changed
+                for part in path[:-1]:
+                    node = node[part]
+                node[path[-1]] = odd
+                yield path, [*documents[:index], changed, *documents[index + 1 :]]
+
+
+@pytest.mark.parametrize(
+    "rule_id", [one for one in sorted(checks.RULES) if one.startswith(("graph", "image", "schema"))]
+)
+def test_objects_with_fields_of_wrong_types_yield_findings_or_nothing(rule_id: str) -> None:
+    case = next(case for case in checks.examples(rule_id) if not case["findings"])
+    release = manifests("")
+    (template,) = manifests("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n").objects
+    runs = 0
+    for path, documents in spoilt(list(yaml.safe_load_all(case["manifests"]))):
+        release.objects = [copy.copy(template) for _ in documents]
+        for obj, data in zip(release.objects, documents, strict=True):
+            object.__setattr__(obj, "data", data)
+        try:
+            for finding in checks.run(release).findings:
+                assert finding.message
+        except Exception as error:
+            pytest.fail(f"{path} = {documents}: {error!r}")
+        runs += 1
+    assert runs > 50

@@ -1,0 +1,44 @@
+"""What every test may ask for: a renderer, and the two helm programs that `make setup` installs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from llmops.render import Renderer
+from llmops.render.binary import HelmRenderer
+from llmops.render.sdk import SdkRenderer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--renderer", choices=("sdk", "helm"), default="sdk", help="render charts in-process or with Helm 4"
+    )
+
+
+def program(variable: str, default: str) -> Path:
+    """A helm program from its environment variable or from the cache; a missing one is an error, not a skip."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-charts"
+    path = Path(os.environ.get(variable) or cache / default)
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(f"{path} is missing: run `make setup`, or set {variable}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def helm4_path() -> Path:
+    return program("LLMOPS_HELM4", "bin/helm")
+
+
+@pytest.fixture(scope="session")
+def helm3_path() -> Path:
+    return program("LLMOPS_HELM3", "helm3/bin/helm")
+
+
+@pytest.fixture(scope="session")
+def renderer(request: pytest.FixtureRequest) -> Renderer:
+    if request.config.getoption("--renderer") == "sdk":
+        return SdkRenderer()
+    return HelmRenderer(request.getfixturevalue("helm4_path"))
