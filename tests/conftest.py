@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def program(variable: str, default: str) -> Path:
-    """A helm program from its environment variable or from the cache; a missing one is an error, not a skip."""
+    """A helm program, by its environment variable or from the cache; without it a test fails."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-charts"
     path = Path(os.environ.get(variable) or cache / default)
     if not os.access(path, os.X_OK):

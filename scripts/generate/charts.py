@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from llmops.findings import InputError
 
@@ -25,12 +27,30 @@ def run(command: list[str], cwd: Path) -> None:
         raise InputError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()}", str(cwd))
 
 
+def require(schema: dict[str, Any]) -> None:
+    """Makes every key required that has a default other than null, through all levels of a chart's own values.
+
+    Writing null deletes a default; a template would then read nothing, or 0.
+    """
+    properties = schema.get("properties", {})
+    needed = [key for key, child in properties.items() if key != "global" and "null" not in child.get("type", ())]
+    if needed:
+        schema["required"] = needed
+    for key, child in properties.items():
+        if key != "global":
+            require(child)
+
+
 def generate(root: Path, bin_dir: Path) -> None:
     """Writes values.schema.json (charts with .schema.yaml) and README.md of every chart below `root`."""
     charts = root / "charts"
     for name in ORDER:
         if (charts / name / ".schema.yaml").exists():
             run([tool(bin_dir, "helm-values-schema-json")], charts / name)
+            file = charts / name / "values.schema.json"
+            schema = json.loads(file.read_text(encoding="utf-8"))
+            require(schema)
+            file.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     run(
         [
             tool(bin_dir, "helm-docs"),

@@ -1,4 +1,4 @@
-"""The command `llmops`: thin wiring from arguments to the library. Exit status 0 fine, 1 findings, 2 bad input."""
+"""The command `llmops`: thin wiring. Exit status 0: nothing found, 1: findings or a refusal, 2: bad input."""
 
 from __future__ import annotations
 
@@ -129,7 +129,18 @@ def inputs_of(
     if chart is None:
         raise InputError("say what to look at: CHART with -f FILE, --models DIR, or --manifests FILE")
     target = Target(name or chart.resolve().name, namespace, api_versions=tuple(api_versions))
-    return [release.Inputs(chart, tuple(files), target, model_dir=release.model_dir(files))]
+    return [release.Inputs(chart, tuple(files), target, model_dir=model_dir(files))]
+
+
+def model_dir(files: Sequence[Path]) -> Path | None:
+    """The model that the values files belong to: the last folder among theirs that holds a model's files."""
+    folders = [file.parent for file in files if (file.parent / "envs").is_dir()]
+    return folders[-1] if folders else None
+
+
+def manifests_text(rendered: Any) -> str:
+    """All rendered text, one document after another, each template named as Helm does."""
+    return "".join(f"---\n# Source: {path}\n{text.strip()}\n" for path, text in rendered.templates.items())
 
 
 def write(path: Path, text: str) -> None:
@@ -159,7 +170,7 @@ def render_command(
 
     target = Target(name or chart.resolve().name, namespace, kube_version, api_versions)
     rendered = release.render(release.Inputs(chart, files, target), renderer(renderer_name))
-    click.echo(release.manifests(rendered), nl=False)
+    click.echo(manifests_text(rendered), nl=False)
 
 
 @main.command()
@@ -265,7 +276,7 @@ def plan(
     click.echo(screen.render(report, colour=text.is_colourful(sys.stdout)).rstrip("\n"))
     if out is not None:
         if report.release.objects:
-            write(out / "manifests.yaml", release.manifests(report.release))
+            write(out / "manifests.yaml", manifests_text(report.release))
         write(out / "report.html", html.render([report]))
         click.echo(
             f"\nWritten: {out / 'manifests.yaml'} and {out / 'report.html'}"

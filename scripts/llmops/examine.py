@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,20 +10,23 @@ from llmops import checks, release
 from llmops.canary.surge import plan
 from llmops.capacity import fit
 from llmops.checks.values import refusal, values_findings
-from llmops.findings import Finding, InputError, RefusedError
+from llmops.findings import InputError, RefusedError
 from llmops.release import Inputs, Release
 from llmops.render import Renderer
+from llmops.render.manifest import ValuesFile, read_values
+from llmops.render.sdk import merge_values
 from llmops.report.model import ReleaseReport, Waived
 
 WORKLOADS = ("Rollout", "Deployment")
+REFUSED = "values/refused"
 
 
 def releases(
     inputs: Sequence[Inputs], renderer: Renderer, versions: Sequence[str], disable: Iterable[str] = ()
 ) -> list[ReleaseReport]:
-    """Renders and judges each release for each Kubernetes version; findings about waivers come with the last one.
+    """Renders and judges each release for each Kubernetes version.
 
-    Raises InputError for what cannot be read.
+    Findings about waivers come with the last release. Raises InputError for what cannot be read.
     """
     disable = tuple(disable)
     outcomes = [_outcome(one, renderer, versions, disable) for one in inputs]
@@ -63,7 +66,7 @@ def report(outcome: checks.Outcome) -> ReleaseReport:
 
 
 def gpu_plan(judged: Release) -> tuple[tuple[Any, ...], int]:
-    """The steps of the release's engine workload and the GPUs of one pod; nothing where there is no such workload."""
+    """The steps of the release's engine workload and the GPUs of one pod; nothing where there is none."""
     llm = (judged.values.get("global") or {}).get("llm") or {}
     resource = (llm.get("gpu") or {}).get("resource") or "nvidia.com/gpu"
     replicas = llm.get("replicas") or {}
@@ -79,7 +82,11 @@ def gpu_plan(judged: Release) -> tuple[tuple[Any, ...], int]:
                     if obj.get("/spec/replicas") is not None
                     else replicas.get("max") or replicas.get("min")
                 )
-                return plan(obj.data, gpus, wanted), gpus
+                try:
+                    return plan(obj.data, gpus, wanted), gpus
+                except InputError:
+                    # A strategy that cannot be read has a finding of its own.
+                    return (), gpus
     return (), 0
 
 
@@ -96,6 +103,10 @@ def _fit(judged: Release) -> fit.Fit | None:
         return None
 
 
+def _said(path: str, files: Sequence[ValuesFile]) -> bool:
+    return any(file.has(path.removeprefix("values")) for file in files)
+
+
 def _outcome(
     inputs: Inputs, renderer: Renderer, versions: Sequence[str], disable: tuple[str, ...]
 ) -> checks.Outcome:
@@ -106,18 +117,27 @@ def _outcome(
 def _judged(inputs: Inputs, renderer: Renderer, version: str, disable: tuple[str, ...]) -> checks.Outcome:
     wanted = replace(inputs, target=replace(inputs.target, kube_version=version))
     try:
-        return checks.run(release.render(wanted, renderer, notes=True), disable)
+        outcome = checks.run(release.render(wanted, renderer, notes=True), disable)
     except RefusedError as error:
         return _refused(wanted, error)
+    if refused := [finding for finding in outcome.findings if finding.rule == REFUSED]:
+        # Helm would render nothing of it, so what else there is to say has no subject.
+        return checks.Outcome(outcome.release, refused, [])
+    return outcome
 
 
 def _refused(inputs: Inputs, error: RefusedError) -> checks.Outcome:
     """Nothing was rendered: the findings are what the schemas say of the values, else what the chart said."""
-    files = release.values_files(inputs)
-    values = release.coalesced(inputs)
-    findings: Iterator[Finding] | list[Finding] = values_findings(inputs, values, files) or [
-        refusal(error, inputs, files)
-    ]
+    files = tuple(read_values(path) for path in inputs.values)
+    layers = [file.data for file in files]
+    try:
+        values = merge_values(release.archive(inputs.chart, schemas=False), layers)
+        findings = values_findings(inputs, values, files)
+    except RefusedError:
+        # A value stands where the chart has a mapping. Judge the files alone, and of that only what they say.
+        values = release.merge(layers)
+        findings = [one for one in values_findings(inputs, values, files) if _said(one.path, files)]
+    findings = findings or [refusal(error, inputs, files)]
     target = inputs.target
     empty = Release(
         name=target.name,

@@ -77,14 +77,6 @@ def test_a_disabled_rule_makes_its_waiver_neither_used_nor_unused(tmp_path: Path
     assert checks.review_waivers([done], today=TODAY) == []
 
 
-def test_the_day_after_the_last_the_finding_is_back(tmp_path: Path) -> None:
-    release = release_of({"manifests": TAGGED, "waivers": [WAIVER]}, tmp_path)
-    late = date(2026, 7, 1)
-    done = checks.run(release, today=late)
-    assert [one.rule for one in done.findings] == ["image/missing-digest"]
-    assert [one.rule for one in checks.review_waivers([done], today=late)] == ["waiver/expired"]
-
-
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [

@@ -102,6 +102,8 @@ def crds_of(text: str) -> list[dict[str, Any]]:
         ({"size": 1, "surge": "25%"}, True),
         ({"size": 1, "surge": 2}, True),
         ({"size": 1, "surge": [2]}, False),
+        ({"size": 1, "surge": None, "when": None}, True),
+        ({"size": 1, "list": [None]}, False),
         ({"size": 1, "note": None}, True),
         ({"size": 1, "note": "c"}, False),
         ({"size": 1, "labels": {"any": "x"}}, True),

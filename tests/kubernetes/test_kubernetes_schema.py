@@ -126,15 +126,6 @@ def test_a_rollout_against_the_pinned_crd(old: str, new: str, wrong: list[str], 
     assert fetched.is_valid(obj.data) == (not wrong or wrong[0].startswith("/metadata"))
 
 
-def test_an_ingress_route_against_the_pinned_crd() -> None:
-    text = (
-        "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: r}, spec: {routes: ["
-        "{match: PathPrefix(`/v1`), kind: Rule, services: [{name: engine, port: http}]}]}}"
-    )
-    assert pointers(text) == []
-    assert pointers(text.replace("match:", "rule:")) == ["/spec/routes/0/match", "/spec/routes/0/rule"]
-
-
 @pytest.mark.parametrize("written", ["1.35", "1.35.0", "v1.35.2", "v1.35.2+k3s1", "1.35.0-rc.1"])
 def test_versions_may_be_written_in_every_usual_way(written: str) -> None:
     assert schema.known("apps/v1", "Deployment", written)

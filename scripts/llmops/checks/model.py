@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llmops.checks.registry import ERROR, rule, values_defect
-from llmops.findings import Finding
+from llmops.capacity import fit
+from llmops.checks.registry import ERROR, WARNING, rule, values_defect
+from llmops.findings import Finding, Severity
 from llmops.references import mapping, text
 from llmops.release import Release
 
@@ -29,3 +30,25 @@ def unpinned_revision(release: Release) -> Iterator[Finding]:
         return
     given = f"is {revision!r}, no commit" if revision else "is empty"
     yield values_defect(release, f"{MODEL}/revision", f"the revision of {source} {given}.")
+
+
+@rule(severity=ERROR, fix="Write a smaller context, more parallelism, or a GPU with more memory.")
+def does_not_fit(release: Release) -> Iterator[Finding]:
+    """An engine whose weights, overheads and one longest request exceed its GPUs refuses to start, or dies loading.
+
+    The estimate and its margin are those of `llmops fit`. Without the model's config.json, without a GPU product, and for
+    architectures that it does not cover there is no verdict.
+    """
+    yield from _memory(release, ERROR)
+
+
+@rule(severity=WARNING, fix="Leave more memory free.")
+def memory_tight(release: Release) -> Iterator[Finding]:
+    """What the estimate cannot exclude: the engine may run out of memory after its cache is sized."""
+    yield from _memory(release, WARNING)
+
+
+def _memory(release: Release, severity: Severity) -> Iterator[Finding]:
+    for reason in fit.reasons(release):
+        if reason.severity is severity:
+            yield values_defect(release, reason.path.removeprefix("values"), f"{reason.message}.", fix=reason.fix)

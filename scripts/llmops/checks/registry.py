@@ -118,7 +118,7 @@ _KEPT: dict[Callable[[Release], object], tuple[object, str, str, object]] = {}
 
 
 def kept(build: Callable[[Release], _Built], release: Release) -> _Built:
-    """What a function builds from a release's objects; the last result is kept, since several rules ask for it."""
+    """What a function builds from a release's objects; the last result is kept, since several rules ask."""
     objects, namespace, kube_version, built = _KEPT.get(build, (None, "", "", None))
     if not (
         objects is release.objects and (namespace, kube_version) == (release.namespace, release.kube_version)

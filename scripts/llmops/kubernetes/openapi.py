@@ -37,7 +37,8 @@ def convert(schema: Mapping[str, Any]) -> dict[str, Any]:
     out = _plain(schema)
     if "properties" in schema:
         out["properties"] = {
-            key: convert(_mapping(one)) for key, one in _mapping(schema["properties"]).items()
+            key: _property(_mapping(one), key in (schema.get("required") or ()))
+            for key, one in _mapping(schema["properties"]).items()
         }
     if isinstance(schema.get("items"), Mapping):
         out["items"] = convert(schema["items"])
@@ -54,6 +55,14 @@ def convert(schema: Mapping[str, Any]) -> dict[str, Any]:
         if _only_types(schema.get("anyOf")):
             del out["anyOf"]
     if schema.get("nullable"):
+        _admit_null(out)
+    return out
+
+
+def _property(schema: Mapping[str, Any], required: bool) -> dict[str, Any]:
+    """The schema of a field. Before it validates, the API server drops a null, or puts the default in its place."""
+    out = convert(schema)
+    if not required or "default" in schema:
         _admit_null(out)
     return out
 
@@ -101,7 +110,7 @@ def _only_types(branches: object) -> bool:
 def _admit_null(out: dict[str, Any]) -> None:
     types = out.get("type")
     if types is not None:
-        out["type"] = [*(types if isinstance(types, list) else [types]), "null"]
+        out["type"] = list(dict.fromkeys([*(types if isinstance(types, list) else [types]), "null"]))
     if isinstance(out.get("enum"), list) and None not in out["enum"]:
         out["enum"] = [*out["enum"], None]
 

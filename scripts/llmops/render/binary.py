@@ -80,11 +80,15 @@ class HelmRenderer:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise InputError(f"helm could not be run: {error}", str(self.path)) from error
-        if done.returncode:
-            raise _failure(done.stderr, chart)
+        failure = _failure(done.stderr, chart) if done.returncode else None
+        if isinstance(failure, RefusedError):
+            raise failure
         for line in done.stderr.splitlines():
+            # Before Helm's own parsing, which only complains of what an ignored value made of the text.
             if sentence := ignored_value(line):
                 raise RefusedError(sentence)
+        if failure is not None:
+            raise failure
         return done.stdout
 
 
@@ -148,7 +152,7 @@ def _split(manifest: str, notes_template: str) -> Rendered:
     )
 
 
-def _failure(stderr: str, chart: str) -> Exception:
+def _failure(stderr: str, chart: str) -> InputError | RefusedError:
     """Helm's last words as the error that the in-process renderer raises for the same mistake."""
     text = _ADVICE.sub("", stderr).partition("Error: ")[2].strip() or stderr.strip()
     if found := _MISSING.search(text):

@@ -95,6 +95,7 @@ class ValuesFile:
     path: Path
     data: dict[str, Any]
     text: str = field(default="", repr=False, compare=False)
+    offset: int = field(default=0, repr=False, compare=False)
 
     def has(self, pointer: str) -> bool:
         """Whether the file itself sets the value at this JSON Pointer, null included."""
@@ -102,7 +103,7 @@ class ValuesFile:
 
     def at(self, pointer: str = "") -> str:
         """FILE:LINE of the deepest part of the file that exists on this JSON Pointer."""
-        return f"{self.path}:{_line(self.text, pointer) or 1}"
+        return f"{self.path}:{(_line(self.text, pointer) or 1) + self.offset}"
 
 
 _ABSENT = object()
@@ -150,19 +151,21 @@ def _read_values(path: Path, _mtime: int, size: int) -> ValuesFile:
         raise InputError(f"the file has {size} bytes; write at most {MAX_VALUES_FILE}", str(path))
     text = read_text(path)
     found = list(documents(text, str(path)))
-    for document in found[1:]:
-        if document.root:
+    for later in found[1:]:
+        if later.root:
             raise InputError(
                 "a second document starts here; Helm reads only the first, so put all values into one",
-                f"{path}:{document.line}",
+                f"{path}:{later.line}",
             )
     if not found or not found[0].root:
-        return ValuesFile(path, {}, text)
-    if found[0].root != "mapping":
+        return ValuesFile(path, {})
+    document = found[0]
+    if document.root != "mapping":
         raise InputError(
-            f"the file holds a {found[0].root}; values are a mapping, `key: value`", f"{path}:{found[0].line}"
+            f"the file holds a {document.root}; values are a mapping, `key: value`",
+            f"{path}:{document.line}",
         )
-    return ValuesFile(path, _read(found[0], str(path)), text)
+    return ValuesFile(path, _read(document, str(path)), document.text, document.offset)
 
 
 def read_text(path: Path) -> str:
