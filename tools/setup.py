@@ -44,7 +44,9 @@ def say(text: str) -> None:
 def call(command: list[str], what: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SetupError(f"{what} failed ({' '.join(command[:3])} ...): {(done.stderr or done.stdout).strip()[-2000:]}")
+        raise SetupError(
+            f"{what} failed ({' '.join(command[:3])} ...): {(done.stderr or done.stdout).strip()[-2000:]}"
+        )
     return done.stdout
 
 
@@ -67,7 +69,9 @@ def go() -> str:
     wanted = needed_go()
     found = shutil.which("go")
     if found:
-        version = re.search(r"go(\d+)\.(\d+)", call([found, "env", "GOVERSION"], "asking Go its version", cwd=Path("/")))
+        version = re.search(
+            r"go(\d+)\.(\d+)", call([found, "env", "GOVERSION"], "asking Go its version", cwd=Path("/"))
+        )
         if version and tuple(int(part) for part in version.groups()) >= wanted:
             return found
     return str(venv("go", "go"))
@@ -99,11 +103,23 @@ def build(family: str, programs: tuple[str, ...], go_program: str) -> None:
     say(f"building {', '.join(programs)} (minutes on the first time)")
     started = time.monotonic()
     target.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath", "GOWORK": "off"}
-    call([go_program, "build", "-ldflags=-s -w", "-o", f"{target}/", "tool"], f"building {family}", cwd=folder, env=env)
+    env = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
+        "GOWORK": "off",
+    }
+    call(
+        [go_program, "build", "-ldflags=-s -w", "-o", f"{target}/", "tool"],
+        f"building {family}",
+        cwd=folder,
+        env=env,
+    )
     missing = [program for program in programs if not (target / program).exists()]
     if missing:
-        raise SetupError(f"tools/{family} did not build {', '.join(missing)}; does its go.mod name them as tools?")
+        raise SetupError(
+            f"tools/{family} did not build {', '.join(missing)}; does its go.mod name them as tools?"
+        )
     stamp.write_text(wanted)
     say(f"built {', '.join(programs)} in {time.monotonic() - started:.0f} s")
 
@@ -114,7 +130,15 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         go_program = go()
-        crds = [sys.executable, "-m", "llmops.kubernetes.crds", "--pins", str(TOOLS / "crds/go.mod"), "--go", go_program]
+        crds = [
+            sys.executable,
+            "-m",
+            "llmops.kubernetes.crds",
+            "--pins",
+            str(TOOLS / "crds/go.mod"),
+            "--go",
+            go_program,
+        ]
         call(crds, "fetching CRD schemas")
         if arguments == ["test"]:
             for family, programs in FAMILIES.items():

@@ -24,11 +24,13 @@ def write(root: Path, bin_dir: Path) -> None:
 
 def texts(root: Path) -> dict[str, str]:
     """All text files of the generated folders by their path below `root`."""
+    found = (path for folder in ("charts", "docs") for path in sorted((root / folder).rglob("*")))
     return {
         str(path.relative_to(root)): path.read_text(encoding="utf-8")
-        for folder in ("charts", "docs")
-        for path in sorted((root / folder).rglob("*"))
-        if path.is_file() and path.suffix not in (".tgz", ".lock", ".png") and "charts" not in path.relative_to(root).parts[2:]
+        for path in found
+        if path.is_file()
+        and path.suffix not in (".tgz", ".lock", ".png")
+        and "charts" not in path.relative_to(root).parts[2:]
     }
 
 
@@ -44,15 +46,18 @@ def verify(root: Path, bin_dir: Path) -> list[str]:
     for name in sorted(before | after):
         old, new = before.get(name, ""), after.get(name, "")
         if old != new:
-            lines += difflib.unified_diff(old.splitlines(), new.splitlines(), name, f"{name} (generated)", "", "", 1, "")
+            sides = (old.splitlines(), new.splitlines(), name, f"{name} (generated)")
+            lines += difflib.unified_diff(*sides, n=1, lineterm="")
     return lines
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="generate", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path.cwd())
-    parser.add_argument("--bin", type=Path, required=True, help="folder with helm-docs and helm-values-schema-json")
-    parser.add_argument("--verify", action="store_true", help="compare instead of writing; exit status 1 on a difference")
+    parser.add_argument(
+        "--bin", type=Path, required=True, help="folder with helm-docs and helm-values-schema-json"
+    )
+    parser.add_argument("--verify", action="store_true", help="compare instead of writing")
     arguments = parser.parse_args()
     try:
         if not arguments.verify:
@@ -63,7 +68,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     if lines:
-        sys.stderr.write("\n".join(lines[:200]) + "\n\nGenerated files are stale: run `make generate` and commit.\n")
+        sys.stderr.write(
+            "\n".join(lines[:200]) + "\n\nGenerated files are stale: run `make generate` and commit.\n"
+        )
     return 1 if lines else 0
 
 

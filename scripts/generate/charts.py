@@ -16,7 +16,9 @@ ORDER = ("llm-common", "vllm-inference", "llm-stack")
 def tool(bin_dir: Path, name: str) -> str:
     path = bin_dir / name
     if not path.exists():
-        raise InputError(f"{path} is not there; run `make setup-tools`, which builds it from tools/chart-docs")
+        raise InputError(
+            f"{path} is not there; run `make setup-tools`, which builds it from tools/chart-docs"
+        )
     return str(path)
 
 
@@ -33,7 +35,9 @@ def require(schema: dict[str, Any]) -> None:
     Writing null deletes a default; a template would then read nothing, or 0.
     """
     properties = schema.get("properties", {})
-    needed = [key for key, child in properties.items() if key != "global" and "null" not in child.get("type", ())]
+    needed = [
+        key for key, child in properties.items() if key != "global" and "null" not in child.get("type", ())
+    ]
     if needed:
         schema["required"] = needed
     for key, child in properties.items():

@@ -19,8 +19,8 @@ def defaults(schema: dict[str, Any]) -> Any:
     """The `default`s of a JSON schema as the object they describe; a key without one is left out."""
     if "default" in schema:
         return schema["default"]
-    properties = schema.get("properties", {})
-    return {key: value for key, child in properties.items() if (value := defaults(child)) is not None or "default" in child}
+    found = {key: (child, defaults(child)) for key, child in schema.get("properties", {}).items()}
+    return {key: value for key, (child, value) in found.items() if value is not None or "default" in child}
 
 
 def dump(data: Any) -> str:

@@ -27,7 +27,5 @@ def generate(root: Path) -> None:
     rows = [(f"vllm-inference.engine.{row['key']}", row) for row in table["flags"]]
     rows += [(row["from"], row) for row in table["derived"]]
     lines = [f"| `{value}` | `{row['flag']}` | {row['since']} |" for value, row in rows]
-    text = TEMPLATE.format(
-        engine=table["engine"], floor=table["floor"], rows="\n".join(lines), home=table["home"], port=table["port"], **table["user"]
-    )
+    text = TEMPLATE.format(rows="\n".join(lines), **table["user"], **table)
     (root / "docs/engines.md").write_text(text, encoding="utf-8")

@@ -224,12 +224,11 @@ def check(
             raise
         click.echo(as_json.failure(str(error)))
         sys.exit(2)
-    forms = {
-        "text": lambda: text.render(reports, colour=text.is_colourful(sys.stdout)),
-        "json": lambda: as_json.render(reports),
-        "html": lambda: html.render(reports),
-    }
-    click.echo(forms[form]().rstrip("\n"))
+    if form == "text":
+        shown = text.render(reports, colour=text.is_colourful(sys.stdout))
+    else:
+        shown = as_json.render(reports) if form == "json" else html.render(reports)
+    click.echo(shown.rstrip("\n"))
     level = Severity[fail_on.upper()]
     sys.exit(any(finding.severity >= level for report in reports for finding in report.findings))
 
@@ -238,7 +237,7 @@ def read_manifests(name: str) -> tuple[str, str]:
     """Text and source of --manifests."""
     try:
         if name == "-":
-            return click.get_text_stream("stdin", encoding="utf-8").read(), "stdin"
+            return sys.stdin.buffer.read().decode("utf-8"), "stdin"
         return Path(name).read_text(encoding="utf-8"), name
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

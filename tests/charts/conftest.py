@@ -81,9 +81,18 @@ Render = Callable[..., Objects]
 def render(renderer: Renderer) -> Render:
     """Renders a chart with layers of values over a minimal model, which `bare=True` leaves out."""
 
-    def run(chart: str, *layers: dict[str, Any], name: str = "demo", bare: bool = False, notes: bool = False, **target: Any) -> Objects:
+    def run(
+        chart: str,
+        *layers: dict[str, Any],
+        name: str = "demo",
+        bare: bool = False,
+        notes: bool = False,
+        **target: Any,
+    ) -> Objects:
         values = [] if bare else [MODEL]
-        result = renderer.render(archive(CHARTS / chart), [*values, *layers], Target(name=name, **target), notes=notes)
+        result = renderer.render(
+            archive(CHARTS / chart), [*values, *layers], Target(name=name, **target), notes=notes
+        )
         items = [obj.data for path, text in result.templates.items() for obj in parse(text, path)]
         return Objects(items, result.notes)
 
@@ -102,4 +111,6 @@ def release_files(model: str, environment: str) -> list[Path]:
 
 
 def release_values(model: str, environment: str) -> list[dict[str, Any]]:
-    return [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in release_files(model, environment)]
+    return [
+        yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in release_files(model, environment)
+    ]

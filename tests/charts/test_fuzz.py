@@ -64,11 +64,11 @@ def test_the_fuzz_reaches_every_part_of_the_schema() -> None:
     assert {path[0] for path, _ in SAMPLE} == set(SCHEMA["properties"])
 
 
-@pytest.mark.parametrize("chunk", range(10))
+@pytest.mark.parametrize("chunk", range(6))
 def test_any_value_is_refused_by_path_or_gives_valid_objects(renderer: Renderer, chunk: int) -> None:
     package = archive(CHART)
     outcomes = {"refused": 0, "valid": 0}
-    for path, payload in SAMPLE[chunk::10]:
+    for path, payload in SAMPLE[chunk::6]:
         values = merge(BASE, nested(path, payload))
         case = f"{'.'.join(path)} = {payload!r:.60}"
         try:
@@ -87,7 +87,9 @@ def test_any_value_is_refused_by_path_or_gives_valid_objects(renderer: Renderer,
         except RefusedError as error:
             outcomes["refused"] += 1
             assert any(part in error.message for part in path[-2:]), f"{case}: {error.message}"
-            assert not {"nil pointer", "executing", "runtime error"} & set(error.message.split()), f"{case}: {error.message}"
+            assert not {"nil pointer", "executing", "runtime error"} & set(error.message.split()), (
+                f"{case}: {error.message}"
+            )
             continue
         outcomes["valid"] += 1
         objects = [obj for source, text in rendered.templates.items() for obj in parse(text, source)]

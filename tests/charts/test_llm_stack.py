@@ -38,7 +38,10 @@ def test_staging_equals_prod_but_for_replicas_and_hosts(render: Render, model: s
 
 @pytest.mark.parametrize("model", MODELS)
 def test_namespace_of_each_environment_is_its_own(model: str) -> None:
-    namespaces = [merge({}, *release_values(model, e))["global"]["llm"]["environment"]["namespace"] for e in ENVIRONMENTS]
+    namespaces = [
+        merge({}, *release_values(model, e))["global"]["llm"]["environment"]["namespace"]
+        for e in ENVIRONMENTS
+    ]
     assert namespaces == ["llm-dev", "llm-test", "llm-staging", "llm-prod"]
 
 
@@ -52,7 +55,9 @@ def test_no_object_is_rendered_by_two_releases_of_an_environment(render: Render)
 
 
 def test_notes_of_the_component_are_printed_by_the_umbrella(render: Render) -> None:
-    notes = render("llm-stack", *release_values("qwen3-8b", "prod"), bare=True, name="qwen3-8b", notes=True).notes
+    notes = render(
+        "llm-stack", *release_values("qwen3-8b", "prod"), bare=True, name="qwen3-8b", notes=True
+    ).notes
     assert "qwen3-8b on vLLM 0.33.0: 2 x 1 GPU L4, 4 GPUs at the peak of an update (budget 8)" in notes
     assert "helm test qwen3-8b" in notes
 

@@ -17,7 +17,9 @@ from llmops.render.sdk import SdkRenderer
 from tests.charts.conftest import CHARTS, ENVIRONMENTS, MODELS, ROOT, release_files
 
 CASES: dict[str, tuple[str, list[Path]]] = {
-    f"{chart}-{path.stem}": (chart, [path]) for chart in ("vllm-inference", "llm-stack") for path in sorted((CHARTS / chart / "ci").glob("*.yaml"))
+    f"{chart}-{path.stem}": (chart, [path])
+    for chart in ("vllm-inference", "llm-stack")
+    for path in sorted((CHARTS / chart / "ci").glob("*.yaml"))
 } | {f"{model}-{env}": ("llm-stack", release_files(model, env)) for model in MODELS for env in ENVIRONMENTS}
 
 
@@ -25,12 +27,20 @@ CASES: dict[str, tuple[str, list[Path]]] = {
 def test_objects_are_equal(case: str, helm4_path: Path, helm3_path: Path) -> None:
     chart, files = CASES[case]
     layers: list[dict[str, Any]] = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in files]
-    target = Target(name="parity", namespace="models", kube_version="1.34.0", api_versions=("monitoring.coreos.com/v1",))
+    target = Target(
+        name="parity", namespace="models", kube_version="1.34.0", api_versions=("monitoring.coreos.com/v1",)
+    )
     seen = {}
-    for renderer in (SdkRenderer(), HelmRenderer(helm4_path, name="helm4"), HelmRenderer(helm3_path, name="helm3")):
+    for renderer in (
+        SdkRenderer(),
+        HelmRenderer(helm4_path, name="helm4"),
+        HelmRenderer(helm3_path, name="helm3"),
+    ):
         templates = renderer.render(archive(CHARTS / chart), layers, target).templates
         objects = [(path, obj.data) for path, text in templates.items() for obj in parse(text, path)]
-        seen[renderer.name] = sorted(objects, key=lambda item: (item[0], item[1]["kind"], item[1]["metadata"]["name"]))
+        seen[renderer.name] = sorted(
+            objects, key=lambda item: (item[0], item[1]["kind"], item[1]["metadata"]["name"])
+        )
     assert len(seen["sdk"]) >= 7
     assert seen["sdk"] == seen["helm4"]
     assert seen["sdk"] == seen["helm3"]
@@ -49,6 +59,12 @@ def test_notes_are_equal_where_helm_prints_them(helm4_path: Path) -> None:
 
 def test_an_old_cluster_is_refused_by_all(helm4_path: Path, helm3_path: Path) -> None:
     layers = [{"global": {"llm": {"model": {"name": "demo", "source": "file:///m"}}}}]
-    for renderer in (SdkRenderer(), HelmRenderer(helm4_path, name="helm4"), HelmRenderer(helm3_path, name="helm3")):
+    for renderer in (
+        SdkRenderer(),
+        HelmRenderer(helm4_path, name="helm4"),
+        HelmRenderer(helm3_path, name="helm3"),
+    ):
         with pytest.raises(RefusedError, match="1.24"):
-            renderer.render(archive(ROOT / "charts/vllm-inference"), layers, Target(name="old", kube_version="1.24.0"))
+            renderer.render(
+                archive(ROOT / "charts/vllm-inference"), layers, Target(name="old", kube_version="1.24.0")
+            )

@@ -33,8 +33,12 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def do_GET(self) -> None:  # noqa: N802
-        if "key" in self.faults and self.headers.get("Authorization") != "Bearer secret" and self.path != "/metrics":
+    def do_GET(self) -> None:
+        if (
+            "key" in self.faults
+            and self.headers.get("Authorization") != "Bearer secret"
+            and self.path != "/metrics"
+        ):
             self.reply('{"error": "Unauthorized"}', 401)
         elif self.path == "/v1/models":
             self.reply(json.dumps({"data": [{"id": "other" if "name" in self.faults else "demo"}]}))
@@ -42,14 +46,16 @@ class Engine(BaseHTTPRequestHandler):
             name = "none" if "metrics" in self.faults else "demo"
             self.reply(f'vllm:num_requests_running{{model_name="{name}"}} 0\n')
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Engine.prompts.append(body["messages"][0]["content"])
         if "500" in self.faults:
             return self.reply("CUDA error", 500)
         text = "" if "empty" in self.faults else "Paris"
         if not body.get("stream"):
-            return self.reply(json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "length"}]}))
+            return self.reply(
+                json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "length"}]})
+            )
         events = [{"choices": [{"delta": {"content": text}}]}]
         if "in-stream" in self.faults:
             events = [{"error": {"message": "engine died"}}]
@@ -70,8 +76,21 @@ def engine() -> Iterator[str]:
 
 
 def smoke(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "ENGINE_URL": url, "MODEL_NAME": "demo", "TIMEOUT_SECONDS": "5"}
-    return subprocess.run([sys.executable, str(SCRIPT)], env=env | environment, capture_output=True, text=True, timeout=60, check=False)
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONUTF8": "1",
+        "ENGINE_URL": url,
+        "MODEL_NAME": "demo",
+        "TIMEOUT_SECONDS": "5",
+    }
+    return subprocess.run(
+        [sys.executable, str(SCRIPT)],
+        env=env | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_healthy_engine_passes_with_milliseconds(engine: str) -> None:

@@ -14,7 +14,9 @@ from tests.charts.conftest import MODEL, Render, merge
 CHART = "vllm-inference"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 TRAEFIK = {"trafficRouter": "traefik", "route": {"host": "demo.example.com"}}
-PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def source(uri: str, revision: str = "") -> dict[str, Any]:
@@ -88,13 +90,21 @@ def test_typed_values_become_flags_only_when_set(render: Render) -> None:
     }
     arguments = render(CHART, {"engine": engine}).arguments
     assert "--max-model-len=1048576" in arguments  # not 1.048576e+06
-    assert {"--max-num-seqs=256", "--dtype=bfloat16", "--kv-cache-dtype=fp8", "--quantization=awq_marlin"} <= set(arguments)
+    assert {
+        "--max-num-seqs=256",
+        "--dtype=bfloat16",
+        "--kv-cache-dtype=fp8",
+        "--quantization=awq_marlin",
+    } <= set(arguments)
     assert arguments[-1] == "--enable-prefix-caching"
 
 
 @pytest.mark.parametrize(("tensor", "pipeline", "gpus"), [(1, 1, "1"), (4, 1, "4"), (2, 3, "6")])
 def test_gpus_follow_from_parallelism(render: Render, tensor: int, pipeline: int, gpus: str) -> None:
-    values = {"engine": {"parallelism": {"tensor": tensor, "pipeline": pipeline}}, "resources": {"gpus": int(gpus)}}
+    values = {
+        "engine": {"parallelism": {"tensor": tensor, "pipeline": pipeline}},
+        "resources": {"gpus": int(gpus)},
+    }
     resources = render(CHART, values).engine["resources"]
     assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"] == gpus
 
@@ -103,7 +113,9 @@ def test_another_vendor_resource(render: Render) -> None:
     objects = render(CHART, llm(gpu={"resource": "amd.com/gpu"}))
     assert objects.engine["resources"]["limits"]["amd.com/gpu"] == "1"
     assert "nvidia.com/gpu" not in str(objects.pod["tolerations"])
-    assert objects.pod["tolerations"] == [{"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert objects.pod["tolerations"] == [
+        {"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
 
 
 def test_hub_model_is_pinned_everywhere_and_token_comes_by_reference(render: Render) -> None:
@@ -114,7 +126,9 @@ def test_hub_model_is_pinned_everywhere_and_token_comes_by_reference(render: Ren
         llm(environment={"hubEndpoint": "https://hub.example.com"}),
     )
     assert objects.arguments[0] == "Qwen/Qwen3-8B"
-    assert {f"--revision={SHA}", f"--tokenizer-revision={SHA}", f"--code-revision={SHA}"} <= set(objects.arguments)
+    assert {f"--revision={SHA}", f"--tokenizer-revision={SHA}", f"--code-revision={SHA}"} <= set(
+        objects.arguments
+    )
     assert objects.environment["HF_TOKEN"] == {"secretKeyRef": {"name": "hub", "key": "token"}}
     assert objects.environment["HF_ENDPOINT"] == "https://hub.example.com"
     assert "HF_HUB_OFFLINE" not in objects.environment
@@ -124,7 +138,10 @@ def test_model_on_a_volume_is_read_only_and_offline(render: Render) -> None:
     objects = render(CHART, source("pvc://weights/qwen/3-8b"))
     assert objects.arguments[0] == "/models/qwen/3-8b"
     assert {"name": "model", "mountPath": "/models", "readOnly": True} in objects.engine["volumeMounts"]
-    assert {"name": "model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}} in objects.pod["volumes"]
+    assert {
+        "name": "model",
+        "persistentVolumeClaim": {"claimName": "weights", "readOnly": True},
+    } in objects.pod["volumes"]
     assert objects.environment["HF_HUB_OFFLINE"] == "1"
     assert render(CHART, source("pvc://weights")).arguments[0] == "/models"
 
@@ -144,7 +161,11 @@ def test_image_mirror_digest_and_pull_secrets(render: Render) -> None:
     )
     assert objects.engine["image"] == f"registry.example.com:5000/hub/vllm/vllm-openai:v0.33.0@{digest}"
     assert objects.pod["imagePullSecrets"] == [{"name": "mirror"}]
-    own = render(CHART, {"image": {"registry": "own.example.com"}}, llm(environment={"registry": "registry.example.com"}))
+    own = render(
+        CHART,
+        {"image": {"registry": "own.example.com"}},
+        llm(environment={"registry": "registry.example.com"}),
+    )
     assert own.engine["image"].startswith("own.example.com/vllm/")
 
 
@@ -180,7 +201,9 @@ def test_deadlines_never_contradict_each_other(render: Render, lifecycle: dict[s
 
 def test_probes_know_about_the_api_key(render: Render) -> None:
     def paths(objects: Any) -> list[str]:
-        return [objects.engine[p]["httpGet"]["path"] for p in ("startupProbe", "readinessProbe", "livenessProbe")]
+        return [
+            objects.engine[p]["httpGet"]["path"] for p in ("startupProbe", "readinessProbe", "livenessProbe")
+        ]
 
     assert paths(render(CHART)) == ["/v1/models", "/v1/models", "/health"]
     keyed = render(CHART, {"engine": {"apiKey": {"secret": "engine-key"}}})
@@ -192,7 +215,11 @@ def test_shared_memory_counts_as_memory_and_disk_holds_the_cache(render: Render)
     objects = render(CHART, {"resources": {"memoryGiB": 30, "shmGiB": 6}, "cache": {"sizeGiB": 50}})
     volumes = {volume["name"]: volume for volume in objects.pod["volumes"]}
     assert volumes["shm"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "6Gi"}
-    assert objects.engine["resources"]["limits"]["memory"] == objects.engine["resources"]["requests"]["memory"] == "36Gi"
+    assert (
+        objects.engine["resources"]["limits"]["memory"]
+        == objects.engine["resources"]["requests"]["memory"]
+        == "36Gi"
+    )
     assert int(objects.engine["resources"]["limits"]["ephemeral-storage"].removesuffix("Gi")) >= 50 + 2
     kept = render(CHART, {"cache": {"existingClaim": "cache"}})
     assert {"name": "home", "persistentVolumeClaim": {"claimName": "cache"}} in kept.pod["volumes"]
@@ -215,7 +242,9 @@ def test_every_pod_meets_the_restricted_standard(render: Render, workload: str) 
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-        assert all(set(v) - {"name"} <= {"emptyDir", "persistentVolumeClaim", "configMap"} for v in pod["volumes"])
+        assert all(
+            set(v) - {"name"} <= {"emptyDir", "persistentVolumeClaim", "configMap"} for v in pod["volumes"]
+        )
         for container in pod["containers"]:
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -241,7 +270,9 @@ def test_network_policy_admits_gateway_scrape_and_own_pods_only(render: Render) 
         {
             "podSelector": {
                 "matchLabels": {"app.kubernetes.io/instance": "demo"},
-                "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": ["job", "test"]}],
+                "matchExpressions": [
+                    {"key": "app.kubernetes.io/component", "operator": "In", "values": ["job", "test"]}
+                ],
             }
         },
     ]
@@ -272,7 +303,9 @@ def test_budget_allows_a_drain_and_never_waits_for_a_broken_engine(render: Rende
     assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-@pytest.mark.parametrize(("workload", "key"), [("Rollout", "rollouts-pod-template-hash"), ("Deployment", "pod-template-hash")])
+@pytest.mark.parametrize(
+    ("workload", "key"), [("Rollout", "rollouts-pod-template-hash"), ("Deployment", "pod-template-hash")]
+)
 def test_versions_spread_over_nodes_each_for_itself(render: Render, workload: str, key: str) -> None:
     (spread,) = render(CHART, {"workload": workload}).pod["topologySpreadConstraints"]
     assert spread["topologyKey"] == "kubernetes.io/hostname"
@@ -321,17 +354,24 @@ def test_traefik_splits_traffic_and_only_v1_is_routed(render: Render) -> None:
     assert route["match"] == "Host(`demo.example.com`) && PathPrefix(`/v1/`)"
     assert route["services"] == [{"kind": "TraefikService", "name": "demo"}]
     services = objects.one("TraefikService")["spec"]["weighted"]["services"]
-    assert services == [{"name": "demo", "port": 80}, {"name": "demo-canary", "port": 80}]  # weights are the controller's
+    assert services == [
+        {"name": "demo", "port": 80},
+        {"name": "demo-canary", "port": 80},
+    ]  # weights are the controller's
 
 
 def test_dynamic_stable_scale_excludes_the_scale_down_delay(render: Render) -> None:
-    canary = render(CHART, TRAEFIK, {"strategy": {"dynamicStableScale": True}}).workload["spec"]["strategy"]["canary"]
+    canary = render(CHART, TRAEFIK, {"strategy": {"dynamicStableScale": True}}).workload["spec"]["strategy"][
+        "canary"
+    ]
     assert canary["dynamicStableScale"] is True
     assert "scaleDownDelaySeconds" not in canary
 
 
 def test_host_follows_from_the_environment(render: Render) -> None:
-    objects = render(CHART, {"trafficRouter": "traefik"}, llm(environment={"domain": "llm.example.com"}), name="qwen")
+    objects = render(
+        CHART, {"trafficRouter": "traefik"}, llm(environment={"domain": "llm.example.com"}), name="qwen"
+    )
     assert "Host(`qwen.llm.example.com`)" in objects.one("IngressRoute")["spec"]["routes"][0]["match"]
 
 
@@ -349,12 +389,26 @@ def test_what_the_controller_writes_to_carries_no_label_that_changes(render: Ren
         ({"strategy": {"maxSurge": 0, "maxUnavailable": 1}}, 2),
         (TRAEFIK, 4),  # stable stays whole: 2R
         (merge(TRAEFIK, {"strategy": {"dynamicStableScale": True, "steps": [{"setWeight": 50}]}}), 3),
-        (merge(TRAEFIK, {"replicas": 4, "strategy": {"dynamicStableScale": True, "steps": [{"setWeight": w} for w in (25, 50, 75)]}}), 5),
+        (
+            merge(
+                TRAEFIK,
+                {
+                    "replicas": 4,
+                    "strategy": {
+                        "dynamicStableScale": True,
+                        "steps": [{"setWeight": w} for w in (25, 50, 75)],
+                    },
+                },
+            ),
+            5,
+        ),
         (merge({"engine": {"parallelism": {"tensor": 4}}}, TRAEFIK), 16),
         ({"workload": "Deployment"}, 3),
     ],
 )
-def test_peak_gpus_are_told_and_kept_below_the_budget(render: Render, values: dict[str, Any], peak: int) -> None:
+def test_peak_gpus_are_told_and_kept_below_the_budget(
+    render: Render, values: dict[str, Any], peak: int
+) -> None:
     within = render(CHART, values, llm(gpu={"budget": peak}), notes=True)
     assert f"{peak} GPUs at the peak of an update (budget {peak})" in within.notes
     with pytest.raises(RefusedError, match=f"takes {peak} GPUs at its peak"):
@@ -366,7 +420,11 @@ def test_peak_gpus_are_told_and_kept_below_the_budget(render: Render, values: di
 
 def test_user_labels_reach_pods_but_no_selector(render: Render) -> None:
     plain = render(CHART)
-    labelled = render(CHART, {"podLabels": {"team": "a", "app.kubernetes.io/instance": "evil"}}, llm(release={"version": "9.9.9"}))
+    labelled = render(
+        CHART,
+        {"podLabels": {"team": "a", "app.kubernetes.io/instance": "evil"}},
+        llm(release={"version": "9.9.9"}),
+    )
     assert labelled.workload["spec"]["template"]["metadata"]["labels"]["team"] == "a"
     assert labelled.workload["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/instance"] == "demo"
     assert labelled.workload["spec"]["selector"] == plain.workload["spec"]["selector"]
@@ -380,7 +438,9 @@ def test_two_long_releases_share_a_namespace_without_collision(render: Render) -
     kinds = [kind for objects in both for kind in objects.kinds()]
     assert len(kinds) == len(set(kinds)) == 20
     assert max(len(name) for _, name in kinds) <= 63
-    selectors = [objects.workload["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] for objects in both]
+    selectors = [
+        objects.workload["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] for objects in both
+    ]
     assert selectors == names
 
 
@@ -402,7 +462,10 @@ REFUSALS = {
     "max below min": (llm(replicas={"min": 4, "max": 2}), "global.llm.replicas.max is 2, below min 4"),
     "unsafe engine": ({"engine": {"version": "0.32.9"}}, 'write engine: {version: "0.33.0"}'),
     "flag with a key": ({"engine": {"extraArgs": ["--max-model-len=10"]}}, "writes from engine.maxModelLen"),
-    "flag in two words": ({"engine": {"extraArgs": ["--tensor-parallel-size", "2"]}}, "writes from engine.parallelism.tensor"),
+    "flag in two words": (
+        {"engine": {"extraArgs": ["--tensor-parallel-size", "2"]}},
+        "writes from engine.parallelism.tensor",
+    ),
     "derived flag": ({"engine": {"extraArgs": ["--api-key=x"]}}, "writes from engine.apiKey"),
     "contradicting GPUs": ({"resources": {"gpus": 4}}, "resources.gpus is 4, but parallelism takes 1 GPUs"),
     "over budget": (
@@ -419,7 +482,10 @@ REFUSALS = {
         merge({"replicas": 1}, {"strategy": {"maxSurge": 0, "maxUnavailable": 1}}),
         "maxSurge is 0 with a single server",
     ),
-    "token without hub": (merge(source("pvc://weights"), {"hub": {"tokenSecret": {"name": "hub"}}}), "needs no hub"),
+    "token without hub": (
+        merge(source("pvc://weights"), {"hub": {"tokenSecret": {"name": "hub"}}}),
+        "needs no hub",
+    ),
 }
 
 
@@ -434,7 +500,9 @@ def test_contradictions_are_refused_in_one_sentence(render: Render, case: str) -
 
 
 def test_refusals_name_keys_as_the_umbrella_spells_them(render: Render) -> None:
-    with pytest.raises(RefusedError, match=r"vllm-inference\.resources\.gpus is 4.*write vllm-inference: \{engine:"):
+    with pytest.raises(
+        RefusedError, match=r"vllm-inference\.resources\.gpus is 4.*write vllm-inference: \{engine:"
+    ):
         render("llm-stack", {"vllm-inference": {"resources": {"gpus": 4}}})
 
 
@@ -443,7 +511,10 @@ def test_refusals_name_keys_as_the_umbrella_spells_them(render: Render) -> None:
 
 def test_notes_give_the_next_commands(render: Render) -> None:
     notes = render(CHART, TRAEFIK, name="qwen", namespace="models", notes=True).notes
-    assert "kubectl -n models wait --for=jsonpath='{.status.phase}'=Healthy --timeout=1620s rollout/qwen" in notes
+    assert (
+        "kubectl -n models wait --for=jsonpath='{.status.phase}'=Healthy --timeout=1620s rollout/qwen"
+        in notes
+    )
     assert "helm test qwen -n models --logs" in notes
     assert "curl https://demo.example.com/v1/models" in notes
     assert "--server-side=false" in notes

@@ -20,7 +20,7 @@ TODAY = date(2026, 1, 1)
 
 
 def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0") -> Release:
-    """The release of a case: `manifests`, `values`, the figures of `model`, the chart's values `schema` and the model's `waivers`."""
+    """The release of a case: `manifests`, `values`, `model`, the chart's values `schema`, the model's `waivers`."""
     model = folder / "models" / "demo"
     (model / "envs" / "prod").mkdir(parents=True, exist_ok=True)
     values_file = model / "values.yaml"

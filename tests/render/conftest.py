@@ -27,7 +27,9 @@ apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.example.com}
 """,
-    "stack/templates/NOTES.txt": '{{ .Release.Name }} in {{ .Release.Namespace }}: {{ include "lib.team" . }}\n',
+    "stack/templates/NOTES.txt": """\
+{{ .Release.Name }} in {{ .Release.Namespace }}: {{ include "lib.team" . }}
+""",
     "stack/templates/settings.yaml": """\
 apiVersion: v1
 kind: ConfigMap

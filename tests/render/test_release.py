@@ -179,11 +179,8 @@ def test_nothing_rendered_is_never_a_pass(umbrella: Path, renderer: Renderer) ->
 
 
 def test_rendered_text_that_is_not_yaml_is_located(umbrella: Path, renderer: Renderer, write: Write) -> None:
-    write(
-        {
-            "stack/templates/bad.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Release.Name }}\n  x: 1\n"
-        }
-    )
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Release.Name }}\n  x: 1\n"
+    write({"stack/templates/bad.yaml": text})
     with pytest.raises(InputError) as refused:
         render(Inputs(umbrella, (), Target("demo")), renderer)
     assert refused.value.source.startswith("stack/templates/bad.yaml:")

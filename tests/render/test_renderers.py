@@ -102,8 +102,8 @@ def refused(renderer: Renderer, chart: Path, layers: list[dict[str, Any]], targe
         ),
         (
             {"message": "include"},
-            "stack/templates/guard.yaml:5: include \"lib.absent\" . needs the define 'lib.absent', "
-            "which no chart of this release has; list the chart that defines it under dependencies in Chart.yaml",
+            "stack/templates/guard.yaml:5: include \"lib.absent\" . needs the define 'lib.absent', which no "
+            "chart of this release has; list the chart that defines it under dependencies in Chart.yaml",
         ),
         (
             {"web": {"limits": "none"}},
@@ -150,10 +150,16 @@ def test_a_missing_dependency_is_not_rendered_around(each_renderer: Renderer, um
         each_renderer.render(archive(umbrella), [], Target("demo"))
 
 
-@pytest.mark.parametrize("name", ["Demo", "under_score", "x" * 54, "dash-", ""])
-def test_a_release_name_is_one_that_helm_installs(each_renderer: Renderer, umbrella: Path, name: str) -> None:
-    with pytest.raises(InputError, match="is no release name: write at most 53 characters"):
-        each_renderer.render(archive(umbrella), [], Target(name))
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [(Target(name), "is no release name") for name in ("Demo", "under_score", "x" * 54, "dash-", "")]
+    + [(Target("demo", kube_version=version), "is no Kubernetes version") for version in ("", "latest", "1")],
+)
+def test_a_target_is_one_that_helm_installs_into(
+    each_renderer: Renderer, umbrella: Path, target: Target, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        each_renderer.render(archive(umbrella), [], target)
 
 
 def test_what_is_not_a_chart_is_refused(each_renderer: Renderer) -> None:

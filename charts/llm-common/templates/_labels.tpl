@@ -14,11 +14,11 @@ app.kubernetes.io/part-of: llm-stack
 app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
 {{- end -}}
 
-{{- /* llm-common.labels: for every other object. */ -}}
+{{- /* llm-common.labels: for every other object. Takes (dict "root" $ "component" "engine" "llm" $llm), the shared facts parsed. */ -}}
 {{- define "llm-common.labels" -}}
 {{ include "llm-common.stableLabels" . }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
-{{- with ((include "llm-common.llm" .root | fromYaml).release).version }}
+{{- with .llm.release.version }}
 app.kubernetes.io/version: {{ . | trunc 63 | quote }}
 {{- end }}
 {{- end -}}

@@ -1,11 +1,12 @@
 {{- /*
-vllm-inference.arguments: the engine's command line as a YAML list. Typed values become flags by the generated
+vllm-inference.arguments (as the pod): the engine's command line as a YAML list. Typed values become flags by the generated
 table, in its order and only when set; what the user adds comes last.
 */ -}}
 {{- define "vllm-inference.arguments" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
-{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
-{{- $table := include "llm-common.vllm" . | fromYaml -}}
+{{- $llm := .context.llm -}}
+{{- $facts := .context.facts -}}
+{{- $table := .table -}}
+{{- with .root -}}
 {{- $arguments := list $facts.modelArgument (printf "--served-model-name=%s" $llm.model.name) -}}
 {{- if and (eq $facts.scheme "hf") $llm.model.revision -}}
 {{- range list "--revision" "--tokenizer-revision" "--code-revision" -}}
@@ -28,12 +29,14 @@ table, in its order and only when set; what the user adds comes last.
 {{- $arguments = append $arguments "--disable-access-log-for-endpoints=/health,/metrics,/ping" -}}
 {{- concat $arguments .Values.engine.extraArgs | toYaml -}}
 {{- end -}}
+{{- end -}}
 
-{{- /* vllm-inference.environment: environment variables of the engine as a YAML list. Secrets only by reference. */ -}}
+{{- /* vllm-inference.environment (as the pod): environment variables of the engine as a YAML list. Secrets only by reference. */ -}}
 {{- define "vllm-inference.environment" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
-{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
-{{- $table := include "llm-common.vllm" . | fromYaml -}}
+{{- $llm := .context.llm -}}
+{{- $facts := .context.facts -}}
+{{- $table := .table -}}
+{{- with .root -}}
 - name: HOME
   value: {{ $table.home | quote }}
 - name: VLLM_NO_USAGE_STATS
@@ -67,5 +70,6 @@ table, in its order and only when set; what the user adds comes last.
 {{- end }}
 {{- with .Values.engine.extraEnv }}
 {{ toYaml . }}
+{{- end }}
 {{- end }}
 {{- end -}}

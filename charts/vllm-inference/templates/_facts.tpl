@@ -1,10 +1,20 @@
 {{- /*
-vllm-inference.facts: every number and name that follows from the values, computed once, as YAML.
-Templates, guards and NOTES read it, so that they cannot disagree. Seconds and counts are integers:
-read them with `int`, since fromYaml makes floats.
+vllm-inference.context: what every template of this chart reads, as YAML: `llm`, the shared facts with defaults,
+and `facts`, every number and name that follows from the values. Computed in one place, so
+that manifests, guards and NOTES cannot disagree. Each template file parses it once and hands it on, since parsing
+costs more than all else. Counts and seconds are integers: read them with `int`, since fromYaml makes floats.
 */ -}}
+{{- define "vllm-inference.context" -}}
+{{- $shared := include "llm-common.llm" . -}}
+llm:
+  {{- $shared | nindent 2 }}
+facts:
+  {{- include "vllm-inference.facts" (dict "root" . "llm" (fromYaml $shared)) | nindent 2 }}
+{{- end -}}
+
 {{- define "vllm-inference.facts" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $llm := .llm -}}
+{{- with .root -}}
 {{- $v := .Values -}}
 {{- $life := $v.lifecycle -}}
 {{- $strategy := $v.strategy -}}
@@ -76,6 +86,7 @@ modelArgument: {{ $path | quote }}
 offline: {{ ne $scheme "hf" }}
 image: {{ $image | quote }}
 host: {{ $host | quote }}
+{{- end -}}
 {{- end -}}
 
 {{- /* vllm-inference.steps: the canary's steps as a YAML list; the user's, or the default ones. */ -}}

@@ -1,7 +1,8 @@
 {{- /* vllm-inference.notes: what to do next, with exact commands. A define, so that the umbrella can print it. */ -}}
 {{- define "vllm-inference.notes" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
-{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
+{{- $context := include "vllm-inference.context" . | fromYaml -}}
+{{- $llm := $context.llm -}}
+{{- $facts := $context.facts -}}
 {{- $name := .Release.Name -}}
 {{- $ns := .Release.Namespace -}}
 {{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU {{ $llm.gpu.product }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.

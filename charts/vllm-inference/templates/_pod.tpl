@@ -1,8 +1,10 @@
-{{- /* vllm-inference.pod: the pod template of the engine. */ -}}
+{{- /* vllm-inference.pod (dict "root" $ "context" $context "table" $table): the pod template of the engine. */ -}}
 {{- define "vllm-inference.pod" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
-{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
-{{- $table := include "llm-common.vllm" . | fromYaml -}}
+{{- $handed := . -}}
+{{- $llm := .context.llm -}}
+{{- $facts := .context.facts -}}
+{{- $table := .table -}}
+{{- with .root -}}
 {{- $who := dict "root" . "component" "engine" -}}
 {{- /* /v1/models answers only when the model is served, but wants the key where there is one: then /health. */ -}}
 {{- $ready := empty .Values.engine.apiKey.secret | ternary "/v1/models" "/health" -}}
@@ -37,7 +39,7 @@ spec:
   {{- with .Values.scheduling.runtimeClassName }}
   runtimeClassName: {{ . | quote }}
   {{- end }}
-  {{- include "vllm-inference.placement" . | nindent 2 }}
+  {{- include "vllm-inference.placement" $handed | nindent 2 }}
   containers:
     - name: engine
       image: {{ $facts.image | quote }}
@@ -47,9 +49,9 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       args:
-        {{- include "vllm-inference.arguments" . | nindent 8 }}
+        {{- include "vllm-inference.arguments" $handed | nindent 8 }}
       env:
-        {{- include "vllm-inference.environment" . | nindent 8 }}
+        {{- include "vllm-inference.environment" $handed | nindent 8 }}
       ports:
         {{- /* API and metrics share one port. A second entry with the same number would be a duplicate key
         for server-side apply, so scrapes use this name too. */}}
@@ -77,7 +79,7 @@ spec:
           sleep:
             seconds: {{ int .Values.lifecycle.preStopSeconds }}
       resources:
-        {{- include "vllm-inference.resources" . | nindent 8 }}
+        {{- include "vllm-inference.resources" $handed | nindent 8 }}
       securityContext:
         {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" .Values.securityContext.readOnlyRootFilesystem) | nindent 8 }}
       volumeMounts:
@@ -109,12 +111,14 @@ spec:
         claimName: {{ . | quote }}
         readOnly: true
     {{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* vllm-inference.resources: /dev/shm is memory of the pod, so the limit holds both. */ -}}
 {{- define "vllm-inference.resources" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
-{{- $facts := include "vllm-inference.facts" . | fromYaml -}}
+{{- $llm := .context.llm -}}
+{{- $facts := .context.facts -}}
+{{- with .root -}}
 {{- $memory := printf "%dGi" (add (int .Values.resources.memoryGiB) (int .Values.resources.shmGiB)) -}}
 {{- $disk := printf "%dGi" (add 4 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0)) -}}
 requests:
@@ -127,10 +131,13 @@ limits:
   ephemeral-storage: {{ $disk }}
   {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
 {{- end -}}
+{{- end -}}
 
 {{- /* vllm-inference.placement: on nodes with the GPU that the release was sized for, spread where possible. */ -}}
 {{- define "vllm-inference.placement" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $llm := .context.llm -}}
+{{- with .root -}}
+{{- $root := . -}}
 {{- with .Values.scheduling.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -144,7 +151,7 @@ affinity:
             - key: nvidia.com/gpu.product
               operator: In
               values:
-                {{- get (include "llm-common.gpus" $ | fromYaml) . | toYaml | nindent 16 }}
+                {{- get (include "llm-common.gpus" $root | fromYaml) . | toYaml | nindent 16 }}
 {{- end }}
 tolerations:
   - key: {{ $llm.gpu.resource | quote }}
@@ -163,5 +170,6 @@ topologySpreadConstraints:
         {{- include "llm-common.selectorLabels" (dict "root" . "component" "engine") | nindent 8 }}
     {{- /* Each version spreads for itself: the old one's pods must not push the new one's together. */}}
     matchLabelKeys: [{{ eq .Values.workload "Rollout" | ternary "rollouts-pod-template-hash" "pod-template-hash" }}]
+{{- end }}
 {{- end }}
 {{- end -}}

@@ -36,8 +36,8 @@ def unpinned_revision(release: Release) -> Iterator[Finding]:
 def does_not_fit(release: Release) -> Iterator[Finding]:
     """An engine whose weights, overheads and one longest request exceed its GPUs refuses to start, or dies loading.
 
-    The estimate and its margin are those of `llmops fit`. Without the model's config.json, without a GPU product, and for
-    architectures that it does not cover there is no verdict.
+    The estimate and its margin are those of `llmops fit`. Without the model's config.json, a GPU product, or
+    an architecture that it covers there is no verdict.
     """
     yield from _memory(release, ERROR)
 
@@ -51,4 +51,6 @@ def memory_tight(release: Release) -> Iterator[Finding]:
 def _memory(release: Release, severity: Severity) -> Iterator[Finding]:
     for reason in fit.reasons(release):
         if reason.severity is severity:
-            yield values_defect(release, reason.path.removeprefix("values"), f"{reason.message}.", fix=reason.fix)
+            yield values_defect(
+                release, reason.path.removeprefix("values"), f"{reason.message}.", fix=reason.fix
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from llmops.kubernetes.violations import Violation, explain
 from llmops.references import mapping, sequence, text
 from llmops.release import Inputs, Release
 from llmops.render.manifest import ValuesFile
+
+
+_KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*")
 
 
 @rule(severity=ERROR, fix="Write a value that the chart takes; its README lists every key.")
@@ -39,9 +43,11 @@ def values_findings(
 
 
 def refusal(error: RefusedError, inputs: Inputs, values_files: Sequence[ValuesFile] = ()) -> Finding:
-    """The finding for a refusal that came from rendering; it is about the values as a whole."""
+    """The finding for a refusal that came from rendering, at the first key it names that a values file sets."""
     release = _unrendered(inputs, {}, values_files)
-    return RULES["values/refused"].complete(values_defect(release, "", error.message))
+    named = ("/" + key.replace(".", "/") for key in _KEY.findall(error.message))
+    pointer = next((one for one in named if any(file.has(one) for file in values_files)), "")
+    return RULES["values/refused"].complete(values_defect(release, pointer, error.message))
 
 
 def violations(chart: Path, values: Mapping[str, Any]) -> list[Violation]:

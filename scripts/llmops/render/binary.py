@@ -16,7 +16,7 @@ from llmops.findings import InputError, RefusedError
 from llmops.render import Rendered, Target
 from llmops.render.layers import to_yaml_file
 from llmops.render.refusal import ignored_value, refusal
-from llmops.render.sdk import check_release_name, go_yaml, kube_version_refused, missing_dependencies
+from llmops.render.sdk import check_target, go_yaml, kube_version_refused, missing_dependencies
 
 _SECONDS = 120
 _NOTES = "llmops-notes"
@@ -50,7 +50,7 @@ class HelmRenderer:
         self, archive: bytes, layers: Sequence[Mapping[str, Any]], target: Target, *, notes: bool = False
     ) -> Rendered:
         """Raises RefusedError when the chart refuses the values, InputError when it cannot be loaded."""
-        check_release_name(target.name)
+        check_target(target)
         with tempfile.TemporaryDirectory(prefix="llmops-helm-") as folder:
             scratch = Path(folder)
             chart = _unpack(archive, scratch / "chart")

@@ -29,6 +29,7 @@ from llmops.render.refusal import ignored_value, refusal
 
 _VERSION = "0.2.2"
 _GO_LOG = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
+_KUBE_VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+][0-9A-Za-z.+-]+)?")
 _DESCRIPTOR_2 = threading.Lock()
 
 
@@ -71,16 +72,18 @@ def satisfies(version: str, constraint: str) -> bool:
         return False
 
 
-def check_release_name(name: str) -> None:
-    """Raises InputError for a name that Helm would not install: 53 characters of a-z, 0-9, '-' and '.'."""
+def check_target(target: Target) -> None:
+    """Raises InputError for a release name that Helm would not install, or a version that is none."""
     helm = _helm()
     try:
-        helm.validate_release_name(name)
+        helm.validate_release_name(target.name)
     except helm.HelmError as error:
         raise InputError(
-            f"{name!r} is no release name: write at most 53 characters of a-z, 0-9, '-' and '.', "
+            f"{target.name!r} is no release name: write at most 53 characters of a-z, 0-9, '-' and '.', "
             "beginning and ending with a letter or digit"
         ) from error
+    if not _KUBE_VERSION.fullmatch(target.kube_version):
+        raise InputError(f"{target.kube_version!r} is no Kubernetes version; write one such as 1.35.0")
 
 
 def merge_values(archive: bytes, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -103,7 +106,7 @@ class SdkRenderer:
         self, archive: bytes, layers: Sequence[Mapping[str, Any]], target: Target, *, notes: bool = False
     ) -> Rendered:
         """Raises RefusedError when the chart refuses the values, InputError when it cannot be loaded."""
-        check_release_name(target.name)
+        check_target(target)
         options = {
             "name": target.name,
             "namespace": target.namespace,

@@ -1,0 +1,167 @@
+"""The command as a user runs it: a process, its words and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROD = [
+    "values/environments/prod.yaml",
+    "values/models/qwen3-8b/values.yaml",
+    "values/models/qwen3-8b/envs/prod/values.yaml",
+    "values/models/qwen3-8b/envs/prod/release.yaml",
+]
+
+
+def llmops(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "llmops.cli", *arguments]
+    env = {**os.environ, "PYTHONUTF8": "1"}
+    return subprocess.run(
+        command, cwd=ROOT, env=env, input=text, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def with_file(tmp_path: Path, values: dict[str, Any] | str) -> list[str]:
+    """Arguments of a check of the prod release with one more values file on top."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(values if isinstance(values, str) else yaml.safe_dump(values), encoding="utf-8")
+    return ["check", "charts/llm-stack", "--name", "qwen3-8b", *[a for f in [*PROD, str(file)] for a in ("-f", f)]]
+
+
+def test_the_shipped_models_are_clean_and_waivers_are_named() -> None:
+    done = llmops("check", "--models", "values/models", "--format", "json")
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(done.stdout)
+    assert answer["releases"] == 12
+    assert answer["objects"] > 12 * 7
+    assert answer["findings"] == []
+    assert {one["rule"] for one in answer["waived"]} == {"image/missing-digest", "model/unpinned-revision"}
+
+
+REFUSALS = {
+    "parallelism over the budget": (
+        {"global": {"llm": {"gpu": {"budget": 2}}}, "vllm-inference": {"engine": {"parallelism": {"tensor": 3}}}},
+        "values/refused",
+        "takes 12 GPUs at its peak",
+    ),
+    "replicas under an autoscaler": (
+        {"global": {"llm": {"components": {"autoscaling": True}}}, "vllm-inference": {"replicas": 3}},
+        "values/refused",
+        "an autoscaler owns the number of servers",
+    ),
+    "unknown key": ({"vllm-inference": {"engine": {"maxModelLength": 1}}}, "values/refused", "maxModelLen"),
+    "floating tag": ({"vllm-inference": {"image": {"tag": "latest"}}}, "image/floating-tag", "latest"),
+    "context that does not fit": (
+        {"vllm-inference": {"engine": {"maxModelLen": 40960, "gpuMemoryUtilization": 0.6}}},
+        "model/does-not-fit",
+        "maxModelLen",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_wrong_value_is_one_readable_sentence(tmp_path: Path, case: str) -> None:
+    values, rule, words = REFUSALS[case]
+    done = llmops(*with_file(tmp_path, values), "--format", "json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    findings = [one for one in json.loads(done.stdout)["findings"] if one["rule"] == rule]
+    assert findings
+    for finding in findings:
+        assert words in finding["message"]
+        assert "\n" not in finding["message"]
+        assert finding["fix"]
+    assert llmops(*with_file(tmp_path, values)).stdout.count(rule) == len(findings)
+
+
+def test_a_wrong_key_is_named_with_file_and_line(tmp_path: Path) -> None:
+    done = llmops(*with_file(tmp_path, "vllm-inference:\n  engine:\n    maxModelLength: 5\n"), "--format", "json")
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["path"] == "values/vllm-inference/engine/maxModelLength"
+    assert finding["source"] == f"{tmp_path / 'mine.yaml'}:3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check"], "say what to look at"),
+        (["check", "--models", "no/such/dir"], "no/such/dir"),
+        (["check", "--models", "values/models", "--env", "nowhere"], "there are dev, prod, staging, test"),
+        (["check", "charts/llm-stack", "-f", "no-such.yaml"], "no-such.yaml"),
+        (["check", "charts/no-such-chart"], "charts/no-such-chart"),
+        (["check", "--manifests", "no-such.yaml"], "no-such.yaml"),
+        (["check", "--models", "values/models", "--kube-version", "1.33"], "1.34"),
+        (["check", "--models", "values/models", "--disable", "graph/dangling-servce"], "graph/dangling-service"),
+        (["explain", "graph/nothing"], "graph/nothing"),
+        (["plan", "values/models/qwen3-8b", "--env", "live"], "live"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(arguments: list[str], words: str) -> None:
+    done = llmops(*arguments)
+    assert done.returncode == 2, done.stdout
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_unreadable_input_prints_json_where_json_was_asked_for() -> None:
+    done = llmops("check", "--manifests", "-", "--format", "json", text="a: 1\na: 2\n")
+    assert done.returncode == 2
+    assert "stdin:2" in json.dumps(json.loads(done.stdout))
+
+
+def test_anybodys_manifests_from_a_pipe() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"selector": {"x": "y"}}}
+    service["spec"]["ports"] = [{"port": 80}]
+    done = llmops("check", "--manifests", "-", text=yaml.safe_dump(service))
+    assert done.returncode == 1
+    assert "graph/dangling-service" in done.stdout
+
+
+def test_render_prints_what_check_reads() -> None:
+    rendered = llmops("render", "charts/llm-stack", "--name", "qwen3-8b", *[a for f in PROD for a in ("-f", f)])
+    assert rendered.returncode == 0, rendered.stderr
+    kinds = {document["kind"] for document in yaml.safe_load_all(rendered.stdout) if document}
+    assert {"Rollout", "Service", "TraefikService", "NetworkPolicy"} <= kinds
+    checked = llmops("check", "--manifests", "-", "--disable", "image/missing-digest", text=rendered.stdout)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_render_says_what_the_chart_refuses(tmp_path: Path) -> None:
+    file = tmp_path / "v.yaml"
+    file.write_text("global: {llm: {model: {name: a}}}\n")
+    done = llmops("render", "charts/vllm-inference", "-f", str(file))
+    assert done.returncode == 1
+    assert "global.llm.model.source is empty" in done.stderr
+
+
+def test_plan_explains_a_release_and_writes_manifests_and_report(tmp_path: Path) -> None:
+    done = llmops("plan", "values/models/qwen3-32b", "--env", "prod", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("qwen3-32b", "Rollout", "setWeight 10", "KV cache", "GPU-hours a month", "waived image/missing-digest"):
+        assert words in done.stdout
+    documents = [one for one in yaml.safe_load_all((tmp_path / "manifests.yaml").read_text()) if one]
+    assert len(documents) == 10
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") >= 2
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://qwen3-32b", "")
+
+
+def test_fit_prints_every_release() -> None:
+    done = llmops("fit", "--models", "values/models", "--env", "prod")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("KV cache") >= 3
+
+
+def test_help_names_every_command() -> None:
+    done = llmops("--help")
+    assert done.returncode == 0
+    for command in ("render", "check", "plan", "fit", "explain"):
+        assert f"\n  {command}" in done.stdout
