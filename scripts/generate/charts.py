@@ -45,6 +45,23 @@ def require(schema: dict[str, Any]) -> None:
             require(child)
 
 
+def relax(schema: dict[str, Any]) -> None:
+    """Takes `required` out of a component's schema inside an umbrella's, whose own values.yaml lacks those defaults.
+
+    Helm judges the component's values by its own schema as well, so nothing is lost.
+    """
+    if "properties" in schema and schema.get("title") in ORDER:
+        schema.pop("required", None)
+        for child in schema["properties"].values():
+            _optional(child)
+
+
+def _optional(schema: dict[str, Any]) -> None:
+    schema.pop("required", None)
+    for child in schema.get("properties", {}).values():
+        _optional(child)
+
+
 def generate(root: Path, bin_dir: Path) -> None:
     """Writes values.schema.json (charts with .schema.yaml) and README.md of every chart below `root`."""
     charts = root / "charts"
@@ -53,6 +70,8 @@ def generate(root: Path, bin_dir: Path) -> None:
             run([tool(bin_dir, "helm-values-schema-json")], charts / name)
             file = charts / name / "values.schema.json"
             schema = json.loads(file.read_text(encoding="utf-8"))
+            for bundled in schema.get("$defs", {}).values():
+                relax(bundled)
             require(schema)
             file.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     run(
