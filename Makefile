@@ -29,7 +29,7 @@ lint: setup-tools ## Style, types, layers, charts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing
+	@$(BIN)/lint-imports --no-logo
 	@for chart in charts/*/; do $(TOOLS)/helm dependency update $$chart >/dev/null || exit 1; done
 	@PATH="$(abspath $(BIN)):$(TOOLS):$$PATH" $(TOOLS)/ct lint --config ct.yaml
 

@@ -33,7 +33,13 @@ def with_file(tmp_path: Path, values: dict[str, Any] | str) -> list[str]:
     """Arguments of a check of the prod release with one more values file on top."""
     file = tmp_path / "mine.yaml"
     file.write_text(values if isinstance(values, str) else yaml.safe_dump(values), encoding="utf-8")
-    return ["check", "charts/llm-stack", "--name", "qwen3-8b", *[a for f in [*PROD, str(file)] for a in ("-f", f)]]
+    return [
+        "check",
+        "charts/llm-stack",
+        "--name",
+        "qwen3-8b",
+        *[a for f in [*PROD, str(file)] for a in ("-f", f)],
+    ]
 
 
 def test_the_shipped_models_are_clean_and_waivers_are_named() -> None:
@@ -48,7 +54,10 @@ def test_the_shipped_models_are_clean_and_waivers_are_named() -> None:
 
 REFUSALS = {
     "parallelism over the budget": (
-        {"global": {"llm": {"gpu": {"budget": 2}}}, "vllm-inference": {"engine": {"parallelism": {"tensor": 3}}}},
+        {
+            "global": {"llm": {"gpu": {"budget": 2}}},
+            "vllm-inference": {"engine": {"parallelism": {"tensor": 3}}},
+        },
         "values/refused",
         "takes 12 GPUs at its peak",
     ),
@@ -82,7 +91,9 @@ def test_a_wrong_value_is_one_readable_sentence(tmp_path: Path, case: str) -> No
 
 
 def test_a_wrong_key_is_named_with_file_and_line(tmp_path: Path) -> None:
-    done = llmops(*with_file(tmp_path, "vllm-inference:\n  engine:\n    maxModelLength: 5\n"), "--format", "json")
+    done = llmops(
+        *with_file(tmp_path, "vllm-inference:\n  engine:\n    maxModelLength: 5\n"), "--format", "json"
+    )
     (finding,) = json.loads(done.stdout)["findings"]
     assert finding["path"] == "values/vllm-inference/engine/maxModelLength"
     assert finding["source"] == f"{tmp_path / 'mine.yaml'}:3"
@@ -98,7 +109,10 @@ def test_a_wrong_key_is_named_with_file_and_line(tmp_path: Path) -> None:
         (["check", "charts/no-such-chart"], "charts/no-such-chart"),
         (["check", "--manifests", "no-such.yaml"], "no-such.yaml"),
         (["check", "--models", "values/models", "--kube-version", "1.33"], "1.34"),
-        (["check", "--models", "values/models", "--disable", "graph/dangling-servce"], "graph/dangling-service"),
+        (
+            ["check", "--models", "values/models", "--disable", "graph/dangling-servce"],
+            "graph/dangling-service",
+        ),
         (["explain", "graph/nothing"], "graph/nothing"),
         (["plan", "values/models/qwen3-8b", "--env", "live"], "live"),
     ],
@@ -118,7 +132,12 @@ def test_unreadable_input_prints_json_where_json_was_asked_for() -> None:
 
 
 def test_anybodys_manifests_from_a_pipe() -> None:
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"selector": {"x": "y"}}}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": {"selector": {"x": "y"}},
+    }
     service["spec"]["ports"] = [{"port": 80}]
     done = llmops("check", "--manifests", "-", text=yaml.safe_dump(service))
     assert done.returncode == 1
@@ -126,7 +145,9 @@ def test_anybodys_manifests_from_a_pipe() -> None:
 
 
 def test_render_prints_what_check_reads() -> None:
-    rendered = llmops("render", "charts/llm-stack", "--name", "qwen3-8b", *[a for f in PROD for a in ("-f", f)])
+    rendered = llmops(
+        "render", "charts/llm-stack", "--name", "qwen3-8b", *[a for f in PROD for a in ("-f", f)]
+    )
     assert rendered.returncode == 0, rendered.stderr
     kinds = {document["kind"] for document in yaml.safe_load_all(rendered.stdout) if document}
     assert {"Rollout", "Service", "TraefikService", "NetworkPolicy"} <= kinds
@@ -145,7 +166,14 @@ def test_render_says_what_the_chart_refuses(tmp_path: Path) -> None:
 def test_plan_explains_a_release_and_writes_manifests_and_report(tmp_path: Path) -> None:
     done = llmops("plan", "values/models/qwen3-32b", "--env", "prod", "--out", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("qwen3-32b", "Rollout", "setWeight 10", "KV cache", "GPU-hours a month", "waived image/missing-digest"):
+    for words in (
+        "qwen3-32b",
+        "Rollout",
+        "setWeight 10",
+        "KV cache",
+        "GPU-hours a month",
+        "waived image/missing-digest",
+    ):
         assert words in done.stdout
     documents = [one for one in yaml.safe_load_all((tmp_path / "manifests.yaml").read_text()) if one]
     assert len(documents) == 10

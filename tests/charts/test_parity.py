@@ -64,7 +64,7 @@ def test_an_old_cluster_is_refused_by_all(helm4_path: Path, helm3_path: Path) ->
         HelmRenderer(helm4_path, name="helm4"),
         HelmRenderer(helm3_path, name="helm3"),
     ):
-        with pytest.raises(RefusedError, match="1.24"):
+        with pytest.raises(RefusedError, match=r"1\.24"):
             renderer.render(
                 archive(ROOT / "charts/vllm-inference"), layers, Target(name="old", kube_version="1.24.0")
             )

@@ -17,7 +17,7 @@ TIMEOUT = float(os.environ.get("TIMEOUT_SECONDS", "30"))
 PROMPTS = ("Name the capital of France.", "Write one sentence about the sea.", "用一句话介绍长城。")
 
 
-class Failed(Exception):
+class CheckError(Exception):
     """A check saw something else than a client needs; the text says what."""
 
 
@@ -44,14 +44,14 @@ def models_listed():
     with ask("/v1/models") as response:
         names = [model["id"] for model in json.load(response)["data"]]
     if MODEL not in names:
-        raise Failed("served models are %s, not %s" % (names, MODEL))
+        raise CheckError(f"served models are {names}, not {MODEL}")
 
 
 def chat_completion(prompt):
     with chat(prompt) as response:
         choice = json.load(response)["choices"][0]
     if not answer_text(choice["message"]).strip():
-        raise Failed("the answer is empty (finish_reason %s)" % choice.get("finish_reason"))
+        raise CheckError(f"the answer is empty (finish_reason {choice.get('finish_reason')})")
 
 
 def streaming():
@@ -66,43 +66,44 @@ def streaming():
                 break
             event = json.loads(payload)
             if "error" in event:
-                raise Failed("the stream carries an error: %s" % event["error"])
+                raise CheckError(f"the stream carries an error: {event['error']}")
             for choice in event.get("choices", []):
                 text += answer_text(choice.get("delta", {}))
     if not done:
-        raise Failed("the stream ended without [DONE]")
+        raise CheckError("the stream ended without [DONE]")
     if not text.strip():
-        raise Failed("the stream carried no text")
+        raise CheckError("the stream carried no text")
 
 
 def metrics_present():
     with ask("/metrics") as response:
         text = response.read().decode()
-    if 'model_name="%s"' % MODEL not in text or "vllm:num_requests_running" not in text:
-        raise Failed("no vllm:num_requests_running for model_name %s" % MODEL)
+    if 'model_name="{}"'.format(MODEL) not in text or "vllm:num_requests_running" not in text:
+        raise CheckError(f"no vllm:num_requests_running for model_name {MODEL}")
 
 
 def main():
     checks = [("models listed", models_listed)]
-    checks += [("chat completion %d" % (i + 1), lambda p=p: chat_completion(p)) for i, p in enumerate(PROMPTS)]
+    checks += [(f"chat completion {i}", lambda p=p: chat_completion(p)) for i, p in enumerate(PROMPTS, 1)]
     checks += [("streaming", streaming), ("metrics present", metrics_present)]
     failures = 0
     for name, check in checks:
         started, problem = time.monotonic(), ""
         try:
             check()
-        except Failed as error:
+        except CheckError as error:
             problem = str(error)
         except urllib.error.HTTPError as error:
-            problem = "HTTP %d %s" % (error.code, error.read(200).decode(errors="replace"))
+            problem = f"HTTP {error.code} {error.read(200).decode(errors='replace')}"
         except (OSError, ValueError, LookupError, TypeError) as error:
-            problem = "%s: %s" % (type(error).__name__, error)
+            problem = f"{type(error).__name__}: {error}"
         elapsed = time.monotonic() - started
         if not problem and elapsed > TIMEOUT:
-            problem = "took longer than %g s" % TIMEOUT
+            problem = "took longer than {:g} s".format(TIMEOUT)
         failures += bool(problem)
-        print("%-4s %-18s %6d ms  %s" % ("FAIL" if problem else "ok", name, elapsed * 1000, problem), flush=True)
-    print("%d of %d checks passed" % (len(checks) - failures, len(checks)))
+        verdict = "FAIL" if problem else "ok"
+        print(f"{verdict:4} {name:18} {elapsed * 1000:6.0f} ms  {problem}", flush=True)
+    print(f"{len(checks) - failures} of {len(checks)} checks passed")
     return 1 if failures else 0
 
 

@@ -19,7 +19,6 @@ from llmops.references import mapping, sequence, text
 from llmops.release import Inputs, Release
 from llmops.render.manifest import ValuesFile
 
-
 _KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*")
 
 

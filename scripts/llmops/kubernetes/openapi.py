@@ -110,7 +110,8 @@ def _only_types(branches: object) -> bool:
 def _admit_null(out: dict[str, Any]) -> None:
     types = out.get("type")
     if types is not None:
-        out["type"] = list(dict.fromkeys([*(types if isinstance(types, list) else [types]), "null"]))
+        known = types if isinstance(types, list) else [types]
+        out["type"] = known if "null" in known else [*known, "null"]
     if isinstance(out.get("enum"), list) and None not in out["enum"]:
         out["enum"] = [*out["enum"], None]
 
