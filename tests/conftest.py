@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmops.kubernetes.crds import cache_root
 from llmops.render import Renderer
 from llmops.render.binary import HelmRenderer
 from llmops.render.sdk import SdkRenderer
@@ -20,8 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def program(variable: str, default: str) -> Path:
     """A helm program, by its environment variable or from the cache; without it a test fails."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-charts"
-    path = Path(os.environ.get(variable) or cache / default)
+    path = Path(os.environ.get(variable) or cache_root() / default)
     if not os.access(path, os.X_OK):
         raise FileNotFoundError(f"{path} is missing: run `make setup`, or set {variable}")
     return path

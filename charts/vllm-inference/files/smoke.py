@@ -78,7 +78,7 @@ def streaming():
 def metrics_present():
     with ask("/metrics") as response:
         text = response.read().decode()
-    if 'model_name="{}"'.format(MODEL) not in text or "vllm:num_requests_running" not in text:
+    if f'model_name="{MODEL}"' not in text or "vllm:num_requests_running" not in text:
         raise CheckError(f"no vllm:num_requests_running for model_name {MODEL}")
 
 
@@ -99,7 +99,7 @@ def main():
             problem = f"{type(error).__name__}: {error}"
         elapsed = time.monotonic() - started
         if not problem and elapsed > TIMEOUT:
-            problem = "took longer than {:g} s".format(TIMEOUT)
+            problem = f"took longer than {TIMEOUT:g} s"
         failures += bool(problem)
         verdict = "FAIL" if problem else "ok"
         print(f"{verdict:4} {name:18} {elapsed * 1000:6.0f} ms  {problem}", flush=True)
