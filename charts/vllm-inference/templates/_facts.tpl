@@ -29,8 +29,8 @@ facts:
 {{- $routed := and $canary (ne $v.trafficRouter "none") -}}
 {{- $steps := include "vllm-inference.steps" . | fromYamlArray -}}
 {{- /* Pods at the peak of an update. Routed: stable stays whole while the canary grows to full size; with
-dynamicStableScale stable shrinks one step behind; without a router the surge is all there is. */ -}}
-{{- $peak := add $most (int $strategy.maxSurge) | int -}}
+dynamicStableScale stable shrinks one step behind; without a router the surge is all there is, up to a full second version. */ -}}
+{{- $peak := add $most (min $most (int $strategy.maxSurge)) | int -}}
 {{- if and $routed (not $strategy.dynamicStableScale) -}}
 {{- $peak = mul 2 $most | int -}}
 {{- else if $routed -}}
