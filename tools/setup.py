@@ -1,7 +1,9 @@
 """Fetches what the toolkit and its tests need and Python packages do not hold. Standard library only.
 
-  setup.py run    CRD schemas (for `make run`)
-  setup.py test   also Helm 4, Helm 3.17, helm-docs, helm-values-schema-json and chart-testing
+  setup.py run                 CRD schemas (for `make run`)
+  setup.py test                also Helm 4, Helm 3.17, helm-docs, helm-values-schema-json and chart-testing
+  setup.py cluster [FAMILY…]   CRDs and the programs of the local cluster: by default all that `up` starts;
+                               else the named folders of tools/
 
 Programs are built from the pinned Go modules beside this file into the cache folder, $LLMOPS_CACHE or
 $XDG_CACHE_HOME/llm-charts (~/.cache/llm-charts). A second call with the same pins does nothing.
@@ -10,22 +12,57 @@ $XDG_CACHE_HOME/llm-charts (~/.cache/llm-charts). A second call with the same pi
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / "tools"
-# Folder under tools/ -> programs that `go build tool` makes of it.
+
+
+@dataclass(frozen=True)
+class Family:
+    """A Go module under tools/: the programs that it builds, from which packages, and with which flags."""
+
+    programs: tuple[str, ...]
+    packages: tuple[str, ...] = ("tool",)
+    tags: str = ""
+    # (module, packages whose version variables get that module's version). The kubelet refuses to be v0.0.0.
+    stamps: tuple[str, tuple[str, ...]] | None = None
+    # (module whose archive lacks files that it embeds, those files): it is copied and completed.
+    completed: tuple[str, dict[str, str]] | None = None
+
+
 FAMILIES = {
-    "helm": ("helm",),
-    "chart-docs": ("helm-docs", "helm-values-schema-json"),
-    "chart-testing": ("ct",),
+    "helm": Family(("helm",)),
+    "chart-docs": Family(("helm-docs", "helm-values-schema-json")),
+    "chart-testing": Family(("ct",)),
 }
+CLUSTER_FAMILIES = {
+    "cluster": Family(
+        ("kube", "pause", "cluster-pki"),
+        ("./...",),
+        stamps=("k8s.io/kubernetes", ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")),
+    ),
+    "rollouts": Family(("rollouts-controller",)),
+    "traefik": Family(("traefik",)),
+    "coredns": Family(("coredns",), (".",)),
+    "prometheus": Family(("prometheus", "promtool"), tags="remove_all_sd,enable_kubernetes_sd"),
+    # What `up` does not start comes last; setup.py builds it when asked by name.
+    "simulator": Family(("llm-d-inference-sim",)),
+    "alertmanager": Family(
+        ("alertmanager", "amtool"),
+        completed=("github.com/prometheus/alertmanager", {"ui/app/dist/index.html": ""}),
+    ),
+    "prometheus-adapter": Family(("adapter",)),
+}
+STARTED = ("cluster", "rollouts", "traefik", "coredns", "prometheus")
 
 
 class SetupError(Exception):
@@ -92,15 +129,17 @@ def venv(name: str, program: str) -> Path:
     return target / "bin" / program
 
 
-def build(family: str, programs: tuple[str, ...], go_program: str) -> None:
-    """Builds one module under tools/ unless the cache has it with the same pins."""
-    folder = TOOLS / family
+def build(name: str, family: Family, go_program: str) -> None:
+    """Builds one module under tools/ unless the cache has it with the same pins and sources."""
+    folder = TOOLS / name
     target = cache() / "bin"
-    stamp = target / f".{family}"
-    wanted = digest(folder / "go.mod", folder / "go.sum")
-    if fresh(stamp, wanted) and all((target / program).exists() for program in programs):
+    stamp = target / f".{name}"
+    sources = sorted(folder.rglob("*.go"))
+    wanted = digest(folder / "go.mod", folder / "go.sum", *sources)
+    if fresh(stamp, wanted) and all((target / program).exists() for program in family.programs):
         return
-    say(f"building {', '.join(programs)} (minutes on the first time)")
+    programs = ", ".join(family.programs)
+    say(f"building {programs} (minutes on the first time)")
     started = time.monotonic()
     target.mkdir(parents=True, exist_ok=True)
     env = {
@@ -109,24 +148,100 @@ def build(family: str, programs: tuple[str, ...], go_program: str) -> None:
         "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
         "GOWORK": "off",
     }
-    call(
-        [go_program, "build", "-ldflags=-s -w", "-o", f"{target}/", "tool"],
-        f"building {family}",
-        cwd=folder,
-        env=env,
-    )
-    missing = [program for program in programs if not (target / program).exists()]
+    if family.completed:
+        folder = completed(folder, *family.completed, go_program)
+    command = [go_program, "build", f"-ldflags={linker_flags(folder, family)}", f"-tags={family.tags}"]
+    call([*command, "-o", f"{target}/", *family.packages], f"building {name}", cwd=folder, env=env)
+    missing = [program for program in family.programs if not (target / program).exists()]
     if missing:
         raise SetupError(
-            f"tools/{family} did not build {', '.join(missing)}; does its go.mod name them as tools?"
+            f"tools/{name} did not build {', '.join(missing)}; does its go.mod name them as tools?"
         )
     stamp.write_text(wanted)
-    say(f"built {', '.join(programs)} in {time.monotonic() - started:.0f} s")
+    say(f"built {programs} in {time.monotonic() - started:.0f} s")
+
+
+def linker_flags(folder: Path, family: Family) -> str:
+    """Without symbol tables, and with the version that the program says it has."""
+    flags = ["-s", "-w"]
+    if family.stamps:
+        module, packages = family.stamps
+        version = required(folder, module)
+        major, minor = version.removeprefix("v").split(".")[:2]
+        values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        flags += [f"-X {package}.{key}={value}" for package in packages for key, value in values.items()]
+    return " ".join(flags)
+
+
+def required(folder: Path, module: str) -> str:
+    """The version of a module in a go.mod. SetupError when it is not required there."""
+    text = (folder / "go.mod").read_text()
+    match = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.M)
+    if not match:
+        raise SetupError(f"{folder / 'go.mod'} does not require {module}; add its version")
+    return match[1]
+
+
+def downloaded(module: str, version: str, go_program: str, sums: Path) -> Path:
+    """The folder of a module in Go's cache. SetupError when its checksum is not the one in go.sum."""
+    answer = call(
+        [go_program, "mod", "download", "-json", f"{module}@{version}"],
+        f"downloading {module}",
+        cwd=Path("/"),
+        env={**os.environ, "GOFLAGS": "-mod=mod", "GOWORK": "off"},
+    )
+    found: dict[str, str] = json.loads(answer)
+    line = f"{module} {version} {found['Sum']}"
+    if line not in sums.read_text().splitlines():
+        raise SetupError(f"the downloaded {module} is not the pinned one; {sums} lacks the line {line}")
+    return Path(found["Dir"])
+
+
+def completed(folder: Path, module: str, files: dict[str, str], go_program: str) -> Path:
+    """A copy of the module under tools/ in the cache, with its subject's sources, and `files` added to them, in src/."""
+    source = downloaded(module, required(folder, module), go_program, folder / "go.sum")
+    target = cache() / "src" / folder.name
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target / "src", copy_function=shutil.copyfile)
+    for directory in (target, *(path for path in target.rglob("*") if path.is_dir())):
+        directory.chmod(0o755)
+    for name, text in files.items():
+        file = target / "src" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(folder / name, target / name)
+    return target
+
+
+def crd_manifests(go_program: str) -> None:
+    """Copies the pinned CRDs into the cache, as the files that a cluster is given."""
+    from llmops.kubernetes.crds import MODULES  # the toolkit is installed before this runs
+
+    pins = TOOLS / "crds"
+    target = cache() / "crd-manifests"
+    stamp = target / ".crds"
+    wanted = digest(pins / "go.mod", pins / "go.sum")
+    if fresh(stamp, wanted):
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for module, published in MODULES.items():
+        source = downloaded(module, required(pins, module), go_program, pins / "go.sum")
+        for glob in published.files:
+            for file in source.glob(glob):
+                shutil.copyfile(file, target / file.name)
+    stamp.write_text(wanted)
 
 
 def main(arguments: list[str]) -> int:
-    if arguments not in (["run"], ["test"]):
+    what, chosen = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if what not in ("run", "test", "cluster") or (chosen and what != "cluster"):
         sys.stderr.write(__doc__ or "")
+        return 2
+    if unknown := [name for name in chosen if name not in CLUSTER_FAMILIES]:
+        known = ", ".join(CLUSTER_FAMILIES)
+        sys.stderr.write(f"setup: there is no family {', '.join(unknown)}; the cluster's are {known}\n")
         return 2
     try:
         go_program = go()
@@ -140,10 +255,14 @@ def main(arguments: list[str]) -> int:
             go_program,
         ]
         call(crds, "fetching CRD schemas")
-        if arguments == ["test"]:
-            for family, programs in FAMILIES.items():
-                build(family, programs, go_program)
+        if what == "test":
+            for name, family in FAMILIES.items():
+                build(name, family, go_program)
             venv("helm3", "helm")
+        if what == "cluster":
+            crd_manifests(go_program)
+            for name in chosen or STARTED:
+                build(name, CLUSTER_FAMILIES[name], go_program)
     except SetupError as error:
         sys.stderr.write(f"setup: {error}\n")
         return 2

@@ -63,4 +63,9 @@ def test_formula_and_simulation_agree(
         return
     told = re.search(r"(\d+) GPUs at the peak", objects.notes)
     assert told
-    assert int(told.group(1)) == peak(plan(objects.workload, tensor))
+    simulated = peak(plan(objects.workload, tensor))
+    if rollout and not router and surge > 1:
+        # Steps may give stable pods back before the canary needs the whole surge; the formula does not look at them.
+        assert simulated <= int(told.group(1)) <= (replicas + surge) * tensor
+    else:
+        assert int(told.group(1)) == simulated
