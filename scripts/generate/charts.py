@@ -10,7 +10,7 @@ from typing import Any
 from llmops.findings import InputError
 
 # Umbrellas bundle the schemas of their components, so they come last.
-ORDER = ("llm-common", "vllm-inference", "llm-stack")
+ORDER = ("llm-common", "vllm-inference", "monitoring", "llm-stack")
 
 
 def tool(bin_dir: Path, name: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.charts.conftest import ENVIRONMENTS, MODELS, Render, merge, release_values
 
+COMPONENTS = ("vllm-inference", "monitoring")
 RELEASES = [(model, environment) for model in MODELS for environment in ENVIRONMENTS]
 
 
@@ -18,10 +19,15 @@ def test_umbrella_is_the_union_of_its_components(render: Render, model: str, env
     layers = release_values(model, environment)
     umbrella = render("llm-stack", *layers, bare=True, name=name_of(model))
     alone = [{key: value for key, value in layer.items() if key == "global"} for layer in layers]
-    own = [layer.get("vllm-inference", {}) for layer in layers]
-    component = render("vllm-inference", *alone, *own, bare=True, name=name_of(model))
-    by_kind = {(item["kind"], item["metadata"]["name"]): item for item in component.items}
-    assert by_kind == {(item["kind"], item["metadata"]["name"]): item for item in umbrella.items}
+    parts = []
+    for component in COMPONENTS:
+        own = [layer.get(component, {}) for layer in layers]
+        parts += render(component, *alone, *own, bare=True, name=name_of(model)).items
+    keys = [(item["kind"], item["metadata"]["name"]) for item in parts]
+    assert len(keys) == len(set(keys))
+    assert dict(zip(keys, parts, strict=True)) == {
+        (item["kind"], item["metadata"]["name"]): item for item in umbrella.items
+    }
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -7,5 +7,6 @@ go 1.24
 
 require (
 	github.com/argoproj/argo-rollouts v1.9.1
+	github.com/prometheus-operator/prometheus-operator v0.85.0
 	github.com/traefik/traefik/v3 v3.5.3
 )

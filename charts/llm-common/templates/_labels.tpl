@@ -22,3 +22,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 app.kubernetes.io/version: {{ . | trunc 63 | quote }}
 {{- end }}
 {{- end -}}
+
+{{- /* llm-common.engineLabels: what selects the engine's pods of this release from any chart of it. */ -}}
+{{- define "llm-common.engineLabels" -}}
+app.kubernetes.io/name: vllm-inference
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: engine
+{{- end -}}

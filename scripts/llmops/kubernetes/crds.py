@@ -36,6 +36,9 @@ class Module:
 
 MODULES = {
     "github.com/argoproj/argo-rollouts": Module(("manifests/crds/*-crd.yaml",), ("argoproj.io",)),
+    "github.com/prometheus-operator/prometheus-operator": Module(
+        ("example/prometheus-operator-crd/*.yaml",), ("monitoring.coreos.com",)
+    ),
     "github.com/traefik/traefik/v3": Module(
         ("docs/content/reference/dynamic-configuration/kubernetes-crd-definition-*.yml",), ("traefik.io",)
     ),
