@@ -368,6 +368,48 @@ def test_dynamic_stable_scale_excludes_the_scale_down_delay(render: Render) -> N
     assert "scaleDownDelaySeconds" not in canary
 
 
+GUARDED = {
+    "global": {
+        "llm": {
+            "components": {"monitoring": True},
+            "environment": {"monitoring": {"prometheusUrl": "http://prometheus:9090"}},
+        }
+    }
+}
+
+
+def test_a_canary_that_never_starts_meets_a_second_guard(render: Render) -> None:
+    lifecycle = {"lifecycle": {"loadSeconds": 60, "imagePullSeconds": 30}}
+    objects = render(CHART, GUARDED, lifecycle, namespace="models")
+    analysis = objects.workload["spec"]["strategy"]["canary"]["analysis"]
+    assert analysis["templates"] == [{"templateName": "demo-started"}]
+    (metric,) = objects.one("AnalysisTemplate", "demo-started")["spec"]["metrics"]
+    # Two times the load, and the pull: no healthy canary is judged before.
+    assert metric["initialDelay"] == "150s"
+    assert metric["inconclusiveLimit"] <= metric["count"]
+    assert "len(result) > 0" in metric["successCondition"]
+    assert "len(result) > 0" in metric["failureCondition"]
+    query = metric["provider"]["prometheus"]["query"]
+    assert query == (
+        '(count(up{namespace="models",rollouts_pod_template_hash="{{args.canary-hash}}"} == 1) > bool 0)'
+        ' or (0 * count(up{namespace="models",rollouts_pod_template_hash="{{args.stable-hash}}"} == 1))'
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"workload": "Deployment"},
+        llm(components={"monitoring": False}),
+        llm(environment={"monitoring": {"prometheusUrl": ""}}),
+    ],
+)
+def test_no_guard_without_scrapes_or_a_prometheus(render: Render, values: dict[str, Any]) -> None:
+    objects = render(CHART, GUARDED, values)
+    assert not objects.all("AnalysisTemplate")
+    assert "analysis" not in str(objects.workload["spec"]["strategy"])
+
+
 def test_host_follows_from_the_environment(render: Render) -> None:
     objects = render(
         CHART, {"trafficRouter": "traefik"}, llm(environment={"domain": "llm.example.com"}), name="qwen"
@@ -444,7 +486,7 @@ def test_two_long_releases_share_a_namespace_without_collision(render: Render) -
     assert selectors == names
 
 
-@pytest.mark.parametrize("suffix", ["-canary", "-test"])
+@pytest.mark.parametrize("suffix", ["-canary", "-started", "-test"])
 def test_a_name_that_another_release_would_use_is_refused(render: Render, suffix: str) -> None:
     with pytest.raises(RefusedError, match="choose another name"):
         render(CHART, name=f"qwen{suffix}")

@@ -30,4 +30,5 @@ environment:
     namespace: traefik
   monitoring:
     namespace: monitoring
+    prometheusUrl: ''
 {{- end -}}

@@ -70,6 +70,9 @@ peakReplicas: {{ $peak }}
 peakGpus: {{ mul $peak $gpus }}
 canary: {{ $canary }}
 routed: {{ $routed }}
+{{- /* A canary that never starts is seen from scrapes, so it takes both: somebody who scrapes, and a URL to ask. */}}
+guarded: {{ and $canary $llm.components.monitoring (not (empty $llm.environment.monitoring.prometheusUrl)) }}
+startGuardSeconds: {{ add $startup (int $life.imagePullSeconds) }}
 startupSeconds: {{ $startup }}
 progressDeadlineSeconds: {{ add $startup (int $life.imagePullSeconds) (int $strategy.deadlineMarginSeconds) }}
 {{- /* preStop counts inside the grace period; 10 s are for the engine to close after the last stream. */}}
