@@ -39,7 +39,6 @@ def test_defaults_are_what_teams_expect(render: Render) -> None:
         ("PodDisruptionBudget", "demo"),
         ("Rollout", "demo"),
         ("Service", "demo"),
-        ("Service", "demo-canary"),
         ("ServiceAccount", "demo"),
     ]
     assert objects.workload["spec"]["replicas"] == 2
@@ -289,7 +288,9 @@ def test_egress_reaches_the_hub_but_no_metadata_service(render: Render) -> None:
     dns, hub = render(CHART, facts).one("NetworkPolicy")["spec"]["egress"]
     assert {(p["port"], p["protocol"]) for p in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
     assert hub["ports"] == [{"port": 8080, "protocol": "TCP"}]
-    assert hub["to"][0] == {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}
+    assert hub["to"][0] == {
+        "ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "100.100.100.200/32"]}
+    }
     assert render(CHART, source("pvc://weights")).one("NetworkPolicy")["spec"]["egress"] == []
 
 
@@ -333,11 +334,9 @@ STEPS = [
 ]
 
 
-def test_basic_canary_steps_and_surge(render: Render) -> None:
+def test_basic_canary_takes_its_share_through_the_one_service(render: Render) -> None:
     canary = render(CHART).workload["spec"]["strategy"]["canary"]
     assert canary == {
-        "stableService": "demo",
-        "canaryService": "demo-canary",
         "maxSurge": 1,
         "maxUnavailable": 0,
         "steps": STEPS,
@@ -470,8 +469,7 @@ def test_user_labels_reach_pods_but_no_selector(render: Render) -> None:
     assert labelled.workload["spec"]["template"]["metadata"]["labels"]["team"] == "a"
     assert labelled.workload["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/instance"] == "demo"
     assert labelled.workload["spec"]["selector"] == plain.workload["spec"]["selector"]
-    for name in ("demo", "demo-canary"):
-        assert labelled.one("Service", name) == plain.one("Service", name)
+    assert labelled.one("Service") == plain.one("Service")
 
 
 def test_two_long_releases_share_a_namespace_without_collision(render: Render) -> None:
@@ -484,6 +482,12 @@ def test_two_long_releases_share_a_namespace_without_collision(render: Render) -
         objects.workload["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] for objects in both
     ]
     assert selectors == names
+
+
+@pytest.mark.parametrize("name", ["llama-3.3-70b", "3b"])
+def test_a_name_that_no_service_could_have_is_refused(render: Render, name: str) -> None:
+    with pytest.raises(RefusedError, match="cannot be the name of a Service"):
+        render(CHART, name=name)
 
 
 @pytest.mark.parametrize("suffix", ["-canary", "-started", "-test"])
@@ -503,16 +507,41 @@ REFUSALS = {
     ),
     "max below min": (llm(replicas={"min": 4, "max": 2}), "global.llm.replicas.max is 2, below min 4"),
     "unsafe engine": ({"engine": {"version": "0.32.9"}}, 'write engine: {version: "0.33.0"}'),
-    "flag with a key": ({"engine": {"extraArgs": ["--max-model-len=10"]}}, "writes from engine.maxModelLen"),
+    "flag with a key": ({"engine": {"extraArgs": ["--max-model-len=10"]}}, "belongs to engine.maxModelLen"),
     "flag in two words": (
         {"engine": {"extraArgs": ["--tensor-parallel-size", "2"]}},
-        "writes from engine.parallelism.tensor",
+        "belongs to engine.parallelism.tensor",
     ),
-    "derived flag": ({"engine": {"extraArgs": ["--api-key=x"]}}, "writes from engine.apiKey"),
+    "derived flag": ({"engine": {"extraArgs": ["--api-key=x"]}}, "belongs to engine.apiKey"),
     "contradicting GPUs": ({"resources": {"gpus": 4}}, "resources.gpus is 4, but parallelism takes 1 GPUs"),
     "over budget": (
         merge({"engine": {"parallelism": {"tensor": 3}}}, llm(gpu={"budget": 2})),
         "global.llm.gpu.budget is 2, but an update of demo takes 9 GPUs",
+    ),
+    "flag with underscores": (
+        {"engine": {"extraArgs": ["--max_model_len=5"]}},
+        "belongs to engine.maxModelLen",
+    ),
+    "flag and value in one word": (
+        {"engine": {"extraArgs": ["--max-model-len 5"]}},
+        "belongs to engine.maxModelLen",
+    ),
+    "short flag": ({"engine": {"extraArgs": ["-tp=4"]}}, "belongs to engine.parallelism.tensor"),
+    "another port": ({"engine": {"extraArgs": ["--port=9000"]}}, "belongs to the container port 8000"),
+    "variable of the chart": (
+        {"engine": {"extraEnv": [{"name": "HOME", "value": "/"}]}},
+        "extraEnv sets HOME",
+    ),
+    "path upwards": (source("pvc://weights/../other"), "has '.' or '..' in its path"),
+    "NVIDIA product on another vendor": (
+        llm(gpu={"product": "L4", "resource": "amd.com/gpu"}),
+        "is an NVIDIA GPU, but global.llm.gpu.resource is amd.com/gpu",
+    ),
+    "canary scaled over the budget": (
+        merge(
+            TRAEFIK, {"strategy": {"steps": [{"setCanaryScale": {"replicas": 10}}]}}, llm(gpu={"budget": 4})
+        ),
+        "takes 12 GPUs at its peak",
     ),
     "unknown GPU": (llm(gpu={"product": "L5"}), "global.llm.gpu.product L5 is not in the GPU table"),
     "router without host": ({"trafficRouter": "traefik"}, "the route has no host"),
@@ -560,6 +589,10 @@ def test_notes_give_the_next_commands(render: Render) -> None:
     assert "helm test qwen -n models --logs" in notes
     assert "curl https://demo.example.com/v1/models" in notes
     assert "--server-side=false" in notes
+    assert (
+        '-H "Authorization: Bearer $KEY"'
+        in render(CHART, {"engine": {"apiKey": {"secret": "k"}}}, notes=True).notes
+    )
     assert "rollout status deployment/demo" in render(CHART, {"workload": "Deployment"}, notes=True).notes
 
 

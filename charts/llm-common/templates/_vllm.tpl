@@ -26,12 +26,18 @@ flags:
 - key: quantization
   flag: --quantization
   since: 0.11.0
+  aliases:
+  - -q
 - key: parallelism.tensor
   flag: --tensor-parallel-size
   since: 0.11.0
+  aliases:
+  - -tp
 - key: parallelism.pipeline
   flag: --pipeline-parallel-size
   since: 0.11.0
+  aliases:
+  - -pp
 derived:
 - from: global.llm.model.name
   flag: --served-model-name
@@ -54,4 +60,20 @@ derived:
 - from: engine.apiKey
   flag: --api-key
   since: 0.11.0
+- from: hub.tokenSecret
+  flag: --hf-token
+  since: 0.11.0
+- from: global.llm.model.source
+  flag: --model
+  since: 0.11.0
+  aliases:
+  - --tokenizer
+- from: the container port 8000
+  flag: --port
+  since: 0.11.0
+  aliases:
+  - --host
+  - --uds
+  - --root-path
+  - --config
 {{- end -}}

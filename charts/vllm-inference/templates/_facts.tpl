@@ -31,10 +31,17 @@ facts:
 {{- /* Pods at the peak of an update. Routed: stable stays whole while the canary grows to full size; with
 dynamicStableScale stable shrinks one step behind; without a router the surge is all there is, up to a full second version. */ -}}
 {{- $peak := add $most (min $most (int $strategy.maxSurge)) | int -}}
+{{- $scaled := 0 -}}
+{{- range $steps -}}
+{{- with .setCanaryScale -}}
+{{- $scaled = max $scaled (.replicas | default 0 | int) (divf (mulf (.weight | default 0) $most) 100 | ceil | int) | int -}}
+{{- end -}}
+{{- end -}}
 {{- if and $routed (not $strategy.dynamicStableScale) -}}
-{{- $peak = mul 2 $most | int -}}
+{{- $peak = add $most (max $most $scaled) | int -}}
 {{- else if $routed -}}
-{{- $peak = $most -}}
+{{- /* A scaled canary may stand beside a stable version that is still whole. */ -}}
+{{- $peak = add $most $scaled | int -}}
 {{- $before := 0 -}}
 {{- range concat $steps (list (dict "setWeight" 100)) -}}
 {{- if hasKey . "setWeight" -}}

@@ -4,8 +4,9 @@
 {{- $llm := $context.llm -}}
 {{- $facts := $context.facts -}}
 {{- $name := .Release.Name -}}
+{{- $header := empty .Values.engine.apiKey.secret | ternary "" " -H \"Authorization: Bearer $KEY\"" -}}
 {{- $ns := .Release.Namespace -}}
-{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU {{ $llm.gpu.product }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
+{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
 {{- if and $facts.autoscaled }}
 An autoscaler owns the number of servers. If this release does not bring one, yours must target {{ .Values.workload }}/{{ $name }}; without one there is a single server.
 {{- end }}
@@ -25,13 +26,13 @@ An autoscaler owns the number of servers. If this release does not bring one, yo
 
 3. Use it:
 {{- if eq .Values.trafficRouter "traefik" }}
-   curl https://{{ $facts.host }}/v1/models
+   curl {{ .Values.route.tls | ternary "https" "http" }}://{{ $facts.host }}/v1/models{{ $header }}
 {{- else }}
    kubectl -n {{ $ns }} port-forward service/{{ $name }} 8000:{{ int .Values.service.port }}
-   curl http://127.0.0.1:8000/v1/models
+   curl http://127.0.0.1:8000/v1/models{{ $header }}
 {{- end }}
 {{- if .Values.networkPolicy.enabled }}
-   Pods elsewhere get no answer: only namespace {{ $llm.environment.gateway.namespace }} may send requests. Add peers under vllm-inference.networkPolicy.allowFrom.
+   Other pods get no answer: namespaces {{ $llm.environment.gateway.namespace }} and {{ $llm.environment.monitoring.namespace }} may, and what you add under {{ .Chart.IsRoot | ternary "" "vllm-inference." }}networkPolicy.allowFrom.
 {{- end }}
 {{- if $facts.canary }}
 

@@ -1,0 +1,113 @@
+"""What the values schema refuses because the API server or the Rollouts controller would: one case each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llmops.checks.values import violations
+from llmops.release import archive
+from llmops.render.sdk import merge_values
+from tests.charts.conftest import CHARTS, MODEL, merge
+
+CHART = CHARTS / "vllm-inference"
+
+
+def llm(**facts: Any) -> dict[str, Any]:
+    return {"global": {"llm": facts}}
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "steps of a Deployment": (
+        {"workload": "Deployment", "strategy": {"steps": [{"setWeight": 1}]}},
+        "/strategy/steps",
+    ),
+    "nothing may move": ({"strategy": {"maxSurge": 0, "maxUnavailable": 0}}, "/strategy/maxUnavailable"),
+    "nothing may move in a Deployment behind a router": (
+        {
+            "workload": "Deployment",
+            "trafficRouter": "traefik",
+            "route": {"host": "a.example.com"},
+            "strategy": {"maxSurge": 0},
+        },
+        "/strategy/maxUnavailable",
+    ),
+    "dynamic scale without a router": (
+        {"strategy": {"dynamicStableScale": True}},
+        "/strategy/dynamicStableScale",
+    ),
+    "two actions in a step": ({"strategy": {"steps": [{"setWeight": 1, "pause": {}}]}}, "/strategy/steps/0"),
+    "weight over 100": ({"strategy": {"steps": [{"setWeight": 101}]}}, "/strategy/steps/0/setWeight"),
+    "Exists with a value": (
+        {"scheduling": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
+        "/scheduling/tolerations/0/value",
+    ),
+    "Equal without a key": (
+        {"scheduling": {"tolerations": [{"operator": "Equal", "value": "b"}]}},
+        "/scheduling/tolerations/0/key",
+    ),
+    "seconds without NoExecute": (
+        {"scheduling": {"tolerations": [{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 5}]}},
+        "/scheduling/tolerations/0/effect",
+    ),
+    "no such network": (
+        {"networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}]}},
+        "/networkPolicy/extraEgress/0/to/0/ipBlock/cidr",
+    ),
+    "no such port": (
+        {"networkPolicy": {"extraEgress": [{"ports": [{"port": 70000}]}]}},
+        "/networkPolicy/extraEgress/0/ports/0/port",
+    ),
+    "block and pods in one peer": (
+        {"networkPolicy": {"allowFrom": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        "/networkPolicy/allowFrom/0",
+    ),
+    "variable from nowhere": (
+        {"engine": {"extraEnv": [{"name": "A", "valueFrom": {}}]}},
+        "/engine/extraEnv/0/valueFrom",
+    ),
+    "version that is no label": (llm(release={"version": "1.0.0-rc."}), "/global/llm/release/version"),
+    "port of a hub": (
+        llm(environment={"hubEndpoint": "http://h:99999"}),
+        "/global/llm/environment/hubEndpoint",
+    ),
+    "port of a registry": ({"image": {"registry": "reg:99999"}}, "/image/registry"),
+    "name of a Secret": ({"imagePullSecrets": ["A_b"]}, "/imagePullSecrets/0"),
+    "no CPU": ({"resources": {"cpu": "0"}}, "/resources/cpu"),
+    "label value": ({"podLabels": {"a": "x y"}}, "/podLabels/a"),
+    "revision that is a branch": (llm(model={"revision": "main"}), "/global/llm/model/revision"),
+    "revision that YAML made a number": (llm(model={"revision": 12e45}), "/global/llm/model/revision"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_at_its_path(case: str) -> None:
+    values, pointer = REFUSED[case]
+    found = violations(CHART, merge_values(archive(CHART), [merge(MODEL, values)]))
+    assert [one.pointer for one in found] == [pointer]
+    assert "\n" not in found[0].message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {
+            "scheduling": {
+                "tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b", "effect": "NoExecute"}]
+            }
+        },
+        {
+            "networkPolicy": {
+                "extraEgress": [{"to": [{"ipBlock": {"cidr": "2001:db8::/32"}}], "ports": [{"port": "web"}]}]
+            }
+        },
+        {"workload": "Deployment", "strategy": {"maxSurge": 0, "maxUnavailable": 1}},
+        {"resources": {"cpu": 16}},
+        {"resources": {"cpu": "500m"}},
+        llm(release={"version": "1.0.0-rc.1"}),
+        llm(environment={"registry": "reg.example.com:65535/mirror", "hubEndpoint": "https://h:8443/x"}),
+    ],
+)
+def test_what_is_right_passes(values: dict[str, Any]) -> None:
+    assert not violations(CHART, merge_values(archive(CHART), [merge(MODEL, values)]))
