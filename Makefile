@@ -14,10 +14,10 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate verify setup setup-tools lock package bench clean
+.PHONY: help run test lint generate verify setup setup-tools setup-cluster up down e2e-install e2e-canary lock package bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 run: $(RUN_READY) ## Render, check and explain one release: MODEL=qwen3-8b ENV=prod
 	@$(BIN)/llmops plan values/models/$(MODEL) --env $(ENV) --out out/$(MODEL)-$(ENV) $(ARGS)
@@ -40,6 +40,18 @@ verify: setup-tools ## Fail if a generated file is stale, or a release of values
 	@$(BIN)/python -m generate --bin $(TOOLS) --verify
 	@$(BIN)/llmops check --models values/models --kube-version 1.34,1.35,1.36,1.37
 
+up: setup-cluster ## Bring up a local Kubernetes (Linux, root; no Docker needed): stays until `make down`
+	@$(BIN)/python -m tests.cluster up
+
+down: $(DEV_READY) ## End it and remove all it made
+	@$(BIN)/python -m tests.cluster down
+
+e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with real Helm on the local cluster
+	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 0 $(ARGS)
+
+e2e-canary: setup-cluster ## Good and bad canaries under load on the local cluster
+	@$(BIN)/python -m pytest tests/e2e/test_canary.py -n 0 $(ARGS)
+
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py
 
@@ -50,6 +62,9 @@ package: setup-tools ## Pack the charts into dist/
 setup: setup-tools ## Everything the other targets need
 setup-tools: $(DEV_READY)
 	@$(BIN)/python tools/setup.py test
+
+setup-cluster: setup-tools
+	@$(BIN)/python tools/setup.py cluster
 
 lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
 	@$(PIP) uv==0.13.8

@@ -198,7 +198,7 @@ def downloaded(module: str, version: str, go_program: str, sums: Path) -> Path:
 
 
 def completed(folder: Path, module: str, files: dict[str, str], go_program: str) -> Path:
-    """A copy of the module under tools/ in the cache, with its subject's sources, and `files` added to them, in src/."""
+    """A copy of tools/NAME in the cache, with the module's own sources and `files` in src/."""
     source = downloaded(module, required(folder, module), go_program, folder / "go.sum")
     target = cache() / "src" / folder.name
     shutil.rmtree(target, ignore_errors=True)

@@ -117,3 +117,4 @@ require (
 )
 
 require sigs.k8s.io/prometheus-adapter v0.12.0
+tool sigs.k8s.io/prometheus-adapter/cmd/adapter

@@ -1,0 +1,74 @@
+"""A live cluster for the end-to-end families; a failing test leaves objects, events and logs under out/e2e/<name>/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.engine_image import engine_image
+from tests.e2e.helm import CHART, Helm
+
+OUT = Path(__file__).parents[2] / "out/e2e"
+DUMPED = "rollouts,analysisruns,pods,replicasets,services,events,traefikservices,deployments"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The running cluster, brought up if it is not; it stays up for the next family (`make down` ends it)."""
+    cluster = Cluster()
+    cluster.up()
+    cluster.import_image(engine_image())
+    helm = Helm(cluster, OUT, "none", "default")
+    helm.run("dependency", "update", str(CHART))
+    return cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture
+def release(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Helm]]:
+    """Makes releases, each in a namespace of its own that is gone after the test."""
+    made: list[Helm] = []
+
+    def make(name: str = "demo") -> Helm:
+        slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+        namespace = f"e2e-{slug}"[:50].rstrip("-")
+        cluster.kubectl("create", "namespace", namespace)
+        made.append(Helm(cluster, tmp_path, name, namespace))
+        return made[-1]
+
+    yield make
+    for helm in made:
+        if request.node.stash.get(FAILED, True):
+            dump(helm, OUT / request.node.name)
+        cluster.kubectl("delete", "namespace", helm.namespace, "--timeout=90s")
+
+
+def dump(helm: Helm, folder: Path) -> None:
+    """Everything that explains a failure, as files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "objects.yaml").write_text(helm.kubectl("get", DUMPED, "-o", "yaml"), encoding="utf-8")
+    (folder / "events.txt").write_text(helm.kubectl("get", "events", "--sort-by=.lastTimestamp"), encoding="utf-8")
+    for pod in helm.get("pods")["items"]:
+        name = pod["metadata"]["name"]
+        try:
+            logs = helm.kubectl("logs", name, "--all-containers", "--tail=200")
+        except Exception as error:
+            logs = str(error)
+        (folder / f"{name}.log").write_text(logs, encoding="utf-8")
+    for log in sorted(helm.cluster.layout.log.glob("*.log")):
+        (folder / log.name).write_bytes(log.read_bytes()[-200_000:])
