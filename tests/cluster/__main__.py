@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     elif chosen.command == "env":
         sys.stdout.write(Cluster(layout).shell())
     else:
-        program = [part for part in chosen.program if part != "--"] or ["sh"]
+        program = chosen.program[chosen.program[:1] == ["--"] :] or ["sh"]
         return subprocess.run(
             Cluster(layout).command(program), check=False, env=Cluster(layout).environment()
         ).returncode

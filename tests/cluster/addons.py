@@ -28,8 +28,9 @@ from tests.cluster.waiting import until
 
 MANAGER = "?fieldManager=llm-charts-cluster&force=true"
 
-# Nothing is forwarded: there is nowhere to. Short times to live, so that a test sees a change at once.
-COREFILE = f""".:53 {{
+# Nothing is forwarded: there is nowhere to. Two blocks, since `template` would answer before `kubernetes` in one.
+# Short times to live, so that a test sees a change at once.
+COREFILE = f"""{DOMAIN} in-addr.arpa ip6.arpa {{
     bind {NODE_ADDRESS}
     errors
     ready 127.0.0.1:{COREDNS_READY_PORT}
@@ -37,6 +38,10 @@ COREFILE = f""".:53 {{
         kubeconfig %s
         ttl 1
     }}
+}}
+. {{
+    bind {NODE_ADDRESS}
+    errors
     template ANY ANY . {{
         rcode NXDOMAIN
     }}

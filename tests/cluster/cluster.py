@@ -41,7 +41,7 @@ class Cluster:
     def kubeconfig(self) -> Path:
         return self.layout.kubeconfig
 
-    def up(self, options: lifecycle.Options = lifecycle.Options()) -> None:  # noqa: B008 (frozen)
+    def up(self, options: lifecycle.Options = lifecycle.DEFAULTS) -> None:
         lifecycle.up(self.layout, options)
 
     def down(self) -> None:

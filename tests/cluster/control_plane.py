@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster import client, namespaces, processes
@@ -25,7 +26,7 @@ ETCD = f"http://127.0.0.1:{ETCD_PORT}"
 ETCD_PEER = f"http://127.0.0.1:{ETCD_PORT + 1}"
 
 
-def kube(layout: Layout, component: str, flags: dict[str, str | Path | int]) -> list[str]:
+def kube(layout: Layout, component: str, flags: Mapping[str, object]) -> list[str]:
     """The command line of one component of the multi-call binary, inside the namespaces."""
     arguments = [f"--{key}={value}" for key, value in flags.items()]
     return namespaces.command(layout, [layout.bin / "kube", component, *arguments])

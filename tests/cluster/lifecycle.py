@@ -38,11 +38,14 @@ class Options:
     product: str = "NVIDIA-L4"
 
 
+DEFAULTS = Options()
+
+
 def say(text: str) -> None:
     sys.stderr.write(f"cluster: {text}\n")
 
 
-def up(layout: Layout, options: Options = Options()) -> None:  # noqa: B008 (frozen)
+def up(layout: Layout, options: Options = DEFAULTS) -> None:
     """Starts the cluster, or finds it running. What is left of an earlier one that was killed is removed first."""
     _check_machine(layout)
     with _lock(layout):
@@ -156,8 +159,7 @@ def _clean(layout: Layout, keep_root: bool) -> None:
     _kill_all(layout)
     namespaces.remove()
     namespaces.remove_folders(layout)
-    for group in cgroups.remove():
-        raise ClusterError(f"the control group {group} could not be removed; see its cgroup.procs")
+    until(lambda: not cgroups.remove(), f"removing the control group {cgroups.tracking().parent}", seconds=10)
     for mount in _mounts(layout.root):
         subprocess.run(["umount", mount], check=False, capture_output=True)
     if left := _mounts(layout.root):

@@ -46,7 +46,7 @@ KERNEL_SETTINGS = {
 }
 
 
-def command(layout: Layout, program: Sequence[str | Path], cwd: Path | None = None) -> list[str]:
+def command(layout: Layout, program: Sequence[object], cwd: Path | None = None) -> list[str]:
     """The program's command line inside both namespaces. ClusterError when they do not exist.
 
     `cwd` is by default the state directory.

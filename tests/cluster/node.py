@@ -158,7 +158,8 @@ def _kubelet(layout: Layout) -> dict[str, Any]:
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
-        "localStorageCapacityIsolation": False,
+        # Requests for ephemeral storage are scheduled as anywhere else.
+        "localStorageCapacityIsolation": True,
         "podLogsDir": str(layout.log / "pods"),
         "volumePluginDir": str(layout.root / "kubelet" / "volume-plugins"),
         "nodeStatusUpdateFrequency": "5s",

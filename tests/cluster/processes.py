@@ -31,7 +31,7 @@ class Process:
 def start(
     layout: Layout,
     name: str,
-    command: Sequence[str | Path],
+    command: Sequence[object],
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Process:

@@ -40,7 +40,9 @@ FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture
-def release(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Helm]]:
+def release(
+    cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., Helm]]:
     """Makes releases, each in a namespace of its own that is gone after the test."""
     made: list[Helm] = []
 
@@ -62,7 +64,9 @@ def dump(helm: Helm, folder: Path) -> None:
     """Everything that explains a failure, as files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "objects.yaml").write_text(helm.kubectl("get", DUMPED, "-o", "yaml"), encoding="utf-8")
-    (folder / "events.txt").write_text(helm.kubectl("get", "events", "--sort-by=.lastTimestamp"), encoding="utf-8")
+    (folder / "events.txt").write_text(
+        helm.kubectl("get", "events", "--sort-by=.lastTimestamp"), encoding="utf-8"
+    )
     for pod in helm.get("pods")["items"]:
         name = pod["metadata"]["name"]
         try:

@@ -23,7 +23,9 @@ def engine_image() -> Path:
         files={
             "/app/engine": ROOT / "tests/cluster/engine",
             # The image has no YAML parser.
-            "/app/engine/vllm.json": json.dumps(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))).encode(),
+            "/app/engine/vllm.json": json.dumps(
+                yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+            ).encode(),
         },
     )
     return write_image(image, cache() / "images")

@@ -35,12 +35,16 @@ class Helm:
     def run(self, *arguments: str, timeout: float = 120) -> str:
         """Output of one helm command. HelmError with its words when it fails."""
         command = [str(cache() / "bin/helm"), *arguments, "--kubeconfig", str(self.cluster.kubeconfig)]
-        done = self.cluster.run_inside([*command, "--namespace", self.namespace], check=False, timeout=timeout)
+        done = self.cluster.run_inside(
+            [*command, "--namespace", self.namespace], check=False, timeout=timeout
+        )
         if done.returncode != 0:
             raise HelmError(f"{done.stdout}\n{done.stderr}".strip())
         return str(done.stdout)
 
-    def deploy(self, verb: str, *layers: Mapping[str, Any], flags: tuple[str, ...] = ("--server-side=false",)) -> str:
+    def deploy(
+        self, verb: str, *layers: Mapping[str, Any], flags: tuple[str, ...] = ("--server-side=false",)
+    ) -> str:
         """`helm install` or `helm upgrade` with the engine's values and layers on top."""
         files = ["-f", str(VALUES)]
         for layer in layers:

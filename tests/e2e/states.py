@@ -56,7 +56,9 @@ def weights(helm: Helm) -> dict[str, int | None]:
 def hashes(helm: Helm) -> dict[str, str]:
     """The pod-template-hash in each Service's selector, as the controller wrote it."""
     services = [helm.get(f"services/{name}") for name in (helm.name, f"{helm.name}-canary")]
-    return {s["metadata"]["name"]: s["spec"]["selector"].get("rollouts-pod-template-hash", "") for s in services}
+    return {
+        s["metadata"]["name"]: s["spec"]["selector"].get("rollouts-pod-template-hash", "") for s in services
+    }
 
 
 def _phase(helm: Helm, phase: str) -> dict[str, Any] | None:
@@ -71,7 +73,11 @@ def _seen(found: dict[str, Any]) -> bool:
 def _done(helm: Helm) -> bool:
     found = workload(helm)
     status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
-    if not _seen(found) or status.get("availableReplicas") != wanted or status.get("updatedReplicas") != wanted:
+    if (
+        not _seen(found)
+        or status.get("availableReplicas") != wanted
+        or status.get("updatedReplicas") != wanted
+    ):
         return False
     if found["kind"] == "Deployment":
         return bool(status.get("replicas") == wanted)

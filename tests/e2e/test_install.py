@@ -78,10 +78,14 @@ def test_server_side_apply_ends_in_a_conflict_that_the_documented_flag_resolves(
     notes = helm.deploy("install", TRAEFIK, flags=())
     assert "--server-side=false" in notes
     healthy(helm)
-    with pytest.raises(HelmError) as refusal:
+
+    def upgrades() -> None:
         for sequences in (32, 33):
             helm.deploy("upgrade", TRAEFIK, change(sequences), flags=())
             healthy(helm)
+
+    with pytest.raises(HelmError) as refusal:
+        upgrades()
     assert "conflict" in str(refusal.value)
     assert "rollouts-controller" in str(refusal.value)
     helm.deploy("upgrade", TRAEFIK, change(34), flags=("--server-side=false",))

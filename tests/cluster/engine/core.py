@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,10 +14,10 @@ from . import text
 from .behaviour import Behaviour
 from .command import Command
 from .exposition import Registry
+from .prefixes import PrefixCache
 
 BLOCK = 16  # tokens of one KV cache block
 STEP_SECONDS = 0.005  # tokens that come within this time belong to one engine step
-REMEMBERED_BLOCKS = 65536  # prefix cache
 CONFIG_LABELS = {
     "block_size": str(BLOCK),
     "cache_dtype": "auto",
@@ -74,7 +74,7 @@ class Core:
         self.ranks = [str(rank) for rank in range(max(1, command.number("data-parallel-size", 1)))]
         self.engines = itertools.cycle(self.ranks)
         self.max_queued = command.number("max-num-queued-reqs", 0)
-        self.prefixes: OrderedDict[int, None] = OrderedDict()
+        self.prefixes = PrefixCache(BLOCK)
         self.step_tokens: dict[str, int] = {}
         self.answered = 0
         self.name = name
@@ -160,7 +160,7 @@ class Core:
         await self.pause(self.behaviour.ttft.draw(self.dice))
         job.first = job.last = self.now()
         registry, engine, size = self.registry, job.engine, len(job.prompt_tokens)
-        job.cached = self.look_up(job)
+        job.cached = self.prefixes.look_up(job.prompt_tokens)
         computed = size - job.cached
         registry.observe("vllm:time_to_first_token_seconds", job.first - job.arrival, engine=engine)
         registry.inc("vllm:prompt_tokens_total", size, engine=engine)
@@ -267,21 +267,6 @@ class Core:
 
     def used_blocks(self) -> int:
         return sum(job.blocks for job in self.running)
-
-    def look_up(self, job: Job) -> int:
-        """Tokens of the prompt's leading blocks that were seen before; remembers them all."""
-        found, leading, value = 0, True, 0
-        full = len(job.prompt_tokens) // BLOCK * BLOCK
-        for start in range(0, full, BLOCK):
-            value = hash((value, *job.prompt_tokens[start : start + BLOCK]))
-            leading = leading and value in self.prefixes
-            found += BLOCK if leading else 0
-            self.prefixes[value] = None
-            self.prefixes.move_to_end(value)
-        while len(self.prefixes) > REMEMBERED_BLOCKS:
-            self.prefixes.popitem(last=False)
-        # The last token of a prompt is always computed, or there would be no logits to sample from.
-        return found if found < len(job.prompt_tokens) else max(0, found - BLOCK)
 
     def stepped(self, engine: str, tokens: int) -> None:
         if engine not in self.step_tokens:

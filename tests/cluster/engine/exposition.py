@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from .catalogue import Catalogue, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Counters that prometheus_client makes at the scrape; they have no _created.
+COLLECTED = ("process_", "python_")
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -84,7 +86,7 @@ class Family:
                     yield sample(f"{metric.name}_bucket", (*labels, ("le", spell(bound))), count)
             yield sample(f"{metric.name}_count", labels, series.count)
             yield sample(f"{metric.name}_sum", labels, series.total)
-        if metric.type == "gauge" or not self.series:
+        if metric.type == "gauge" or metric.name.startswith(COLLECTED) or not self.series:
             return
         created = (
             metric.name.removesuffix("_total") if metric.type == "counter" else metric.name
