@@ -189,6 +189,26 @@ def test_fit_prints_every_release() -> None:
     assert done.stdout.count("KV cache") >= 3
 
 
+def test_fit_and_plan_say_what_a_verdict_takes(tmp_path: Path) -> None:
+    file = tmp_path / "v.yaml"
+    file.write_text("global: {llm: {model: {name: a, source: 'hf://a/b'}}}\n")
+    done = llmops("fit", "charts/vllm-inference", "-f", str(file))
+    assert done.returncode == 0, done.stderr
+    assert (
+        "No verdict: there is no config.json beside the values, and global.llm.gpu.product is empty."
+        in done.stdout
+    )
+
+
+@pytest.mark.parametrize("odd", ["containers: [null]", "containers: [{resources: many}]", "containers: x"])
+def test_odd_manifests_are_findings_and_no_traceback(odd: str) -> None:
+    text = f"{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: a}}, spec: {{template: {{spec: {{{odd}}}}}}}}}"
+    done = llmops("check", "--manifests", "-", text=text)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "schema/invalid-object" in done.stdout
+    assert done.stderr == ""
+
+
 def test_help_names_every_command() -> None:
     done = llmops("--help")
     assert done.returncode == 0

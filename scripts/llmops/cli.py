@@ -314,7 +314,8 @@ def fit(
         rendered = release.render(inputs, renderer(renderer_name))
         result = capacity.from_release(rendered)
         click.echo(f"{rendered.name} {inputs.environment}".strip())
-        click.echo("\n".join(screen.memory(result)))
+        lines = screen.memory(result) if result else [screen.no_verdict(capacity.missing(rendered))]
+        click.echo("\n".join(lines))
         failed |= result is not None and result.covered and not result.fits
     sys.exit(failed)
 

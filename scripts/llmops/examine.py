@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from llmops import checks, release
-from llmops.canary.surge import plan
+from llmops.canary.workload import gpu_plan
 from llmops.capacity import fit
 from llmops.checks.values import refusal, values_findings
 from llmops.findings import InputError, RefusedError
@@ -17,7 +16,6 @@ from llmops.render.manifest import ValuesFile, read_values
 from llmops.render.sdk import merge_values
 from llmops.report.model import ReleaseReport, Waived
 
-WORKLOADS = ("Rollout", "Deployment")
 REFUSED = "values/refused"
 
 
@@ -63,36 +61,6 @@ def report(outcome: checks.Outcome) -> ReleaseReport:
         steps=steps,
         gpus_per_pod=gpus,
     )
-
-
-def gpu_plan(judged: Release) -> tuple[tuple[Any, ...], int]:
-    """The steps of the release's engine workload and the GPUs of one pod; nothing where there is none."""
-    llm = (judged.values.get("global") or {}).get("llm") or {}
-    resource = (llm.get("gpu") or {}).get("resource") or "nvidia.com/gpu"
-    replicas = llm.get("replicas") or {}
-    for obj in judged.objects:
-        if obj.kind in WORKLOADS:
-            gpus = sum(
-                _gpus(container, resource) for container in obj.get("/spec/template/spec/containers") or []
-            )
-            if gpus:
-                # Without a count in the manifest an autoscaler owns it: plan for the most it may ask for.
-                wanted = (
-                    None
-                    if obj.get("/spec/replicas") is not None
-                    else replicas.get("max") or replicas.get("min")
-                )
-                try:
-                    return plan(obj.data, gpus, wanted), gpus
-                except InputError:
-                    # A strategy that cannot be read has a finding of its own.
-                    return (), gpus
-    return (), 0
-
-
-def _gpus(container: Mapping[str, Any], resource: str) -> int:
-    count = ((container.get("resources") or {}).get("limits") or {}).get(resource, 0)
-    return int(count) if str(count).isdigit() else 0
 
 
 def _fit(judged: Release) -> fit.Fit | None:

@@ -17,7 +17,7 @@ from llmops.render.layers import merge
 from llmops.render.manifest import Object, ValuesFile, parse, read_text, read_values
 from llmops.render.sdk import merge_values
 
-__all__ = ["Inputs", "Release", "archive", "discover", "from_manifests", "merge", "render"]
+__all__ = ["Inputs", "Release", "archive", "discover", "from_manifests", "merge", "model_file", "render"]
 
 _LEVELS = 4  # how far above a model its `environments` folder may stand
 
@@ -190,14 +190,16 @@ def _namespace(paths: list[Path]) -> str:
     return value if isinstance(value, str) and value else "default"
 
 
-def _model(inputs: Inputs) -> dict[str, Any] | None:
+def model_file(inputs: Inputs) -> Path | None:
     """config.json of the model's folder, or else the one beside a values file, the last file first."""
     folders = [inputs.model_dir] if inputs.model_dir else [path.parent for path in reversed(inputs.values)]
-    for folder in folders:
-        file = folder / "config.json"
-        if file.is_file():
-            return _read_json(file, file.stat().st_mtime_ns)
-    return None
+    files = (folder / "config.json" for folder in folders)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _model(inputs: Inputs) -> dict[str, Any] | None:
+    file = model_file(inputs)
+    return _read_json(file, file.stat().st_mtime_ns) if file else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,12 +1,14 @@
 """The fit as a release asks for it: which keys it reads, and what a check is told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmops.capacity.fit import from_release, reasons
-from llmops.findings import Severity
-from llmops.release import Release
+from llmops.capacity.fit import from_release, missing, reasons
+from llmops.findings import InputError, Severity
+from llmops.release import Inputs, Release
+from llmops.render import Target
 
 CONFIG = {
     "model_type": "qwen3",
@@ -62,3 +64,30 @@ def test_without_model_figures_there_is_no_fit() -> None:
     bare.model = None
     assert from_release(bare) is None
     assert from_release(Release("m", "ns", "1.35.0", [])) is None
+
+
+def test_what_is_missing_for_a_verdict_is_named() -> None:
+    assert missing(release({"maxModelLen": 1024})) == ()
+    assert missing(release({"maxModelLen": 1024}, product="")) == ("global.llm.gpu.product is empty",)
+    bare = release({"maxModelLen": 1024})
+    bare.model = None
+    assert missing(bare) == ("there is no config.json beside the values",)
+
+
+def test_a_figure_that_cannot_be_read_is_named_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    wrong = release({"maxModelLen": 1024}, vocab_size="many")
+    wrong.inputs = Inputs(tmp_path, (), Target("m", "ns"), model_dir=tmp_path)
+    with pytest.raises(InputError) as error:
+        from_release(wrong)
+    assert str(error.value).startswith(f"{tmp_path / 'config.json'} has 'many' as vocab_size: write")
+    (reason,) = reasons(wrong)
+    assert reason.message == f"{tmp_path / 'config.json'} has 'many' as vocab_size"
+    assert reason.fix == "Write the figure of the model's own file."
+
+
+@pytest.mark.parametrize(("product", "known"), [("H100-80GB", True), ("L4", False)])
+def test_only_a_running_engine_measures_the_memory_of_a_gpu(product: str, known: bool) -> None:
+    result = from_release(release({"maxModelLen": 1024, "gpuMemoryUtilization": 0.9}, product=product))
+    assert result
+    assert result.gpu_measured is known

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmops import checks
+from llmops import checks, examine
 from llmops.findings import InputError
 from tests.checks.cases import manifests
 
@@ -73,3 +73,24 @@ def test_an_object_of_a_cluster_scoped_kind_gets_no_namespace() -> None:
     (finding,) = checks.run(manifests(text)).findings
     assert finding.namespace == ""
     assert finding.message == 'metadata.lable is no known field (did you mean "labels"?).'
+
+
+def test_manifests_of_an_unknown_release_are_no_duplicates_when_only_one_names_a_namespace() -> None:
+    bare = "{apiVersion: v1, kind: ConfigMap, metadata: {name: flags}}"
+    named = bare.replace("flags", "flags, namespace: llm")
+    (report,) = examine.manifests(f"{bare}\n---\n{named}\n", "stdin", ["1.35"])
+    assert report.findings == ()
+    (report,) = examine.manifests(f"{named}\n---\n{named}\n", "stdin", ["1.35"])
+    assert [finding.rule for finding in report.findings] == ["schema/duplicate-object"]
+
+
+def test_a_wrong_field_of_an_object_says_what_to_write() -> None:
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {mode: 0644, flag: yes}, dta: {}}"
+    findings = checks.run(manifests(text)).findings
+    assert {finding.path: finding.fix for finding in findings} == {
+        "/data/mode": 'Write "0644" in quotes.',
+        "/data/flag": 'Write "yes" in quotes.',
+        "/dta": "Write data.",
+    }
+    messages = [finding.message for finding in findings]
+    assert "data.mode must be a string, but 0644 reads as the integer 420." in messages

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops import checks
+from llmops import checks, examine
+from llmops.report import html
+from llmops.report import plan as screen
 from tests.checks.cases import manifests
 
 ODD = [None, [], {}, "x", 7, True, [None, {"name": 1}], {"matchLabels": ["a"], "name": []}]
@@ -39,7 +41,8 @@ def spoilt(documents: list[Any]) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
 
 
 @pytest.mark.parametrize(
-    "rule_id", [one for one in sorted(checks.RULES) if one.startswith(("graph", "image", "schema"))]
+    "rule_id",
+    [one for one in sorted(checks.RULES) if one.startswith(("graph", "image", "rollout", "schema"))],
 )
 def test_objects_with_fields_of_wrong_types_yield_findings_or_nothing(rule_id: str) -> None:
     case = next(case for case in checks.examples(rule_id) if not case["findings"])
@@ -57,3 +60,44 @@ def test_objects_with_fields_of_wrong_types_yield_findings_or_nothing(rule_id: s
             pytest.fail(f"{path} = {documents}: {error!r}")
         runs += 1
     assert runs > 50
+
+
+ENGINE = """
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: engine}
+spec:
+  replicas: 2
+  strategy: {canary: {maxSurge: 1, steps: [{setWeight: 50}, {pause: {duration: 5m}}]}}
+  template:
+    metadata: {labels: {app: engine}}
+    spec:
+      containers: [{name: engine, resources: {limits: {nvidia.com/gpu: 1}}}]
+"""
+
+
+def test_a_workload_with_fields_of_wrong_types_is_reported_and_planned_as_far_as_it_goes() -> None:
+    (whole,) = examine.manifests(ENGINE, "stdin", ["1.35"])
+    assert (whole.gpus_per_pod, [step.gpus for step in whole.steps]) == (1, [2, 3, 3, 2])
+    for path, documents in spoilt([yaml.safe_load(ENGINE)]):
+        if path[0] == "spec":
+            (report,) = examine.manifests(yaml.safe_dump_all(documents), "stdin", ["1.35"])
+            assert screen.render(report), path
+            assert html.render([report]), path
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "containers: {}",
+        "containers: [null, 7, x]",
+        "containers: [{resources: lots}]",
+        "containers: [{resources: {limits: [1]}}]",
+        "containers: [{resources: {limits: {nvidia.com/gpu: ²}}}]",
+    ],
+)
+def test_containers_that_are_none_take_no_gpu(odd: str) -> None:
+    text = f"{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: a}}, spec: {{template: {{spec: {{{odd}}}}}}}}}"
+    (report,) = examine.manifests(text, "stdin", ["1.35"])
+    assert report.gpus_per_pod == 0
+    assert "schema/invalid-object" in {finding.rule for finding in report.findings}

@@ -28,10 +28,26 @@ ENGINE = {
             ]
         },
         "router": {"type": "string"},
+        "tag": {"type": "string"},
+        "args": {"type": "array", "minItems": 1, "maxItems": 2},
+        "labels": {"type": "object", "maxProperties": 1},
+        "steps": {"type": "array"},
+        "workload": {"type": "string"},
         "gateway": {"type": "string"},
     },
     "if": {"properties": {"router": {"const": "gatewayAPI"}}, "required": ["router"]},
     "then": {"required": ["gateway"], "description": "router gatewayAPI needs a Gateway to attach to"},
+    "allOf": [
+        {
+            "title": "A Deployment has no canary; leave steps empty.",
+            "if": {"properties": {"workload": {"const": "Deployment"}}, "required": ["workload"]},
+            "then": {"properties": {"steps": {"maxItems": 0}}},
+        },
+        {
+            "if": {"properties": {"workload": {"const": "Job"}}, "required": ["workload"]},
+            "then": {"title": "A Job needs a tag.", "required": ["tag"]},
+        },
+    ],
     "$defs": {
         "llm": {
             "type": "object",
@@ -102,6 +118,69 @@ ENGINE_UMBRELLA = {
 def test_one_sentence_per_wrong_key(values: dict[str, Any], path: str, message: str, tmp_path: Path) -> None:
     (finding,) = findings(tmp_path, {"engine": values}, "engine: {}\n")
     assert (finding.rule, finding.path, finding.message) == ("values/refused", path, message)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message", "fix"),
+    [
+        ("tag: 0123", "tag must be a string, but 0123 reads as the integer 83.", 'Write "0123" in quotes.'),
+        ("tag: 1e3", "tag must be a string, but 1e3 reads as the integer 1000.", 'Write "1e3" in quotes.'),
+        ("tag: yes", "tag must be a string, but yes reads as the boolean true.", 'Write "yes" in quotes.'),
+        ("tag: 3", "tag must be a string, not the integer 3.", 'Write "3" in quotes.'),
+        ("tag: {}", "tag must be a string, not an object.", "Write a string."),
+        ("replicas: '2'", 'replicas must be an integer, not the string "2".', "Write 2 without quotes."),
+        ("replicas: two", 'replicas must be an integer, not the string "two".', "Write an integer."),
+        ("replicas: 0", "replicas must be at least 1, not the integer 0.", "Write 1 or more."),
+        ("dtpye: auto", 'dtpye is no known field (did you mean "dtype"?).', "Write dtype."),
+        (
+            "dtype: fp4",
+            'dtype must be one of "auto", "bfloat16", "float16", not "fp4".',
+            'Write one of "auto", "bfloat16", "float16".',
+        ),
+        ("args: x", 'args must be a list, not the string "x".', "Write a list."),
+        ("args: []", "args must have at least 1 item, but has none.", "Write at least 1 item."),
+        ("args: [1, 2, 3]", "args must have at most 2 items, but has 3.", "Write at most 2 items."),
+        ("labels: {a: 1, b: 2}", "labels must have at most 1 key, but has 2.", "Write at most 1 key."),
+        (
+            "{workload: Deployment, steps: [1, 2]}",
+            "steps: A Deployment has no canary; leave steps empty.",
+            "Write what the message asks for.",
+        ),
+        ("workload: Job", "tag: A Job needs a tag.", "Write what the message asks for."),
+    ],
+)
+def test_the_fix_says_what_to_write(layer: str, message: str, fix: str, tmp_path: Path) -> None:
+    file = tmp_path / "v.yaml"
+    file.write_text(f"engine: {layer}\n" if layer.startswith("{") else f"engine: {{{layer}}}\n")
+    (finding,) = findings(tmp_path, read_values(file).data, file.read_text())
+    assert (finding.message, finding.fix) == (f"engine.{message}", fix)
+
+
+def test_a_null_that_deletes_a_default_is_called_that_and_not_missing(tmp_path: Path) -> None:
+    layers = ("engine: {cache: {claim: a}}\n", "engine: {cache: {claim: null}}\n")
+    (finding,) = findings(tmp_path, {"engine": {"cache": {}}}, *layers)
+    assert finding.message == "engine.cache.claim is null, which deletes the chart's default."
+    assert finding.source == f"{tmp_path / 'layer1.yaml'}:1"
+
+
+@pytest.mark.parametrize(
+    ("message", "path", "line"),
+    [
+        ("global.llm.model.name is empty: say which", "values/global/llm/model/name", "last.yaml:2"),
+        ("engine.parallelism and engine.dtype do not match", "values/engine/dtype", "first.yaml:2"),
+        ("the release name a.b is no name, global.llm.model.name is", "", ""),
+    ],
+)
+def test_a_refusal_blames_the_file_that_decides_the_first_key_it_names(
+    message: str, path: str, line: str, tmp_path: Path
+) -> None:
+    first, last = tmp_path / "first.yaml", tmp_path / "last.yaml"
+    first.write_text("global: {llm: {model: {name: a}}}\nengine: {dtype: auto}\n")
+    last.write_text("other: 1\nglobal: null\n")
+    inputs = Inputs(chart=tmp_path, values=(first, last), target=Target("demo", "llm"))
+    finding = refusal(RefusedError(message), inputs, [read_values(first), read_values(last)])
+    assert (finding.path, finding.source) == (path, line and f"{tmp_path / line}")
+    assert finding.fix == "Write what the message asks for."
 
 
 def test_the_line_is_that_of_the_last_layer_that_sets_the_key(tmp_path: Path) -> None:

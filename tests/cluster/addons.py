@@ -184,9 +184,8 @@ def apply_crds(layout: Layout) -> None:
     folder = cache() / "crd-manifests"
     kubectl = [layout.bin / "kube", "kubectl", f"--kubeconfig={layout.kubeconfig}"]
     env = ["env", f"KUBECACHEDIR={layout.root / 'kubectl'}"]
-    namespaces.run(
-        namespaces.command(layout, [*env, *kubectl, "apply", "--server-side", f"--filename={folder}"])
-    )
+    program = [*env, *kubectl, "apply", "--server-side", f"--filename={folder}"]
+    namespaces.run_inside(layout, program)
 
     def served() -> bool:
         try:

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-NAME = "llm-charts"
-"""Network namespace, control group and certificate authority are called so."""
+NAME = os.environ.get("LLMOPS_CLUSTER_NAME") or "llm-charts"
+"""Network namespace, control group and state directory are called so; another name is another cluster beside it."""
 
 NODE = "llm-charts"
 
@@ -40,7 +40,7 @@ class ClusterError(Exception):
 def cache() -> Path:
     """Where tools/setup.py puts what it builds: $LLMOPS_CACHE, else $XDG_CACHE_HOME or ~/.cache, then llm-charts."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("LLMOPS_CACHE") or Path(base) / NAME)
+    return Path(os.environ.get("LLMOPS_CACHE") or Path(base) / "llm-charts")
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ class Layout:
 
 
 def default_layout() -> Layout:
-    """$LLMOPS_CLUSTER_DIR, else /var/lib/llm-charts-cluster."""
-    return Layout(Path(os.environ.get("LLMOPS_CLUSTER_DIR") or "/var/lib/llm-charts-cluster").absolute())
+    """$LLMOPS_CLUSTER_DIR, else /var/lib/llm-charts-cluster (with $LLMOPS_CLUSTER_NAME: /var/lib/NAME-cluster)."""
+    return Layout(Path(os.environ.get("LLMOPS_CLUSTER_DIR") or f"/var/lib/{NAME}-cluster").absolute())

@@ -1,4 +1,4 @@
-"""`up`, `down` and `status`: one cluster per machine, any interruption survivable."""
+"""`up`, `down` and `status`: any interruption survivable."""
 
 from __future__ import annotations
 
@@ -151,6 +151,10 @@ def _lock(layout: Layout) -> Iterator[None]:
     except BlockingIOError:
         raise ClusterError("another `up` or `down` is at work; wait for it or end it") from None
     finally:
+        if not layout.marker.exists():
+            # Nothing came of it: do not leave the folder that was only made to be locked.
+            with contextlib.suppress(OSError):
+                layout.root.rmdir()
         os.close(handle)
 
 
@@ -168,16 +172,12 @@ def _clean(layout: Layout, keep_root: bool) -> None:
 
 
 def _refuse_foreign(layout: Layout) -> None:
-    """Names and addresses are the same for every cluster, so a machine has one; its processes say whose it is."""
+    """A name belongs to one state directory at a time; the processes say to which."""
     for process in processes.of_group():
-        with contextlib.suppress(OSError):
-            environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
-            in_host_group = cgroups.tracking().read_text().split()
-            home = next((entry[5:] for entry in environment if entry.startswith(b"HOME=")), b"")
-            if str(process.pid) in in_host_group and Path(os.fsdecode(home)) != layout.root:
-                raise ClusterError(
-                    f"another local cluster is running; stop it with LLMOPS_CLUSTER_DIR={os.fsdecode(home)}"
-                )
+        if (owner := processes.owner(process)) not in (None, layout.root):
+            raise ClusterError(
+                f"a cluster of this name has its state in {owner}; name that as LLMOPS_CLUSTER_DIR"
+            )
 
 
 def _kill_all(layout: Layout) -> None:

@@ -7,6 +7,7 @@ gone when the last process is. Both namespaces cost nothing to throw away, also 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -161,7 +162,7 @@ def _mount(layout: Layout) -> None:
         lines.append((names, resolver))
     script = "\n".join('mount --bind "$1" "$2"; shift 2' for _ in lines)
     pairs = [str(path) for pair in lines for path in pair]
-    run([*_mount_only(layout), "sh", "-ec", script, "mounts", *pairs])
+    run(processes.joined([*_mount_only(layout), "sh", "-ec", script, "mounts", *pairs]))
 
 
 def _mount_only(layout: Layout) -> list[str]:
@@ -178,14 +179,21 @@ def remember_folder(layout: Layout, folder: Path) -> None:
 
 
 def remove_folders(layout: Layout) -> None:
-    """Removes the mount points that `create` made, as far as they are empty."""
+    """Removes the mount points that `create` made, as far as they are empty and no other cluster mounts on them."""
     notes = layout.root / "made-folders"
-    made = sorted(set(notes.read_text().split("\n")), reverse=True) if notes.exists() else []
-    for path in filter(None, made):
-        try:
+    made = set(notes.read_text().split()) if notes.exists() else set()
+    used = {line.split()[4] for table in Path("/proc").glob("[0-9]*/mountinfo") for line in _lines(table)}
+    for path in sorted(made - used, reverse=True):
+        # Removing a folder would also take away what is mounted on it in another namespace, hence `used`.
+        with contextlib.suppress(OSError):
             Path(path).rmdir()
-        except OSError:
-            continue
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def remove() -> None:
@@ -194,11 +202,16 @@ def remove() -> None:
         run(["ip", "netns", "delete", NAME])
 
 
+def run_inside(layout: Layout, program: Sequence[object]) -> str:
+    """Like `run`, in both namespaces and in the cluster's control group."""
+    return run(processes.joined(command(layout, program)))
+
+
 def run(arguments: Sequence[str]) -> str:
     """Runs a short system command. ClusterError with its own words when it fails."""
     if shutil.which(arguments[0]) is None:
         raise ClusterError(f"{arguments[0]} is missing; `llmops preflight` says what to install")
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
-        raise ClusterError(f"{' '.join(arguments[:5])} failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise ClusterError(f"{' '.join(arguments[-4:])} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -78,7 +78,7 @@ def _network(layout: Layout) -> dict[str, Any]:
 def ctr(layout: Layout, *arguments: str | Path) -> str:
     """Runs containerd's own client on the images that the kubelet sees."""
     program = ["ctr", "--address", layout.containerd_socket, "--namespace", "k8s.io", *arguments]
-    return namespaces.run(namespaces.command(layout, program))
+    return namespaces.run_inside(layout, program)
 
 
 def import_image(layout: Layout, archive: Path) -> None:

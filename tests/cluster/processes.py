@@ -15,6 +15,8 @@ from tests.cluster import cgroups
 from tests.cluster.layout import ClusterError, Layout
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Says in a process's environment which state directory it belongs to.
+OWNER = "LLMOPS_CLUSTER_STATE"
 # The shell joins the control group before it becomes the program: from its first instruction the program is in it.
 JOIN = ("sh", "-c", 'echo 0 >"$0" && exec "$@"')
 
@@ -38,11 +40,11 @@ def start(
     """Starts a program in a session of its own, logs to log/NAME.log, and records it."""
     with (layout.log / f"{name}.log").open("ab") as log:
         child = subprocess.Popen(
-            [*JOIN, str(cgroups.tracking()), *map(str, command)],
+            joined(command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={"PATH": PATH, "HOME": str(layout.root), **(env or {})},
+            env={"PATH": PATH, "HOME": str(layout.root), OWNER: str(layout.root), **(env or {})},
             cwd=cwd or layout.root,
             start_new_session=True,
         )
@@ -56,6 +58,11 @@ def start(
 
 
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def joined(command: Sequence[object]) -> list[str]:
+    """The command line of a program that joins the cluster's control group first, so that `down` finds it."""
+    return [*JOIN, str(cgroups.tracking()), *map(str, command)]
 
 
 def identify(pid: int) -> Process | None:
@@ -101,6 +108,15 @@ def kill(process: Process, number: signal.Signals = signal.SIGKILL) -> None:
         pass
     finally:
         os.close(handle)
+
+
+def owner(process: Process) -> Path | None:
+    """The state directory of a process that `start` started; None of any other."""
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
+            if entry.startswith(OWNER.encode() + b"="):
+                return Path(os.fsdecode(entry.partition(b"=")[2]))
+    return None
 
 
 def of_group() -> Iterable[Process]:

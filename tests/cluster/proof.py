@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,9 @@ from tests.cluster.layout import cache
 from tests.cluster.waiting import until
 
 MANIFESTS = Path(__file__).with_name("proof.yaml")
+NAMESPACE = "proof"
+ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/canary"
+ANSWER = "it answers"
 PATCH = '{"spec": {"template": {"metadata": {"annotations": {"revision": "2"}}}}}'
 
 
@@ -28,46 +30,34 @@ def timed(what: str) -> Iterator[None]:
 def workloads(cluster: Cluster) -> None:
     """Raises ClusterError at the first thing that does not work."""
     with timed("image written and imported"):
-        image = python_image("llm-charts.local/proof:1", files={"/srv/index.html": b"it answers\n"})
+        image = python_image("llm-charts.local/proof:1", files={"/srv/index.html": f"{ANSWER}\n".encode()})
         cluster.import_image(write_image(image, cache() / "images"))
-    cluster.apply(MANIFESTS.read_text())
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.apply(MANIFESTS.read_text(), NAMESPACE)
     with timed("Deployment with a GPU available"):
-        cluster.wait("deployment/server", "condition=Available", 60)
+        cluster.wait("deployment/server", "condition=Available", 60, NAMESPACE)
     with timed("Service found by name from another pod"):
-        cluster.wait("job/client", "condition=Complete", 60)
-        if "it answers" not in (answer := cluster.kubectl("logs", "job/client")):
-            raise ClusterError(f"the client read something else: {answer}")
+        cluster.wait("job/client", "condition=Complete", 60, NAMESPACE)
+        if ANSWER not in (log := cluster.kubectl("logs", "job/client", f"--namespace={NAMESPACE}")):
+            raise ClusterError(f"the client read something else: {log}")
     with timed("Rollout Healthy"):
-        cluster.wait("rollout/canary", "jsonpath={.status.phase}=Healthy", 60)
+        cluster.wait("rollout/canary", "jsonpath={.status.phase}=Healthy", 60, NAMESPACE)
     with timed("route answers on web and websecure"):
-        fetch = [
-            "curl",
-            "--silent",
-            "--insecure",
-            "--fail",
-            "--header",
-            "Host: canary.test",
-            "--max-time",
-            "5",
-        ]
         for url in (cluster.web_url, cluster.websecure_url):
-            until(functools.partial(answers, cluster, [*fetch, url]), f"an answer from {url}", seconds=20)
+            until(lambda url=url: ANSWER in curl(cluster, url), f"an answer from {url}", 20)  # type: ignore[misc]
     with timed("canary promoted"):
         before = cluster.api("GET", ROLLOUT)["status"]["stableRS"]
-        cluster.kubectl("patch", "rollout/canary", "--type=merge", f"--patch={PATCH}")
+        arguments = ("patch", "rollout/canary", f"--namespace={NAMESPACE}", "--type=merge")
+        cluster.kubectl(*arguments, f"--patch={PATCH}")
         until(lambda: promoted(cluster, before), "the promotion of the canary", seconds=90, every=0.3)
     with timed("Prometheus sees the pods"):
-        query = f"{cluster.prometheus_url}/api/v1/query?query=count(up{{rollouts_pod_template_hash!=%22%22}})"
-        until(
-            lambda: '"value"' in cluster.run_inside(["curl", "--silent", "-g", query]).stdout, "a scrape", 20
-        )
+        query = f"{cluster.prometheus_url}/api/v1/query?query=count(up{{rollouts_pod_template_hash!=''}})"
+        until(lambda: '"value"' in curl(cluster, query), "a scrape of the canary", seconds=20)
 
 
-def answers(cluster: Cluster, fetch: list[str]) -> bool:
-    return "it answers" in cluster.run_inside(fetch, check=False).stdout
-
-
-ROLLOUT = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts/canary"
+def curl(cluster: Cluster, url: str) -> str:
+    options = ["--silent", "--insecure", "--fail", "--globoff", "--max-time", "5", "--header"]
+    return cluster.run_inside(["curl", *options, "Host: canary.test", url], check=False).stdout
 
 
 def promoted(cluster: Cluster, before: str) -> bool:

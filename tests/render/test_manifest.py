@@ -208,6 +208,32 @@ def test_lists_are_expanded_and_every_part_is_located() -> None:
     assert Object({"kind": "Pod"}, "made.yaml", 3).at("/spec") == "made.yaml:3"
 
 
+def test_an_empty_list_holds_nothing_and_items_of_a_typed_list_inherit_its_kind() -> None:
+    assert parse("{apiVersion: v1, kind: List, items: null}\n", "list.yaml") == []
+    pod = "{kind: Pod, apiVersion: v1, metadata: {name: b}}"
+    text = f"apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {{name: a}}\n- {pod}\n"
+    assert [obj.key for obj in parse(text, "list.yaml")] == [
+        ("apps", "Deployment", "", "a"),
+        ("", "Pod", "", "b"),
+    ]
+    assert parse("{apiVersion: v1, kind: ServiceList, items: null}\n", "list.yaml") == []
+
+
+def test_a_values_file_knows_the_scalars_as_written_and_what_a_null_deletes(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("a: {tag: 0123, text: '1', flag: yes, none: ~, list: [1e3]}\nb: null\n")
+    values = read_values(file)
+    written = {
+        key: values.written(f"/a/{key}") for key in ("tag", "text", "flag", "none", "list", "list/0", "x")
+    }
+    assert written == {
+        "tag": "0123", "text": None, "flag": "yes", "none": "~", "list": None, "list/0": "1e3", "x": None,
+    }  # fmt: skip
+    assert [values.decides(one) for one in ("/a/tag", "/a/x", "/b", "/b/c/d", "/c")] == [
+        True, False, True, True, False,
+    ]  # fmt: skip
+
+
 def test_a_values_file_knows_what_it_sets_and_where(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_bytes(

@@ -219,6 +219,32 @@ def test_a_model_without_a_verdict_does_not_block_and_draws_no_bar(report: Relea
     assert screen.render(unknown).endswith("Ready.\n")
 
 
+def test_what_is_estimated_and_what_is_measured_is_said(report: ReleaseReport) -> None:
+    overheads = "Activation and libraries are those of published runs of vLLM 0.19 on H100"
+    for measured, basis in ((False, "derived"), (True, "measured")):
+        assert report.fit
+        one = replace(report, fit=replace(report.fit, gpu_measured=measured))
+        for shown in (screen.render(one), html.render([one]).replace("&#39;", "'")):
+            assert f"estimated; this GPU's memory was {basis}" in shown
+            assert overheads in shown
+
+
+def test_no_verdict_says_what_is_missing(report: ReleaseReport) -> None:
+    judged = replace(report.release, model=None)
+    bare = replace(report, release=judged, fit=None)
+    said = "No verdict: there is no config.json beside the values."
+    assert f"Memory of one GPU\n  {said}\n" in screen.render(bare)
+    assert said in html.render([bare])
+
+
+def test_what_a_waiver_accepts_does_not_block(report: ReleaseReport) -> None:
+    llm = {**VALUES["global"]["llm"], "gpu": {"product": "L4", "budget": 6}}
+    judged = release({**VALUES, "global": {"llm": llm}})
+    finding = Finding("rollout/over-budget", Severity.ERROR, "too many.")
+    over = replace(report, release=judged, findings=(), waived=(Waived(finding, "Lent for the day."),))
+    assert screen.render(over).endswith("Ready.\n")
+
+
 def test_the_page_is_whole_and_loads_nothing(report: ReleaseReport) -> None:
     page = html.render([report])
     parsed = Page(page)

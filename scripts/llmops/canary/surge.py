@@ -25,7 +25,7 @@ def plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None = 
     """
     try:
         return _plan(workload, gpus_per_pod, replicas)
-    except (AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         # Manifests may be anybody's; the schema check says what is wrong, here it is only not a plan.
         name = (workload.get("metadata") or {}).get("name") or workload.get("kind")
         raise InputError(f"the strategy of {name} holds a value of the wrong type: {error}") from error

@@ -21,8 +21,13 @@ FAMILIES: Mapping[str, frozenset[str]] = {
     "qwen3": frozenset({"qk-norm"}),
 }
 
+CONFIG = "config.json"
 _EXPERT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_intermediate_size")
 _OTHER_KEYS = ("vision_config", "audio_config", "text_config", "encoder_layers")
+
+
+class FigureError(InputError):
+    """A figure of config.json that is missing or none."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +121,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         value = default if value is None else value
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             found = "no" if value is None else f"{value!r} as"
-            raise InputError(
-                f"config.json beside the values has {found} {key}: write the figure of the model's own file"
-            )
+            raise FigureError(f"{CONFIG} has {found} {key}: write the figure of the model's own file")
         return value
 
     hidden, heads = figure("hidden_size"), figure("num_attention_heads")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.capacity import gpus
 from llmops.capacity import reasons as why
-from llmops.capacity.architecture import architecture, uncovered
+from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
 from llmops.capacity.gpus import Gpu
 from llmops.capacity.memory import in_measured_range, memory
 from llmops.capacity.reasons import Keys, Reason
 from llmops.capacity.settings import Uncovered, read
 from llmops.findings import InputError, Severity
+from llmops.release import model_file
 
 if TYPE_CHECKING:
     from llmops.release import Release
@@ -33,14 +34,16 @@ class Fit:
     Sizes are GiB on its fullest GPU; `usable` is what the driver leaves to one process. `kv_pool` and
     `kv_tokens` are the estimate; `largest_context` (tokens) and `concurrency` (requests of `max_model_len`
     tokens at once) already have the margin taken off, so they can be promised. KV bytes are per token.
-    `measured` is True where the GPU and the overheads are measured ones. Without a verdict, and for a split
-    that no engine can make, every size is 0.
+    The sizes are estimates; `gpu_measured` is True where `usable` was read from a running engine on that
+    product, `measured` where the overheads, too, come from between measured points. Without a verdict, and
+    for a split that no engine can make, every size is 0.
     """
 
     verdict: Verdict
     notes: tuple[Reason, ...] = ()
     uncovered: str = ""
     product: str = ""
+    gpu_measured: bool = False
     measured: bool = False
     usable: float = 0.0
     utilization: float = 0.0
@@ -124,6 +127,7 @@ def fit(
         verdict=Verdict.DOES_NOT_FIT if refused else Verdict.FITS,
         notes=(*refused, *why.of_the_graphs(settings, gpu, keys)),
         product=gpu.product,
+        gpu_measured=gpu.measured,
         measured=gpu.measured and in_measured_range(arch, settings),
         usable=gpu.usable_gib,
         utilization=settings.utilization,
@@ -147,24 +151,42 @@ def fit(
 
 
 def from_release(release: Release) -> Fit | None:
-    """The fit of a release's engine; None where it names no model figures, no engine or no GPU product.
+    """The fit of a release's engine; None where `missing` names what it takes.
 
     Raises InputError for a product that is not in the table and for figures that cannot be read.
     """
-    values = release.values
-    umbrella = "vllm-inference" in values
-    engine = _below(values, *(("vllm-inference", "engine") if umbrella else ("engine",)))
-    llm = _below(values, "global", "llm")
-    product = _below(llm, "gpu").get("product")
-    if not (release.model and engine and product):
+    if release.model is None or missing(release):
         return None
-    return fit(
-        release.model,
-        engine,
-        gpus.product(str(product)),
-        quantization=str(_below(llm, "model").get("quantization") or ""),
-        prefix="vllm-inference." if umbrella else "",
-    )
+    prefix, engine, llm = _asked(release)
+    try:
+        return fit(
+            release.model,
+            engine,
+            gpus.product(str(_below(llm, "gpu")["product"])),
+            quantization=str(_below(llm, "model").get("quantization") or ""),
+            prefix=prefix,
+        )
+    except FigureError as error:
+        file = model_file(release.inputs) if release.inputs else None
+        raise InputError(f"{file or CONFIG}{error.message.removeprefix(CONFIG)}") from error
+
+
+def missing(release: Release) -> tuple[str, ...]:
+    """What a verdict takes and this release does not have, in words; empty where `from_release` has one."""
+    _, engine, llm = _asked(release)
+    found = {
+        "there is no config.json beside the values": release.model is None,
+        "the values have no engine": not engine,
+        "global.llm.gpu.product is empty": not _below(llm, "gpu").get("product"),
+    }
+    return tuple(what for what, true in found.items() if true)
+
+
+def _asked(release: Release) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """What stands before `engine.` in the values, the values under it and those of global.llm."""
+    prefix = "vllm-inference." if "vllm-inference" in release.values else ""
+    engine = _below(release.values, *f"{prefix}engine".split("."))
+    return prefix, engine, _below(release.values, "global", "llm")
 
 
 def _below(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
@@ -185,5 +207,5 @@ def reasons(release: Release) -> tuple[Reason, ...]:
     except InputError as error:
         message, _, remedy = error.message.partition(": ")
         path = "values/global/llm/gpu/product" if message.startswith("GPU product") else ""
-        return (Reason(Severity.WARNING, path, message, remedy[:1].upper() + remedy[1:]),)
+        return (Reason(Severity.WARNING, path, message, f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}."),)
     return result.notes if result else ()

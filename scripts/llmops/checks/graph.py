@@ -36,6 +36,8 @@ _ROLLOUT_SERVICES = (
     ("/spec/strategy/canary/stableService", "/spec/strategy/canary/canaryService"),
     ("/spec/strategy/blueGreen/activeService", "/spec/strategy/blueGreen/previewService"),
 )
+# On AWS an Ingress names an action of its annotations where a Service would stand.
+_NO_PORTS = ("use-annotation",)
 _WEIGHTED = "/spec/strategy/canary/trafficRouting/traefik/weightedTraefikServiceName"
 
 
@@ -124,7 +126,8 @@ def route_backend_missing(release: Release) -> Iterator[Finding]:
     """A route to a Service or port that is not there answers every request with an error.
 
     Judged are Ingress, HTTPRoute, GRPCRoute and the routes of Traefik. Names with @ and Services in a
-    namespace that the release does not fill belong to someone else.
+    namespace that the release does not fill belong to someone else; the port `use-annotation` means an
+    action of the AWS load balancer, not a Service.
     """
     objects = graph(release)
     filled = {objects.namespace_of(obj) for obj in objects.objects} | {objects.namespace}
@@ -134,6 +137,7 @@ def route_backend_missing(release: Release) -> Iterator[Finding]:
                 edge.kind not in (SERVICE, TRAEFIK_SERVICE)
                 or "@" in edge.name
                 or edge.namespace not in filled
+                or edge.port in _NO_PORTS
             ):
                 continue
             if edge.target is None:

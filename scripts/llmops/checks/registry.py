@@ -39,10 +39,16 @@ class Rule:
         """A defect as a whole finding; an object that names no namespace lives in the release's."""
         if not finding.namespace and finding.kind not in CLUSTER_SCOPED:
             finding = replace(finding, namespace=namespace)
-        fix = finding.fix or self.fix
+        return replace(
+            finding, rule=self.id, severity=self.severity, fix=finding.fix or self._filled(finding)
+        )
+
+    def _filled(self, finding: Finding) -> str:
+        """The rule's own fix with its placeholders filled; that of a finding may quote braces of the values."""
+        fix = self.fix
         for key in ("kind", "name", "namespace"):
             fix = fix.replace(f"{{{key}}}", getattr(finding, key) or f"its {key}")
-        return replace(finding, rule=self.id, severity=self.severity, fix=fix)
+        return fix
 
 
 RULES: dict[str, Rule] = {}
@@ -105,10 +111,10 @@ def values_defect(release: Release, pointer: str, message: str, *, fix: str = ""
 
 
 def values_source(release: Release, pointer: str) -> str:
-    """FILE:LINE in the last values file that sets the node or the nearest one above it; may be empty."""
+    """FILE:LINE in the last values file that sets or deletes the node or the nearest one above it; may be empty."""
     while pointer:
         for file in reversed(release.values_files):
-            if file.has(pointer):
+            if file.decides(pointer):
                 return file.at(pointer)
         pointer = pointer.rpartition("/")[0]
     return str(release.values_files[-1].path) if release.values_files else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.registry import ERROR, defect, graph, kept, rule
+from llmops.checks.registry import ERROR, defect, kept, rule
 from llmops.findings import Finding
 from llmops.kubernetes import schema
 from llmops.kubernetes.violations import closest
-from llmops.references import Key, kind_of, text
+from llmops.references import Graph, Key, kind_of, text
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -29,7 +29,7 @@ def invalid_object(release: Release) -> Iterator[Finding]:
                 yield defect(obj, f"/{key}", f"{key} is missing or no string.", fix=f"Write {key}.")
         if _typed(obj):
             for violation in schema.violations(obj, release.kube_version, custom):
-                yield defect(obj, violation.pointer, violation.message)
+                yield defect(obj, violation.pointer, violation.message, fix=violation.fix)
 
 
 @rule(
@@ -53,8 +53,12 @@ def unknown_kind(release: Release) -> Iterator[Finding]:
 
 @rule(severity=ERROR, fix="Give one of the two another name, or render only one.")
 def duplicate_object(release: Release) -> Iterator[Finding]:
-    """Of two objects with the same kind, namespace and name the later replaces the earlier without a word."""
-    objects = graph(release)
+    """Of two objects with the same kind, namespace and name the later replaces the earlier without a word.
+
+    An object that names no namespace lives in the release's; where that is unknown, in one of its own.
+    """
+    # Not the graph of the release: of plain manifests that one guesses the namespace.
+    objects = Graph(release.objects, release.namespace)
     seen: dict[Key, Object] = {}
     for obj in release.objects:
         key = objects.key(obj)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ import yaml
 from llmops.checks.registry import ERROR, RULES, rule, values_defect
 from llmops.findings import Finding, InputError, RefusedError
 from llmops.kubernetes.schema import Schema
-from llmops.kubernetes.violations import Violation, explain
+from llmops.kubernetes.violations import Violation, Written, explain, pointer, unknown
 from llmops.references import mapping, sequence, text
 from llmops.release import Inputs, Release
 from llmops.render.manifest import ValuesFile
 
+_OF_THE_NAME = "the release name "
 _KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*")
 
 
-@rule(severity=ERROR, fix="Write a value that the chart takes; its README lists every key.")
+@rule(severity=ERROR, fix="Write what the message asks for.")
 def refused(release: Release) -> Iterator[Finding]:
     """Helm renders nothing when a values schema or a `fail` in a template refuses the values.
 
@@ -30,8 +32,9 @@ def refused(release: Release) -> Iterator[Finding]:
     show only on the day it is switched on.
     """
     if release.inputs is not None:
-        for violation in violations(release.inputs.chart, release.values):
-            yield values_defect(release, violation.pointer, violation.message)
+        written = partial(_written, release.values_files)
+        for violation in violations(release.inputs.chart, release.values, written):
+            yield values_defect(release, violation.pointer, violation.message, fix=violation.fix)
 
 
 def values_findings(
@@ -42,17 +45,29 @@ def values_findings(
 
 
 def refusal(error: RefusedError, inputs: Inputs, values_files: Sequence[ValuesFile] = ()) -> Finding:
-    """The finding for a refusal that came from rendering, at the first key it names that a values file sets."""
+    """The finding for a refusal that came from rendering, at the first key it names that a values file decides."""
     release = _unrendered(inputs, {}, values_files)
     named = ("/" + key.replace(".", "/") for key in _KEY.findall(error.message))
-    pointer = next((one for one in named if any(file.has(one) for file in values_files)), "")
-    return RULES["values/refused"].complete(values_defect(release, pointer, error.message))
+    pointer = next((one for one in named if any(file.decides(one) for file in values_files)), "")
+    found = values_defect(release, pointer, error.message)
+    if error.message.startswith(_OF_THE_NAME):
+        # It stands in no values file: it was given to Helm.
+        found = replace(found, path="", source="")
+    return RULES["values/refused"].complete(found)
 
 
-def violations(chart: Path, values: Mapping[str, Any]) -> list[Violation]:
+def _written(values_files: Sequence[ValuesFile], path: list[Any]) -> str | None:
+    """What the last file that decides the value has there, when that is a scalar without quotes."""
+    place = pointer(path)
+    last = next((file for file in reversed(values_files) if file.decides(place)), None)
+    return last.written(place) if last else None
+
+
+def violations(chart: Path, values: Mapping[str, Any], written: Written = unknown) -> list[Violation]:
     """What the schemas of a chart and of its file:// dependencies refuse, with pointers into its values.
 
-    A key that two schemas refuse is reported once. Raises InputError for a schema that is none.
+    A key that two schemas refuse is reported once. `written` knows the text of the
+    values files. Raises InputError for a schema that is none.
     """
     found: dict[str, list[Violation]] = {}
     for folder, keys in _charts(chart, (), frozenset()):
@@ -62,7 +77,7 @@ def violations(chart: Path, values: Mapping[str, Any]) -> list[Violation]:
         given = _below(values, keys)
         schema = _schema(str(file), file.read_text(encoding="utf-8"))
         new: dict[str, list[Violation]] = {}
-        for violation in explain(schema.validator.iter_errors(given), schema.schema, _Place(keys)):
+        for violation in explain(schema.validator.iter_errors(given), schema.schema, _Place(keys), written):
             new.setdefault(violation.pointer, []).append(violation)
         found = {**new, **found}
     return sorted(violation for several in found.values() for violation in several)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.findings import InputError
 from llmops.kubernetes import crds, openapi
-from llmops.kubernetes.violations import Violation, explain
+from llmops.kubernetes.violations import Violation, Written, explain, pointer, unknown
 from llmops.render.manifest import Object
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ class Schema:
         self.schema = schema
         self.validator: Validator = validator_for(schema, offline=True)
 
-    def violations(self, instance: object) -> list[Violation]:
-        """What the schema refuses in plain JSON data."""
+    def violations(self, instance: object, written: Written = unknown) -> list[Violation]:
+        """What the schema refuses in plain JSON data; `written` knows the text that it was read from."""
         if self.validator.is_valid(instance):
             return []
-        return explain(self.validator.iter_errors(instance), self.schema)
+        return explain(self.validator.iter_errors(instance), self.schema, written=written)
 
 
 def violations(
@@ -77,12 +77,17 @@ def violations(
     """
     minor = _minor(kube_version)
     kind = (obj.api_version, obj.kind)
+
+    def written(path: list[Any]) -> str | None:
+        # A null in an object is a value like another: nothing has a default for it to delete.
+        return obj.written(pointer(path)) if obj.get(pointer(path)) is not None else None
+
     if custom and kind in custom:
-        return custom[kind].violations(obj.data)
+        return custom[kind].violations(obj.data, written)
     if (name := _kinds(minor).get(kind)) is not None:
-        return _builtin(minor, name).violations(obj.data)
+        return _builtin(minor, name).violations(obj.data, written)
     file = crds.path(*kind)
-    return _fetched(minor, file).violations(obj.data) if file else []
+    return _fetched(minor, file).violations(obj.data, written) if file else []
 
 
 def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schema]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,49 +12,70 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
+# keyword → (what the value must be, what to write)
 _LIMITS = {
-    "minimum": "must be at least {}",
-    "maximum": "must be at most {}",
-    "exclusiveMinimum": "must be more than {}",
-    "exclusiveMaximum": "must be less than {}",
-    "minLength": "must have at least {} character(s)",
-    "maxLength": "must have at most {} character(s)",
-    "minItems": "must have at least {} item(s)",
-    "maxItems": "must have at most {} item(s)",
-    "minProperties": "must have at least {} key(s)",
-    "maxProperties": "must have at most {} key(s)",
+    "minimum": ("must be at least {}", "Write {} or more."),
+    "maximum": ("must be at most {}", "Write {} or less."),
+    "exclusiveMinimum": ("must be more than {}", "Write more than {}."),
+    "exclusiveMaximum": ("must be less than {}", "Write less than {}."),
+}
+# keyword → (least or most, what is counted, its plural)
+_SIZES = {
+    "minLength": ("least", "character", "characters"),
+    "maxLength": ("most", "character", "characters"),
+    "minItems": ("least", "item", "items"),
+    "maxItems": ("most", "item", "items"),
+    "minProperties": ("least", "key", "keys"),
+    "maxProperties": ("most", "key", "keys"),
 }
 
 
 @dataclass(frozen=True, order=True)
 class Violation:
-    """One mistake in one sentence; `pointer` is the JSON Pointer of the wrong, unknown or missing field."""
+    """One mistake in one sentence; `pointer` is the JSON Pointer of the wrong, unknown or missing field.
+
+    `fix` says what to write instead; empty where the message says it already.
+    """
 
     pointer: str
     message: str
+    fix: str = ""
 
 
 Path = list[Any]
 """Keys and indices from the root of a document to a node."""
+
+Written = Callable[[Path], "str | None"]
+"""The text of a scalar without quotes as its author wrote it; None where there is none."""
+
+
+def unknown(_: Path) -> str | None:
+    """For data whose text is not at hand."""
+    return None
 
 
 @dataclass(frozen=True)
 class _Telling:
     schema: Mapping[str, Any]
     place: Callable[[Path], Path]
+    written: Written
 
     def path(self, error: ValidationError) -> Path:
         return self.place(list(error.instance_path))
 
 
 def explain(
-    errors: Iterable[ValidationError], schema: Mapping[str, Any], place: Callable[[Path], Path] = list
+    errors: Iterable[ValidationError],
+    schema: Mapping[str, Any],
+    place: Callable[[Path], Path] = list,
+    written: Written = unknown,
 ) -> list[Violation]:
     """A validator's errors as violations: alternatives collapsed, duplicates gone, ordered by pointer.
 
-    `place` says where a node of the validated data stands in the document that the reader knows.
+    `place` says where a node of the validated data stands in the document that the reader knows; `written`
+    takes such a place.
     """
-    telling = _Telling(schema, place)
+    telling = _Telling(schema, place, written)
     return sorted({violation for error in errors for violation in _of(error, telling)})
 
 
@@ -75,11 +97,17 @@ def dotted(path: Iterable[object]) -> str:
     return text or "the document"
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean "x"?)` for the known word that is nearest to a misspelt one, else nothing."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest to a misspelt one, else nothing."""
     spelt = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
-    return f' (did you mean "{spelt[near[0]]}"?)' if near else ""
+    return spelt[near[0]] if near else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean "x"?)` for the known word that is nearest to a misspelt one, else nothing."""
+    near = nearest(word, known)
+    return f' (did you mean "{near}"?)' if near else ""
 
 
 def show(value: object) -> str:
@@ -105,25 +133,67 @@ def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
     if name in ("additionalProperties", "unevaluatedProperties"):
         yield from _unknown(path, kind.unexpected, _parent(error, telling))
     elif name == "required":
-        whole = [*path, kind.property]
-        yield Violation(pointer(whole), f"{dotted(whole)} is missing{_when(error, telling)}.")
+        yield _missing([*path, kind.property], error, telling)
     elif name == "propertyNames":
-        said = _said(kind.error, _parent(error, telling))
         whole = [*path, str(kind.error.instance)]
-        yield Violation(pointer(whole), f"the key {dotted(whole)} {said}.")
+        said, fix = _said(kind.error, _parent(error, telling)), _fix(kind.error, _parent(error, telling))
+        yield Violation(pointer(whole), f"the key {dotted(whole)} {said}.", fix)
+    elif name == "type":
+        yield _ruled(path, *_mistyped(path, kind.types, error.instance, telling), error, telling)
     else:
-        said = _said(error, _parent(error, telling))
-        yield Violation(pointer(path), f"{dotted(path)} {said}{_when(error, telling)}.")
+        parent = _parent(error, telling)
+        yield _ruled(path, _said(error, parent), _fix(error, parent), error, telling)
 
 
-def _unknown(path: list[Any], keys: Sequence[str], parent: Mapping[str, Any]) -> Iterator[Violation]:
+def _ruled(path: Path, said: str, fix: str, error: ValidationError, telling: _Telling) -> Violation:
+    """A mistake, told in the words of the if/then rule that it breaks where that rule has a title."""
+    if title := _rule_title(error, telling):
+        return Violation(pointer(path), f"{dotted(path)}: {title}.")
+    return Violation(pointer(path), f"{dotted(path)} {said}{_when(error, telling)}.", fix)
+
+
+def _missing(path: Path, error: ValidationError, telling: _Telling) -> Violation:
+    if telling.written(path) is not None:
+        # It would be there if the scalar were anything but null.
+        fix = f"Leave {dotted(path)} out to keep the default, or write a value."
+        return Violation(pointer(path), f"{dotted(path)} is null, which deletes the chart's default.", fix)
+    return _ruled(path, "is missing", f"Write {dotted(path)}.", error, telling)
+
+
+def _unknown(path: Path, keys: Sequence[str], parent: Mapping[str, Any]) -> Iterator[Violation]:
     known = parent.get("properties")
-    known = list(known) if isinstance(known, dict) else []
+    known = sorted(known) if isinstance(known, dict) else []
     for key in keys:
         message = f"{dotted([*path, key])} is no known field{closest(key, known)}"
-        if known and not closest(key, known) and len(known) <= 12:
-            message += f"; known are {', '.join(sorted(known))}"
-        yield Violation(pointer([*path, key]), message + ".")
+        near = nearest(key, known)
+        fix = f"Write {near}." if near else f"Leave {key} out."
+        if known and not near and len(known) <= 12:
+            message += f"; known are {', '.join(known)}"
+        yield Violation(pointer([*path, key]), message + ".", fix)
+
+
+def _mistyped(path: Path, types: Sequence[str], value: object, telling: _Telling) -> tuple[str, str]:
+    """What is wrong with a value of another type, and what to write."""
+    said, wanted, written = f"must be {_types(types)}", set(types), telling.written(path)
+    if written and "string" in wanted and isinstance(value, bool | int | float):
+        if written != _plain(value):
+            said += f", but {written} reads as {show(value)}"
+        else:
+            said += f", not {show(value)}"
+        return said, f'Write "{written}" in quotes.'
+    said += f", not {show(value)}"
+    if isinstance(value, str) and _unquoted(value) & wanted:
+        return said, f"Write {value} without quotes."
+    return said, f"Write {_types(types)}."
+
+
+def _unquoted(text: str) -> set[str]:
+    """The types that a text would have without its quotes."""
+    if text in ("true", "false"):
+        return {"boolean"}
+    if re.fullmatch(r"-?(0|[1-9]\d*)", text):
+        return {"integer", "number"}
+    return {"number"} if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+", text) else set()
 
 
 def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
@@ -133,10 +203,8 @@ def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "type":
             return f"must be {_types(kind.types)}, not {show(value)}"
         case "enum":
-            options = [option for option in kind.options if option is not None]
-            hint = closest(value, map(str, options)) if isinstance(value, str) else ""
-            allowed = f"{'one of ' if len(options) > 1 else ''}{', '.join(map(_plain, options))}"
-            return f"must be {allowed}, not {_plain(value)}{hint}"
+            hint = closest(value, map(str, _options(kind))) if isinstance(value, str) else ""
+            return f"must be {_one_of(kind)}, not {_plain(value)}{hint}"
         case "const":
             return f"must be {_plain(kind.expected_value)}, not {_plain(value)}"
         case "pattern":
@@ -154,8 +222,63 @@ def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "not":
             return f"has a form that is not allowed{_described(kind.schema) or _described(parent)}"
         case limit if limit in _LIMITS:
-            return f"{_LIMITS[limit].format(kind.limit)}, not {show(value)}{_described(parent)}"
+            return f"{_LIMITS[limit][0].format(kind.limit)}, not {show(value)}{_described(parent)}"
+        case size if size in _SIZES:
+            return f"{_sized(size, kind.limit, value)}{_described(parent)}"
     return f"is refused by the schema: {error.message}"
+
+
+def _fix(error: ValidationError, parent: Mapping[str, Any]) -> str:
+    """What to write instead; empty where nothing better is known than what the message says."""
+    kind: Any = error.kind
+    match kind.name:
+        case "type":
+            return f"Write {_types(kind.types)}."
+        case "enum":
+            near = (
+                nearest(error.instance, map(str, _options(kind))) if isinstance(error.instance, str) else ""
+            )
+            return f"Write {near or _one_of(kind)}."
+        case "const":
+            return f"Write {_plain(kind.expected_value)}."
+        case "pattern":
+            return f"Write a text that matches {kind.pattern}{_described(parent)}."
+        case "format":
+            return f"Write a valid {kind.format}."
+        case "multipleOf":
+            return f"Write a multiple of {kind.multiple_of}."
+        case "uniqueItems":
+            return "Leave the repeated item out."
+        case "falseSchema":
+            return "Leave it out."
+        case limit if limit in _LIMITS:
+            return _LIMITS[limit][1].format(kind.limit)
+        case size if size in _SIZES:
+            return f"Write {_size(size, kind.limit)}." if kind.limit else "Leave it empty."
+    return ""
+
+
+def _options(kind: Any) -> list[Any]:
+    return [option for option in kind.options if option is not None]
+
+
+def _one_of(kind: Any) -> str:
+    options = _options(kind)
+    return f"{'one of ' if len(options) > 1 else ''}{', '.join(map(_plain, options))}"
+
+
+def _size(keyword: str, limit: int) -> str:
+    most, one, several = _SIZES[keyword]
+    return f"at {most} {limit} {one if limit == 1 else several}"
+
+
+def _sized(keyword: str, limit: int, value: object) -> str:
+    """How much there may be and how much there is."""
+    _, one, several = _SIZES[keyword]
+    count = len(value) if isinstance(value, str | list | tuple | Mapping) else 0
+    if not limit:
+        return f"must be empty, but has {count} {one if count == 1 else several}"
+    return f"must have {_size(keyword, limit)}, but has {count or 'none'}"
 
 
 def _nearest(
@@ -166,14 +289,14 @@ def _nearest(
     types = [_types_at(branch, error) for branch in branches]
     if all(types):
         wanted = [name for names in types for name in names]
-        yield Violation(
-            pointer(path), f"{dotted(path)} must be {_types(wanted)}, not {show(error.instance)}."
-        )
+        said, fix = _mistyped(path, wanted, error.instance, telling)
+        yield Violation(pointer(path), f"{dotted(path)} {said}.", fix)
         return
     missing = [one for branch in branches for one in branch if one.kind.name == "required"]
     if len(missing) == len(branches) == sum(map(len, branches)):
         names = dict.fromkeys(str(getattr(one.kind, "property", "")) for one in missing)
-        yield Violation(pointer(path), f"{dotted(path)} needs one of {', '.join(names)}.")
+        listed = ", ".join(names)
+        yield Violation(pointer(path), f"{dotted(path)} needs one of {listed}.", f"Write one of {listed}.")
         return
     depth = len(error.instance_path)
     for one in min(branches, key=lambda branch: _distance(branch, depth)):
@@ -199,12 +322,23 @@ def _distance(branch: Sequence[ValidationError], depth: int) -> tuple[bool, bool
 
 def _when(error: ValidationError, telling: _Telling) -> str:
     """The described condition under which an if/then/else or dependent schema refused."""
+    return next((text for one in _rules(error, telling) if (text := _described(one))), "")
+
+
+def _rule_title(error: ValidationError, telling: _Telling) -> str:
+    # The title of a schema that also says what a value is names that value, not a rule.
+    titles = (one.get("title") for one in _rules(error, telling) if "type" not in one)
+    return next((str(title).strip().rstrip(".") for title in titles if title), "")
+
+
+def _rules(error: ValidationError, telling: _Telling) -> Iterator[Mapping[str, Any]]:
+    """The branch that refused and the schema that holds it; nothing for a rule without a condition."""
     path = list(error.schema_path)
     for index in range(len(path) - 1, -1, -1):
         if path[index] in ("then", "else", "dependentSchemas", "dependentRequired"):
-            branch = _described(_lookup(telling.schema, path[: index + 1]))
-            return branch or _described(_lookup(telling.schema, path[:index]) if index else {})
-    return ""
+            yield _lookup(telling.schema, path[: index + 1])
+            yield _lookup(telling.schema, path[:index]) if index else {}
+            return
 
 
 def _exclusive(parent: Mapping[str, Any], value: object) -> str:
@@ -244,8 +378,8 @@ def _types(names: Sequence[str]) -> str:
         return "null"
     if "number" in wanted and "integer" in wanted:
         wanted.remove("integer")
-    article = "an" if wanted[0][0] in "aeio" else "a"
-    return f"{article} " + " or ".join("list" if name == "array" else name for name in wanted)
+    named = ["list" if name == "array" else name for name in wanted]
+    return f"{'an' if named[0][0] in 'aeio' else 'a'} {' or '.join(named)}"
 
 
 def _plain(value: object) -> str:

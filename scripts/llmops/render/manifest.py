@@ -82,6 +82,10 @@ class Object:
         """The value at a JSON Pointer, or the default where there is none."""
         return _lookup(self.data, pointer, default)
 
+    def written(self, pointer: str) -> str | None:
+        """The scalar without quotes at this JSON Pointer, as its author wrote it; None for anything else."""
+        return _written(self.text, self.base + pointer)
+
     def at(self, pointer: str = "") -> str:
         """SOURCE:LINE of the deepest part of the object that exists on this JSON Pointer."""
         line = _line(self.text, self.base + pointer) if self.text else 0
@@ -100,6 +104,15 @@ class ValuesFile:
     def has(self, pointer: str) -> bool:
         """Whether the file itself sets the value at this JSON Pointer, null included."""
         return _lookup(self.data, pointer, _ABSENT) is not _ABSENT
+
+    def decides(self, pointer: str) -> bool:
+        """Whether the file sets the value, or deletes it by a null at it or above it."""
+        above = (pointer[:end] for end, char in enumerate(pointer) if char == "/" and end)
+        return self.has(pointer) or any(_lookup(self.data, one, _ABSENT) is None for one in above)
+
+    def written(self, pointer: str) -> str | None:
+        """The scalar without quotes at this JSON Pointer, as its author wrote it; None for anything else."""
+        return _written(self.text, pointer) if self.has(pointer) else None
 
     def at(self, pointer: str = "") -> str:
         """FILE:LINE of the deepest part of the file that exists on this JSON Pointer."""
@@ -202,13 +215,14 @@ def _read(document: Document, source: str) -> dict[str, Any]:
 
 def _expanded(item: Object) -> Iterator[Object]:
     """The object itself, or the objects of a List, each checked for its name and kind."""
-    kind, items = item.data.get("kind"), item.data.get("items")
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
-        for index, data in enumerate(items):
+    kind, items = item.data.get("kind"), item.data.get("items", _ABSENT)
+    if isinstance(kind, str) and kind.endswith("List") and (items is None or isinstance(items, list)):
+        for index, data in enumerate(items or ()):
             base = f"{item.base}/items/{index}"
             line = _line(item.text, base) + item.offset
             if not isinstance(data, dict):
                 raise InputError(f"items[{index}] is not an object; write a mapping", f"{item.source}:{line}")
+            data = {**_inherited(item), **data}
             yield from _expanded(Object(data, item.source, line, item.text, item.offset, base))
         return
     for key in ("apiVersion", "kind"):
@@ -226,6 +240,13 @@ def _expanded(item: Object) -> Iterator[Object]:
                 item.at(f"/metadata/{key}"),
             )
     yield item
+
+
+def _inherited(item: Object) -> dict[str, Any]:
+    """What the items of a typed list (`ServiceList`) may leave out."""
+    if item.kind == "List":
+        return {}
+    return {"apiVersion": item.data.get("apiVersion"), "kind": item.kind.removesuffix("List")}
 
 
 _EXAMPLE = {"apiVersion": "apiVersion: v1", "kind": "kind: ConfigMap"}
@@ -271,6 +292,15 @@ def _line(text: str, pointer: str) -> int:
             break
         line, node = found
     return line + 1
+
+
+def _written(text: str, pointer: str) -> str | None:
+    node = _compose(text) if text else None
+    for token in _tokens(pointer):
+        found = _child(node, token) if node else None
+        node = found[1] if found else None
+    # An alias or a quoted text has a style of its own.
+    return str(node.value) if isinstance(node, yaml.ScalarNode) and not node.style else None
 
 
 def _child(node: yaml.Node, token: str) -> tuple[int, yaml.Node] | None:

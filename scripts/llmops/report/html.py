@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from llmops.report.charts import memory_bar, steps_chart
 from llmops.report.model import (
     HOURS_PER_MONTH,
+    OVERHEADS,
     ReleaseReport,
+    basis,
     duration,
     in_order,
     plural,
@@ -20,6 +22,7 @@ from llmops.report.model import (
     subject,
     summary,
     waits,
+    without_fit,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ def _page(report: ReleaseReport) -> dict[str, Any]:
         "report": report,
         "facts": facts,
         "fit": fit,
+        "lacking": without_fit(report),
         "findings": in_order(report.findings),
         "memory": memory_bar(fit) if fit and fit.sized else None,
         "chart": steps_chart(report.steps, report.gpus_per_pod, facts.budget) if report.steps else None,
@@ -70,7 +74,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(plural=plural, subject=subject, duration=duration, as_yaml=as_yaml)
-    environment.globals.update(span=span, hours_per_month=HOURS_PER_MONTH)
+    environment.globals.update(basis=basis, overheads=OVERHEADS, span=span, hours_per_month=HOURS_PER_MONTH)
     return environment
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmops.canary.steps import Step, peak
-from llmops.capacity.fit import Fit
+from llmops.capacity.fit import Fit, missing
 from llmops.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 # Hours of a month, as clouds bill them.
 HOURS_PER_MONTH = 730
+
+# What the sizes of a Fit that no GPU's memory decides come from.
+OVERHEADS = "those of published runs of vLLM 0.19 on H100"
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,11 @@ def summary(report: ReleaseReport) -> Summary:
     budget = gpu.get("budget")
     errors, warnings = counts(report.findings)
     most = peak(report.steps)
-    over = isinstance(budget, int) and most > budget
+    accepted = {waived.finding.rule for waived in report.waived}
+    over = isinstance(budget, int) and most > budget and "rollout/over-budget" not in accepted
+    misfit = report.fit is not None and report.fit.covered and not report.fit.fits
     blockers = [plural(errors, "error")] if errors else []
-    blockers += ["does not fit the GPU"] if report.fit and report.fit.covered and not report.fit.fits else []
+    blockers += ["does not fit the GPU"] if misfit and "model/does-not-fit" not in accepted else []
     blockers += [f"peak of {most} GPUs is over the budget of {budget}"] if over else []
     notes = f", with {plural(warnings, 'warning')}" if warnings else ""
     return Summary(
@@ -114,6 +119,17 @@ def summary(report: ReleaseReport) -> Summary:
         ready=not blockers,
         kinds=tuple(sorted(Counter(obj.kind for obj in release.objects).items())),
     )
+
+
+def basis(fit: Fit) -> str:
+    """What the figures of a fit rest on, in half a sentence."""
+    return f"estimated; this GPU's memory was {'measured' if fit.gpu_measured else 'derived'}"
+
+
+def without_fit(report: ReleaseReport) -> tuple[str, ...]:
+    """What a release with values lacks for a verdict on its memory; nothing for plain manifests."""
+    judged = report.release
+    return missing(judged) if judged.values and judged.objects and not report.fit else ()
 
 
 def get(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

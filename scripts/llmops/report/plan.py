@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmops.capacity.fit import Fit
 from llmops.capacity.reasons import KV_POOL_MARGIN
-from llmops.report.model import HOURS_PER_MONTH, ReleaseReport, Summary, gates, plural, span, subject, summary
+from llmops.report.model import (
+    HOURS_PER_MONTH,
+    OVERHEADS,
+    ReleaseReport,
+    Summary,
+    basis,
+    gates,
+    plural,
+    span,
+    subject,
+    summary,
+    without_fit,
+)
 from llmops.report.text import finding_lines, paint
 
 _BOLD = "\x1b[1m"
@@ -20,7 +32,7 @@ def render(report: ReleaseReport, *, colour: bool = False) -> str:
         list(_header(facts)),
         list(_objects(facts)),
         list(_steps(report, facts)),
-        list(memory(report.fit)) if report.fit else [],
+        list(_memory(report)),
         list(_gates(report)),
         list(_cost(facts, report.gpus_per_pod)),
         list(_findings(report, colour)),
@@ -86,11 +98,20 @@ def _steps(report: ReleaseReport, facts: Summary) -> Iterator[str]:
     yield "  █ stable   ▒ canary   + more while pods are replaced"
 
 
-def memory(fit: Fit | None) -> Iterator[str]:
+def no_verdict(missing: Sequence[str]) -> str:
+    """Why nothing is said about the memory, in one line."""
+    return f"  No verdict: {', and '.join(missing)}."
+
+
+def _memory(report: ReleaseReport) -> Iterator[str]:
+    if report.fit:
+        yield from memory(report.fit)
+    elif lacking := without_fit(report):
+        yield from ("Memory of one GPU", no_verdict(lacking))
+
+
+def memory(fit: Fit) -> Iterator[str]:
     """The memory of one GPU as lines: a bar, its parts, what can be promised and what is wrong."""
-    if fit is None:
-        yield "  No verdict: the values name no GPU product, or no config.json stands beside them."
-        return
     yield "Memory of one GPU"
     if fit.sized:
         parts = (
@@ -105,8 +126,8 @@ def memory(fit: Fit | None) -> Iterator[str]:
         over = f", {whole:.1f} GiB needed" if whole > fit.usable + 0.01 else ""
         yield f"  {drawn}  {fit.usable:.1f} GiB{over}"
         yield from (f"  {glyph} {name:<24}{size:>6.1f} GiB" for glyph, name, size in parts if size > 0)
-        how = "measured" if fit.measured else "derived, not measured, on this GPU"
-        yield f"  KV cache {fit.kv_tokens:,} tokens a replica; figures {how}"
+        yield f"  KV cache {fit.kv_tokens:,} tokens a replica, {basis(fit)}"
+        yield f"  Activation and libraries are {OVERHEADS}"
         margin = f"With {KV_POOL_MARGIN * 100:.0f} % taken off"
         requests = f"{fit.concurrency:.1f} requests of {fit.max_model_len:,} tokens at once"
         yield f"  {margin}: {requests}, largest context {fit.largest_context:,}"
