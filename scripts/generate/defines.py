@@ -33,15 +33,17 @@ def load(path: Path) -> Any:
 
 
 def generate(root: Path) -> None:
-    """Writes charts/llm-common/templates/_{defaults,vllm,gpus}.tpl below `root`."""
+    """Writes charts/llm-common/templates/_{defaults,vllm,gpus,signals}.tpl below `root`."""
     data = Path("scripts/llmops/data")
     common = root / "charts/llm-common"
     schema = load(common / "global.schema.yaml")
     engine = load(root / data / "engines/vllm.yaml")
     gpus = load(root / data / "gpus.yaml")
+    signals = load(root / data / "metrics/signals.yaml")
     tables = {
         "defaults": ("charts/llm-common/global.schema.yaml", defaults(schema["properties"]["llm"])),
         "vllm": (f"{data}/engines/vllm.yaml", engine),
+        "signals": (f"{data}/metrics/signals.yaml", signals["signals"]),
         "gpus": (f"{data}/gpus.yaml", {name: row["nodeLabels"] for name, row in gpus.items()}),
     }
     for name, (source, table) in tables.items():

@@ -8,6 +8,12 @@ model:
 release:
   version: ''
   cardDigest: ''
+slo:
+  e2eP95Seconds: 5
+  ttftP95Seconds: 2
+  itlP95Seconds: 0.1
+  errorRatio: 0.01
+  driftScore: 0.5
 replicas:
   min: 2
   max: null
