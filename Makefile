@@ -14,7 +14,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate verify setup setup-tools setup-cluster up down e2e-install e2e-canary lock package bench clean
+.PHONY: help run test lint generate verify setup setup-tools setup-cluster up down e2e-install e2e-canary e2e-on-demand e2e-gitops lock package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,24 +40,32 @@ verify: setup-tools ## Fail if a generated file is stale, or a release of values
 	@$(BIN)/python -m generate --bin $(TOOLS) --verify
 	@$(BIN)/llmops check --models values/models --kube-version 1.34,1.35,1.36,1.37
 
-up: setup-cluster ## Bring up a local Kubernetes (Linux, root; no Docker needed): stays until `make down`
+up: setup-cluster ## Bring up a Kubernetes without GPU (`llmops preflight` says which); stays until `make down`
 	@$(BIN)/python -m tests.cluster up
 
 down: $(DEV_READY) ## End it and remove all it made
 	@$(BIN)/python -m tests.cluster down
 
-e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with real Helm on the local cluster
-	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 0 $(ARGS)
+e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with real Helm on the live cluster
+	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 3 --dist worksteal $(ARGS)
 
-e2e-canary: setup-cluster ## Good and bad canaries under load on the local cluster
-	@$(BIN)/python -m pytest tests/e2e/test_canary.py -n 0 $(ARGS)
+e2e-canary: setup-cluster ## Good and bad canaries under load on the live cluster
+	@$(BIN)/python -m pytest tests/e2e/test_canary.py tests/e2e/test_gateway.py -n 3 --dist worksteal $(ARGS)
+
+e2e-on-demand: setup-cluster ## Alerts to a webhook, an autoscaler on a query, object metrics on the live cluster
+	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics
+	@$(BIN)/python -m pytest tests/e2e/test_on_demand.py -n 0 $(ARGS)
+
+e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk
+	@$(BIN)/python tools/setup.py cluster argo-cd
+	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py -n 0 $(ARGS)
 
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py
 
 package: setup-tools ## Pack the charts into dist/
 	@mkdir -p dist
-	@for chart in vllm-inference llm-stack; do $(TOOLS)/helm package --dependency-update charts/$$chart --destination dist || exit 1; done
+	@for chart in $$(grep -l '^type: application' charts/*/Chart.yaml); do $(TOOLS)/helm package --dependency-update $$(dirname $$chart) --destination dist || exit 1; done
 
 setup: setup-tools ## Everything the other targets need
 setup-tools: $(DEV_READY)

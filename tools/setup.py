@@ -37,6 +37,8 @@ class Family:
     stamps: tuple[str, tuple[str, ...]] | None = None
     # (module whose archive lacks files that it embeds, those files): it is copied and completed.
     completed: tuple[str, dict[str, str]] | None = None
+    # (module, folder inside it whose CustomResourceDefinitions the programs need in a cluster).
+    manifests: tuple[str, str] | None = None
 
 
 FAMILIES = {
@@ -61,6 +63,12 @@ CLUSTER_FAMILIES = {
         completed=("github.com/prometheus/alertmanager", {"ui/app/dist/index.html": ""}),
     ),
     "prometheus-adapter": Family(("adapter",)),
+    "kube-state-metrics": Family(("kube-state-metrics",)),
+    "argo-cd": Family(
+        ("argo-cd", "memory-redis"),
+        ("./...",),
+        manifests=("github.com/argoproj/argo-cd/v3", "manifests/crds"),
+    ),
 }
 STARTED = ("cluster", "rollouts", "traefik", "coredns", "prometheus")
 
@@ -136,7 +144,10 @@ def build(name: str, family: Family, go_program: str) -> None:
     stamp = target / f".{name}"
     sources = sorted(folder.rglob("*.go"))
     wanted = digest(folder / "go.mod", folder / "go.sum", *sources)
-    if fresh(stamp, wanted) and all((target / program).exists() for program in family.programs):
+    results = [target / program for program in family.programs]
+    if family.manifests:
+        results.append(cache() / "manifests" / name)
+    if fresh(stamp, wanted) and all(result.exists() for result in results):
         return
     programs = ", ".join(family.programs)
     say(f"building {programs} (minutes on the first time)")
@@ -157,8 +168,20 @@ def build(name: str, family: Family, go_program: str) -> None:
         raise SetupError(
             f"tools/{name} did not build {', '.join(missing)}; does its go.mod name them as tools?"
         )
+    if family.manifests:
+        manifests(folder, *family.manifests, go_program)
     stamp.write_text(wanted)
     say(f"built {programs} in {time.monotonic() - started:.0f} s")
+
+
+def manifests(folder: Path, module: str, inside: str, go_program: str) -> None:
+    """Copies a module's CustomResourceDefinitions into the cache, under the family's name."""
+    source = downloaded(module, required(folder, module), go_program, folder / "go.sum")
+    target = cache() / "manifests" / folder.name
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for file in source.glob(f"{inside}/*-crd.yaml"):
+        shutil.copyfile(file, target / file.name)
 
 
 def linker_flags(folder: Path, family: Family) -> str:

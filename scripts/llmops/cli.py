@@ -329,5 +329,16 @@ def explain(rule: str) -> None:
     click.echo(checks.explain(rule), nl=False)
 
 
+@main.command()
+@click.option("--kubeconfig", help="A cluster that tests may use; $LLMOPS_KUBECONFIG names one too.")
+def preflight(kubeconfig: str | None) -> None:
+    """Say which cluster the live tests would use, and what is missing for it, with the command that gets it."""
+    from llmops import preflight as machine
+
+    chosen, missing = machine.way(kubeconfig), machine.report()
+    click.echo(machine.text(missing, chosen), nl=False)
+    sys.exit(chosen.name == "local" and bool(missing))
+
+
 if __name__ == "__main__":
     main()

@@ -1,4 +1,7 @@
-"""python -m tests.cluster up|down|status|env|run: a real Kubernetes on this machine, without an engine."""
+"""python -m tests.cluster up|down|status|env|run: a Kubernetes for the live tests; see `llmops preflight` for which.
+
+`status`, `env` and `run` are about the local cluster, whose addresses answer only inside its own network.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ import sys
 from tests.cluster import lifecycle
 from tests.cluster.cluster import Cluster
 from tests.cluster.layout import ClusterError, default_layout
+from tests.cluster.outside import choose
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     commands = made.add_subparsers(dest="command", required=True)
-    starting = commands.add_parser("up", help="start it, or say that it runs")
+    starting = commands.add_parser(
+        "up", help="start it, or say that it runs; $LLMOPS_KUBECONFIG names another cluster"
+    )
     starting.add_argument("--gpus", type=int, default=16, help="GPUs that the node pretends to have")
     starting.add_argument("--gpu-product", default="NVIDIA-L4", help="label nvidia.com/gpu.product")
     commands.add_parser("down", help="stop it and remove all that it left")
@@ -29,14 +35,18 @@ def main(arguments: list[str]) -> int:
     chosen = parser().parse_args(arguments)
     layout = default_layout()
     if chosen.command == "up":
-        lifecycle.up(layout, lifecycle.Options(chosen.gpus, chosen.gpu_product))
-        sys.stdout.write(Cluster(layout).describe())
+        cluster = choose()
+        if isinstance(cluster, Cluster):
+            cluster.up(lifecycle.Options(chosen.gpus, chosen.gpu_product))
+        else:
+            cluster.up()
+        sys.stdout.write(cluster.describe())
     elif chosen.command == "down":
-        lifecycle.down(layout)
+        choose().down()
     elif chosen.command == "status":
         states = lifecycle.status(layout)
         sys.stdout.writelines(f"{name:24} {state}\n" for name, state in states.items())
-        whole = layout.ready.exists() and set(states.values()) == {"running"}
+        whole = layout.ready.exists() and set(lifecycle.essential(layout).values()) == {"running"}
         sys.stdout.write("the local cluster is running\n" if whole else "the local cluster is not running\n")
         return 0 if whole else 1
     elif chosen.command == "env":

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.cluster import client, namespaces, processes
+from tests.cluster import client, namespaces, objects, processes
 from tests.cluster.layout import (
     COREDNS_READY_PORT,
     DNS_SERVICE_ADDRESS,
@@ -17,6 +17,7 @@ from tests.cluster.layout import (
     NODE_ADDRESS,
     PROMETHEUS_PORT,
     ROLLOUTS_HEALTH_PORT,
+    ROLLOUTS_METRICS_PORT,
     TRAEFIK_PING_PORT,
     WEB_PORT,
     WEBSECURE_PORT,
@@ -25,8 +26,6 @@ from tests.cluster.layout import (
     cache,
 )
 from tests.cluster.waiting import until
-
-MANAGER = "?fieldManager=llm-charts-cluster&force=true"
 
 # Nothing is forwarded: there is nowhere to. Two blocks, since `template` would answer before `kubernetes` in one.
 # Short times to live, so that a test sees a change at once.
@@ -64,7 +63,7 @@ def start_rollouts(layout: Layout) -> None:
         f"--kubeconfig={layout.kubeconfig}",
         "--leader-elect=false",
         f"--healthzPort={ROLLOUTS_HEALTH_PORT}",
-        "--metricsPort=18090",
+        f"--metricsPort={ROLLOUTS_METRICS_PORT}",
         # Its default is the group that Traefik 2 had; every reconcile would fail.
         "--traefik-api-group=traefik.io",
         "--traefik-api-version=traefik.io/v1alpha1",
@@ -147,36 +146,10 @@ def reload_prometheus(layout: Layout, configuration: Mapping[str, Any]) -> None:
 def apply_objects(layout: Layout) -> None:
     """Namespaces and Services of the host processes."""
     for name in ("argo-rollouts", "monitoring"):
-        _apply(layout, f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace"})
+        objects.namespace(layout, name)
     dns = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP")]
-    _expose(layout, "kube-system", "kube-dns", dns, address=DNS_SERVICE_ADDRESS)
-    _expose(layout, "monitoring", "prometheus", [("http", PROMETHEUS_PORT, "TCP")])
-
-
-def _expose(
-    layout: Layout, namespace: str, name: str, ports: list[tuple[str, int, str]], address: str = ""
-) -> None:
-    listed = [{"name": port, "port": number, "protocol": protocol} for port, number, protocol in ports]
-    service: dict[str, Any] = {"ports": listed}
-    if address:
-        service["clusterIP"] = address
-    path = f"/api/v1/namespaces/{namespace}/services/{name}"
-    _apply(layout, path, {"apiVersion": "v1", "kind": "Service", "spec": service})
-    slices = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"labels": {"kubernetes.io/service-name": name}},
-        "addressType": "IPv4",
-        "ports": listed,
-        "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
-    }
-    group = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
-    _apply(layout, f"{group}/{name}-host", slices)
-
-
-def _apply(layout: Layout, path: str, content: dict[str, Any]) -> None:
-    metadata = {**content.get("metadata", {}), "name": path.rsplit("/", 1)[-1]}
-    client.request(layout, "PATCH", path + MANAGER, {**content, "metadata": metadata}, client.APPLY)
+    objects.expose(layout, "kube-system", "kube-dns", dns, address=DNS_SERVICE_ADDRESS)
+    objects.expose(layout, "monitoring", "prometheus", [("http", PROMETHEUS_PORT, "TCP")])
 
 
 def apply_crds(layout: Layout) -> None:

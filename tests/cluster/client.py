@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.cluster.layout import API_PORT, NODE_ADDRESS, ClusterError, Layout
 from tests.cluster.namespaces import inside
 
 JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
 
@@ -79,6 +82,41 @@ def _message(text: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text.strip()[:500]
+
+
+def listens(address: str, port: int) -> bool:
+    """Whether a host process inside the namespace takes connections."""
+
+    def call() -> bool:
+        with socket.create_connection((address, port), timeout=2):
+            return True
+
+    try:
+        return inside(call)
+    except OSError:
+        return False
+
+
+def get(url: str) -> Any:
+    """A page inside the namespace, decoded when it is JSON. ClusterError when it is not answered with 200."""
+    parts = urlsplit(url)
+
+    def call() -> tuple[int, str, str]:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+        try:
+            connection.request("GET", f"{parts.path or '/'}?{parts.query}")
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type", ""), answer.read().decode(errors="replace")
+        finally:
+            connection.close()
+
+    try:
+        status, kind, text = inside(call)
+    except OSError as error:
+        raise ClusterError(f"{url} does not answer: {error}") from None
+    if status != 200:
+        raise ClusterError(f"{url} answered {status}: {text.strip()[:500]}")
+    return json.loads(text) if "json" in kind else text
 
 
 def healthy(port: int, path: str, address: str = "127.0.0.1") -> bool:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.cluster import addons, client, lifecycle, namespaces, node
+from tests.cluster import addons, client, lifecycle, namespaces, node, ondemand, scrape
+from tests.cluster import rules as rule_files
+from tests.cluster.access import Access
 from tests.cluster.layout import (
+    ALERTMANAGER_PORT,
     NODE,
     NODE_ADDRESS,
     PROMETHEUS_PORT,
     WEB_PORT,
     WEBSECURE_PORT,
-    ClusterError,
     Layout,
     default_layout,
 )
 
 
-class Cluster:
+class Cluster(Access):
     """A handle of the local cluster; making one starts nothing.
 
     Addresses answer only inside the cluster's network: from pods, or from commands of `run_inside`.
@@ -33,6 +35,8 @@ class Cluster:
     web_url = f"http://{NODE_ADDRESS}:{WEB_PORT}"
     websecure_url = f"https://{NODE_ADDRESS}:{WEBSECURE_PORT}"
     prometheus_url = f"http://{NODE_ADDRESS}:{PROMETHEUS_PORT}"
+    alertmanager_address = f"{NODE_ADDRESS}:{ALERTMANAGER_PORT}"
+    alertmanager_url = f"http://{NODE_ADDRESS}:{ALERTMANAGER_PORT}"
 
     def __init__(self, layout: Layout | None = None) -> None:
         self.layout = layout or default_layout()
@@ -47,8 +51,19 @@ class Cluster:
     def down(self) -> None:
         lifecycle.down(self.layout)
 
+    def start(self, name: str, **settings: Any) -> None:
+        """Starts a program that `up` does not start, and waits until it answers; see tests/cluster/ondemand.
+
+        `alertmanager` (config), `prometheus-adapter` (rules), `kube-state-metrics` (arguments), `argo-cd`
+        (cluster, config). Nothing happens when it runs with the same settings.
+        """
+        ondemand.start(self.layout, name, **settings)
+
+    def stop(self, name: str) -> None:
+        """Ends a program that `start` started. Safe to repeat."""
+        ondemand.stop(self.layout, name)
+
     def command(self, program: Sequence[str | Path], cwd: Path | None = None) -> list[str]:
-        """The command line that runs a program inside the cluster's network; for programs that keep running."""
         return namespaces.command(self.layout, program, cwd or Path.cwd())
 
     def environment(self) -> dict[str, str]:
@@ -60,39 +75,6 @@ class Cluster:
             "KUBECACHEDIR": str(self.layout.root / "kubectl"),
             "PATH": f"{self.layout.root / 'bin'}:{os.environ.get('PATH', '')}",
         }
-
-    def run_inside(
-        self,
-        program: Sequence[str | Path],
-        stdin: str | None = None,
-        check: bool = True,
-        timeout: float = 120,
-        cwd: Path | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs a program inside the cluster's network. ClusterError with its words when it fails and `check` is on."""
-        named = " ".join(map(str, program[:6]))
-        try:
-            done = subprocess.run(
-                self.command(program, cwd),
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=timeout,
-                env=self.environment(),
-            )
-        except subprocess.TimeoutExpired:
-            raise ClusterError(f"{named} did not end within {timeout:.0f} s") from None
-        if check and done.returncode != 0:
-            raise ClusterError(f"{named} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
-        return done
-
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 120
-    ) -> str:
-        """kubectl's standard output. ClusterError with its words when it fails and `check` is on."""
-        return self.run_inside(["kubectl", *arguments], stdin, check, timeout).stdout
 
     def apply(self, manifests: str, namespace: str = "default") -> None:
         """Applies YAML on the server side."""
@@ -117,6 +99,31 @@ class Cluster:
     def scrape(self, configuration: Mapping[str, Any]) -> None:
         """Gives Prometheus another configuration, e.g. one made of PodMonitors."""
         addons.reload_prometheus(self.layout, configuration)
+
+    def monitor(
+        self,
+        monitors: Sequence[Mapping[str, Any]] = (),
+        rules: Sequence[Mapping[str, Any]] = (),
+        jobs: Sequence[Mapping[str, Any]] = (),
+        alerts: bool = False,
+        interval: str = "1s",
+    ) -> None:
+        """What an operator would do: Prometheus scrapes PodMonitors and ServiceMonitors and evaluates PrometheusRules.
+
+        `jobs`: more scrape jobs, such as scrape.rollouts_job(). `alerts`: send them to the Alertmanager of `start`.
+        """
+        files = rule_files.write(rules, self.layout.config / "rules")
+        address = self.alertmanager_address if alerts else None
+        self.scrape(scrape.configuration(monitors, self.kubeconfig, interval, files, address, jobs))
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        """The samples of an instant query of Prometheus, each with `metric` and `value`."""
+        answer = client.get(f"{self.prometheus_url}/api/v1/query?{urlencode({'query': promql})}")
+        return list(answer["data"]["result"])
+
+    def get(self, url: str) -> Any:
+        """A page inside the cluster's network, decoded when it is JSON. ClusterError when the answer is not 200."""
+        return client.get(url)
 
     def describe(self) -> str:
         return (

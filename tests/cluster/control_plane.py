@@ -153,6 +153,8 @@ def start_controllers(layout: Layout) -> None:
         "leader-elect": "false",
         # A test of autoscaling waits for several rounds of it.
         "horizontal-pod-autoscaler-sync-period": "5s",
+        # Where a HorizontalPodAutoscaler names no window of its own: five minutes are no test.
+        "horizontal-pod-autoscaler-downscale-stabilization": "10s",
     }
     processes.start(layout, "kube-controller-manager", kube(layout, "kube-controller-manager", controllers))
     config = pki / "scheduler.kubeconfig"

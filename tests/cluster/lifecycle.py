@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.cluster import addons, cgroups, control_plane, namespaces, node, processes
+from tests.cluster import addons, cgroups, control_plane, namespaces, node, ondemand, processes
 from tests.cluster.layout import NETNS, ClusterError, Layout
 from tests.cluster.waiting import until
 
@@ -49,7 +49,7 @@ def up(layout: Layout, options: Options = DEFAULTS) -> None:
     """Starts the cluster, or finds it running. What is left of an earlier one that was killed is removed first."""
     _check_machine(layout)
     with _lock(layout):
-        dead = [name for name, state in status(layout).items() if state != "running"]
+        dead = [name for name, state in essential(layout).items() if state != "running"]
         if layout.ready.exists() and not dead:
             node.ensure_gpus(layout, options.gpus, options.product)
             layout.ready.write_text(json.dumps(asdict(options)))
@@ -119,6 +119,11 @@ def status(layout: Layout) -> dict[str, str]:
         name: "running" if processes.alive(process) else "ended"
         for name, process in processes.recorded(layout).items()
     }
+
+
+def essential(layout: Layout) -> dict[str, str]:
+    """The part of `status` without which there is no cluster: what `up` starts."""
+    return {name: state for name, state in status(layout).items() if name not in ondemand.PROCESSES}
 
 
 def _remains(layout: Layout) -> bool:

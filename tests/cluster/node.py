@@ -205,4 +205,4 @@ def ensure_gpus(layout: Layout, count: int, product: str) -> None:
         client.request(layout, "PATCH", f"/api/v1/nodes/{NODE}/status", patch, client.JSON_PATCH)
     if node["metadata"].get("labels", {}).get(GPU_PRODUCT_LABEL) != product:
         labels = {"metadata": {"labels": {GPU_PRODUCT_LABEL: product}}}
-        client.request(layout, "PATCH", f"/api/v1/nodes/{NODE}", labels, "application/merge-patch+json")
+        client.request(layout, "PATCH", f"/api/v1/nodes/{NODE}", labels, client.MERGE_PATCH)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.cluster import cgroups
 from tests.cluster.layout import ClusterError, Layout
+from tests.cluster.waiting import until
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Says in a process's environment which state directory it belongs to.
@@ -108,6 +109,19 @@ def kill(process: Process, number: signal.Signals = signal.SIGKILL) -> None:
         pass
     finally:
         os.close(handle)
+
+
+def stop(layout: Layout, name: str, seconds: float = 5) -> None:
+    """Ends a recorded process and forgets it: politely, and after `seconds` for certain. Safe to repeat."""
+    process = recorded(layout).get(name)
+    if process is not None:
+        kill(process, signal.SIGTERM)
+        with contextlib.suppress(ClusterError):
+            until(lambda: not alive(process), f"the end of {name}", seconds, every=0.02)
+        kill(process)
+        until(lambda: not alive(process), f"the end of {name}", seconds=5, every=0.02)
+    (layout.processes / f"{name}.json").unlink(missing_ok=True)
+    reap()
 
 
 def owner(process: Process) -> Path | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.cluster import Cluster
+from tests.cluster.outside import choose
+from tests.e2e import traffic
 from tests.e2e.engine_image import engine_image
 from tests.e2e.helm import CHART, Helm
 
@@ -19,12 +24,18 @@ DUMPED = "rollouts,analysisruns,pods,replicasets,services,events,traefikservices
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
-    """The running cluster, brought up if it is not; it stays up for the next family (`make down` ends it)."""
-    cluster = Cluster()
-    cluster.up()
-    cluster.import_image(engine_image())
-    helm = Helm(cluster, OUT, "none", "default")
-    helm.run("dependency", "update", str(CHART))
+    """The running cluster, brought up if it is not; it stays up for the next family (`make down` ends it).
+
+    Where a kubeconfig was named or kind can run, it is an Outside with the words that installing needs.
+    """
+    cluster = cast(Cluster, choose())
+    OUT.mkdir(parents=True, exist_ok=True)
+    # Tests run side by side in processes of their own: the first prepares, the others find it done.
+    with (OUT / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster.up()
+        cluster.import_image(engine_image())
+        Helm(cluster, OUT, "none", "default").run("dependency", "update", str(CHART))
     return cluster
 
 
@@ -37,6 +48,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 FAILED = pytest.StashKey[bool]()
+REPORTS: list[pytest.TestReport] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or (report.when == "setup" and report.failed):
+        REPORTS.append(report)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes out/e2e/FAMILY.json for each test file that ran: what each case is to show, and what came of it."""
+    if hasattr(session.config, "workerinput"):
+        return
+    families: dict[str, list[dict[str, Any]]] = {}
+    for report in REPORTS:
+        file, _, name = report.nodeid.partition("::")
+        case = {"name": name, "expected": "passed", "outcome": report.outcome}
+        case |= {"seconds": round(report.duration, 1)} | dict(report.user_properties)
+        families.setdefault(Path(file).stem.removeprefix("test_"), []).append(case)
+    for family, cases in families.items():
+        OUT.mkdir(parents=True, exist_ok=True)
+        (OUT / f"{family}.json").write_text(json.dumps({"cases": cases}, indent=2) + "\n", encoding="utf-8")
 
 
 @pytest.fixture
@@ -58,6 +90,18 @@ def release(
         if request.node.stash.get(FAILED, True):
             dump(helm, OUT / request.node.name)
         cluster.kubectl("delete", "namespace", helm.namespace, "--timeout=90s")
+
+
+@pytest.fixture
+def load(
+    request: pytest.FixtureRequest,
+) -> Callable[..., AbstractContextManager[Callable[[], dict[str, Any]]]]:
+    """`tests.e2e.traffic.load`; what was sent and lost goes into the family's account."""
+
+    def sending(*arguments: Any, **named: Any) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
+        return traffic.load(*arguments, **named, account=request.node.user_properties)
+
+    return sending
 
 
 def dump(helm: Helm, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,15 @@ VALUES = Path(__file__).with_name("values.yaml")
 
 class HelmError(Exception):
     """What helm said when it refused."""
+
+
+def engine_image() -> list[dict[str, Any]]:
+    """Values that name the engine's image where $LLMOPS_ENGINE_IMAGE, REGISTRY/REPOSITORY:TAG, is set."""
+    if not (named := os.environ.get("LLMOPS_ENGINE_IMAGE", "")):
+        return []
+    (path, _, tag) = named.rpartition(":")
+    registry, _, repository = path.partition("/")
+    return [{"vllm-inference": {"image": {"registry": registry, "repository": repository, "tag": tag}}}]
 
 
 @dataclass
@@ -47,7 +57,7 @@ class Helm:
     ) -> str:
         """`helm install` or `helm upgrade` with the engine's values and layers on top."""
         files = ["-f", str(VALUES)]
-        for layer in layers:
+        for layer in (*engine_image(), *layers):
             self.step += 1
             file = self.folder / f"{self.step:02}.yaml"
             file.write_text(yaml.safe_dump(dict(layer)), encoding="utf-8")

@@ -6,7 +6,9 @@ module llm-charts/tools/crds
 go 1.24
 
 require (
+	github.com/argoproj/argo-cd/v3 v3.2.6
 	github.com/argoproj/argo-rollouts v1.9.1
+	github.com/kedacore/keda/v2 v2.20.2
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	github.com/traefik/traefik/v3 v3.5.3
 )

@@ -41,6 +41,10 @@ table, in its order and only when set; what the user adds comes last.
   value: {{ $table.home | quote }}
 - name: VLLM_NO_USAGE_STATS
   value: "1"
+{{- /* Gateways keep idle connections (Traefik 90 s, Envoy an hour). The engine's own 5 s would close one just as a request
+arrives on it, which the gateway answers with 502. */}}
+- name: VLLM_HTTP_TIMEOUT_KEEP_ALIVE
+  value: "3660"
 {{- if $facts.offline }}
 - name: HF_HUB_OFFLINE
   value: "1"

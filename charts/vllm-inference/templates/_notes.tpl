@@ -8,7 +8,7 @@
 {{- $ns := .Release.Namespace -}}
 {{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
 {{- if and $facts.autoscaled }}
-An autoscaler owns the number of servers. If this release does not bring one, yours must target {{ .Values.workload }}/{{ $name }}; without one there is a single server.
+An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it must target {{ .Values.workload }}/{{ $name }}; without one there is a single server.
 {{- end }}
 
 1. Wait until it serves (loading is given {{ int $facts.startupSeconds }} s):

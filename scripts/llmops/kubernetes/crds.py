@@ -35,7 +35,9 @@ class Module:
 
 
 MODULES = {
+    "github.com/argoproj/argo-cd/v3": Module(("manifests/crds/*-crd.yaml",), ("argoproj.io",)),
     "github.com/argoproj/argo-rollouts": Module(("manifests/crds/*-crd.yaml",), ("argoproj.io",)),
+    "github.com/kedacore/keda/v2": Module(("config/crd/bases/keda.sh_*.yaml",), ("keda.sh",)),
     "github.com/prometheus-operator/prometheus-operator": Module(
         ("example/prometheus-operator-crd/*.yaml",), ("monitoring.coreos.com",)
     ),

@@ -7,6 +7,9 @@ Kind = tuple[str, str]
 SERVICE: Kind = ("", "Service")
 ROLLOUT: Kind = ("argoproj.io", "Rollout")
 TRAEFIK_SERVICE: Kind = ("traefik.io", "TraefikService")
+HPA: Kind = ("autoscaling", "HorizontalPodAutoscaler")
+SCALED_OBJECT: Kind = ("keda.sh", "ScaledObject")
+AUTOSCALERS = (HPA, SCALED_OBJECT)
 
 # Where the pod templates of a workload are; "" is the object itself.
 TEMPLATES: dict[Kind, tuple[str, ...]] = {
@@ -25,6 +28,18 @@ TEMPLATES: dict[Kind, tuple[str, ...]] = {
         "/spec/leaderWorkerTemplate/workerTemplate",
     ),
 }
+
+# Workloads with a number of pods that an autoscaler may own.
+SCALABLE = frozenset(
+    {
+        ("", "ReplicationController"),
+        ("apps", "Deployment"),
+        ("apps", "ReplicaSet"),
+        ("apps", "StatefulSet"),
+        ROLLOUT,
+        ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"),
+    }
+)
 
 # Labels that a controller adds to its pods: a selector may ask for one though no template has it.
 RUNTIME_LABELS: dict[Kind, frozenset[str]] = {
@@ -114,8 +129,8 @@ REFERENCES: dict[Kind, tuple[tuple[str, Kind], ...]] = {
         ("/spec/workloadRef", ("apps", "Deployment")),
     ),
     ("apps", "StatefulSet"): (("/spec/serviceName", SERVICE),),
-    ("autoscaling", "HorizontalPodAutoscaler"): (("/spec/scaleTargetRef", ("apps", "Deployment")),),
-    ("keda.sh", "ScaledObject"): (("/spec/scaleTargetRef", ("apps", "Deployment")),),
+    HPA: (("/spec/scaleTargetRef", ("apps", "Deployment")),),
+    SCALED_OBJECT: (("/spec/scaleTargetRef", ("apps", "Deployment")),),
     ("networking.k8s.io", "Ingress"): (
         ("/spec/defaultBackend/service", SERVICE),
         ("/spec/rules/*/http/paths/*/backend/service", SERVICE),

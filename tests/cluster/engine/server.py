@@ -24,7 +24,7 @@ from .command import Command
 from .core import Core
 from .exposition import Registry
 
-KEEP_ALIVE_SECONDS = 5  # of idle connections, as in vLLM
+KEEP_ALIVE_SECONDS = "5"  # of idle connections, as in vLLM without VLLM_HTTP_TIMEOUT_KEEP_ALIVE
 LAST_WORDS_SECONDS = 2  # for answers that are complete but not sent yet
 
 
@@ -99,7 +99,7 @@ async def serve(
         loop="asyncio",
         log_level="critical",
         access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=int(environment.get("VLLM_HTTP_TIMEOUT_KEEP_ALIVE", KEEP_ALIVE_SECONDS)),
         timeout_graceful_shutdown=LAST_WORDS_SECONDS,
     )
     server = Server(config)

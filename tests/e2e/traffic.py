@@ -1,0 +1,73 @@
+"""Requests to a release under test, and engines that behave as told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.helm import ROOT, Helm
+
+RATE = 8
+
+
+def behaviour(**wanted: Any) -> dict[str, Any]:
+    """A new version whose engine behaves so."""
+    return {
+        "vllm-inference": {
+            "engine": {
+                "extraEnv": [
+                    {"name": "PYTHONPATH", "value": "/app"},
+                    {"name": "ENGINE_SCRIPTED", "value": "1"},
+                    {"name": "ENGINE_BEHAVIOUR", "value": json.dumps(wanted)},
+                ]
+            }
+        }
+    }
+
+
+@contextmanager
+def load(
+    helm: Helm, seconds: int, gateway: bool = False, account: list[Any] | None = None
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Streams requests while the body runs, at the release's Service or as a client of the gateway, which splits
+    them by weight; the function given waits for the account.
+    """
+    url = f"http://{helm.get(f'services/{helm.name}')['spec']['clusterIP']}"
+    if gateway:
+        url = helm.cluster.web_url
+    out = helm.folder / "load.jsonl"
+    command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", "--model=demo"]
+    command += ["--host=demo.example.com"] if gateway else []
+    command += [f"--rate={RATE}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={out}"]
+    process = subprocess.Popen(
+        helm.cluster.command(command, ROOT),
+        env=helm.cluster.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def summary() -> dict[str, Any]:
+        _, errors = process.communicate(timeout=seconds + 90)
+        assert process.returncode == 0, errors
+        found: dict[str, Any] = json.loads(Path(out).with_suffix(".summary.json").read_text())
+        if account is not None:
+            account.extend((key, found[key]) for key in ("sent", "lost", "ttft", "pods"))
+        return found
+
+    try:
+        yield summary
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def no_loss(summary: dict[str, Any]) -> None:
+    assert summary["sent"] >= 100
+    assert summary["lost"] == 0, summary["losses"]
