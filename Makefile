@@ -14,7 +14,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate verify setup setup-tools setup-cluster up down e2e-install e2e-canary e2e-on-demand e2e-gitops lock package bench clean
+.PHONY: help run test lint generate verify setup setup-tools setup-cluster up down e2e-install e2e-canary e2e-on-demand e2e-gitops e2e-whole lock package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,6 +59,10 @@ e2e-on-demand: setup-cluster ## Alerts to a webhook, an autoscaler on a query, o
 e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk
 	@$(BIN)/python tools/setup.py cluster argo-cd
 	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py -n 0 $(ARGS)
+
+e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the live cluster; out/e2e/whole.json
+	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics argo-cd
+	@$(BIN)/python -m pytest tests/e2e/whole -n 0 $(ARGS)
 
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py

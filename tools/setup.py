@@ -1,7 +1,8 @@
 """Fetches what the toolkit and its tests need and Python packages do not hold. Standard library only.
 
   setup.py run                 CRD schemas (for `make run`)
-  setup.py test                also Helm 4, Helm 3.17, helm-docs, helm-values-schema-json and chart-testing
+  setup.py test                also Helm 4, Helm 3.17, helm-docs, helm-values-schema-json, chart-testing, Prometheus
+                               and Alertmanager with their tools
   setup.py cluster [FAMILY…]   CRDs and the programs of the local cluster: by default all that `up` starts;
                                else the named folders of tools/
 
@@ -45,6 +46,12 @@ FAMILIES = {
     "helm": Family(("helm",)),
     "chart-docs": Family(("helm-docs", "helm-values-schema-json")),
     "chart-testing": Family(("ct",)),
+    # Rules and alerts are tested by the programs that will run them.
+    "prometheus": Family(("prometheus", "promtool"), tags="remove_all_sd,enable_kubernetes_sd"),
+    "alertmanager": Family(
+        ("alertmanager", "amtool"),
+        completed=("github.com/prometheus/alertmanager", {"ui/app/dist/index.html": ""}),
+    ),
 }
 CLUSTER_FAMILIES = {
     "cluster": Family(
@@ -55,13 +62,10 @@ CLUSTER_FAMILIES = {
     "rollouts": Family(("rollouts-controller",)),
     "traefik": Family(("traefik",)),
     "coredns": Family(("coredns",), (".",)),
-    "prometheus": Family(("prometheus", "promtool"), tags="remove_all_sd,enable_kubernetes_sd"),
+    "prometheus": FAMILIES["prometheus"],
     # What `up` does not start comes last; setup.py builds it when asked by name.
     "simulator": Family(("llm-d-inference-sim",)),
-    "alertmanager": Family(
-        ("alertmanager", "amtool"),
-        completed=("github.com/prometheus/alertmanager", {"ui/app/dist/index.html": ""}),
-    ),
+    "alertmanager": FAMILIES["alertmanager"],
     "prometheus-adapter": Family(("adapter",)),
     "kube-state-metrics": Family(("kube-state-metrics",)),
     "argo-cd": Family(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generate import charts, defines, engines
+from generate import charts, dashboards, defines, engines
 from llmops.findings import InputError
 
 INPUTS = ("charts", "docs", "scripts/llmops/data")
@@ -19,6 +19,7 @@ IGNORED = shutil.ignore_patterns("*.tgz", "Chart.lock", "__pycache__")
 def write(root: Path, bin_dir: Path) -> None:
     defines.generate(root)
     engines.generate(root)
+    dashboards.generate(root)
     charts.generate(root, bin_dir)
 
 

@@ -10,7 +10,17 @@ from typing import Any
 from llmops.findings import InputError
 
 # Umbrellas bundle the schemas of their components, so they come last.
-ORDER = ("llm-common", "vllm-inference", "monitoring", "llm-stack")
+ORDER = (
+    "llm-common",
+    "vllm-inference",
+    "gpu-hpa",
+    "monitoring",
+    "alert-rules",
+    "drift-cronjob",
+    "llm-stack",
+    "llm-platform",
+    "llm-gitops",
+)
 
 
 def tool(bin_dir: Path, name: str) -> str:

@@ -6,7 +6,13 @@ import pytest
 
 from tests.charts.conftest import ENVIRONMENTS, MODELS, Render, merge, release_values
 
-COMPONENTS = ("vllm-inference", "monitoring")
+# Components and the bit of global.llm.components that brings them; None is always there.
+COMPONENTS = {
+    "vllm-inference": None,
+    "gpu-hpa": "autoscaling",
+    "monitoring": "monitoring",
+    "drift-cronjob": "drift",
+}
 RELEASES = [(model, environment) for model in MODELS for environment in ENVIRONMENTS]
 
 
@@ -19,8 +25,9 @@ def test_umbrella_is_the_union_of_its_components(render: Render, model: str, env
     layers = release_values(model, environment)
     umbrella = render("llm-stack", *layers, bare=True, name=name_of(model))
     alone = [{key: value for key, value in layer.items() if key == "global"} for layer in layers]
+    bits = merge({}, *layers)["global"]["llm"].get("components", {})
     parts = []
-    for component in COMPONENTS:
+    for component in [name for name, bit in COMPONENTS.items() if bit is None or bits.get(bit)]:
         own = [layer.get(component, {}) for layer in layers]
         parts += render(component, *alone, *own, bare=True, name=name_of(model)).items
     keys = [(item["kind"], item["metadata"]["name"]) for item in parts]
@@ -36,7 +43,9 @@ def test_staging_equals_prod_but_for_replicas_and_hosts(render: Render, model: s
         objects = render("llm-stack", *release_values(model, environment), bare=True, name=name_of(model))
         for item in objects.all("IngressRoute"):
             item["spec"]["routes"][0]["match"] = "HOST"
-        objects.workload["spec"].pop("replicas")
+        objects.workload["spec"].pop("replicas", None)
+        for scaler in objects.all("HorizontalPodAutoscaler"):
+            del scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]
         return objects.items
 
     assert seen("staging") == seen("prod")

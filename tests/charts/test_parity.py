@@ -18,7 +18,7 @@ from tests.charts.conftest import CHARTS, ENVIRONMENTS, MODELS, ROOT, release_fi
 
 CASES: dict[str, tuple[str, list[Path]]] = {
     f"{chart}-{path.stem}": (chart, [path])
-    for chart in ("vllm-inference", "monitoring", "llm-stack")
+    for chart in sorted(folder.parent.name for folder in CHARTS.glob("*/ci"))
     for path in sorted((CHARTS / chart / "ci").glob("*.yaml"))
 } | {f"{model}-{env}": ("llm-stack", release_files(model, env)) for model in MODELS for env in ENVIRONMENTS}
 

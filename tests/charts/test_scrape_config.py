@@ -24,4 +24,5 @@ def test_the_podmonitor_becomes_one_job_that_keeps_the_engine_only(render: Rende
     }
     targets = [rule.get("target_label") for rule in job["relabel_configs"]]
     assert targets.count("rollouts_pod_template_hash") == 2
+    assert targets.count("release") == 1
     assert job["kubernetes_sd_configs"][0]["namespaces"] == {"names": ["models"]}

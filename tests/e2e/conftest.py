@@ -57,7 +57,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes out/e2e/FAMILY.json for each test file that ran: what each case is to show, and what came of it."""
+    """Writes out/e2e/FAMILY.json for each test file, or folder of them, that ran: what came of each case."""
     if hasattr(session.config, "workerinput"):
         return
     families: dict[str, list[dict[str, Any]]] = {}
@@ -65,7 +65,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         file, _, name = report.nodeid.partition("::")
         case = {"name": name, "expected": "passed", "outcome": report.outcome}
         case |= {"seconds": round(report.duration, 1)} | dict(report.user_properties)
-        families.setdefault(Path(file).stem.removeprefix("test_"), []).append(case)
+        path = Path(file)
+        family = path.stem.removeprefix("test_") if path.parent.name == "e2e" else path.parent.name
+        families.setdefault(family, []).append(case)
     for family, cases in families.items():
         OUT.mkdir(parents=True, exist_ok=True)
         (OUT / f"{family}.json").write_text(json.dumps({"cases": cases}, indent=2) + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ model:
   quantization: ''
 release:
   version: ''
+  chart: ''
   cardDigest: ''
 slo:
   e2eP95Seconds: 5

@@ -7,6 +7,7 @@ preemptions: vllm:num_preemptions_total
 promptTokens: vllm:prompt_tokens_total
 generationTokens: vllm:generation_tokens_total
 requestsFinished: vllm:request_success_total
+requestsRejected: vllm:admission_rejections_total
 engineSteps: vllm:iteration_tokens_total
 httpRequests: http_requests_total
 e2eLatency: vllm:e2e_request_latency_seconds

@@ -7,12 +7,13 @@ from typing import Any
 
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
-from llmops.kubernetes.kinds import ROLLOUT, SERVICE, TRAEFIK_SERVICE, Kind
+from llmops.kubernetes.kinds import AUTOSCALERS, ROLLOUT, SCALABLE, SERVICE, TRAEFIK_SERVICE, Kind
 from llmops.kubernetes.violations import closest
 from llmops.references import (
     Graph,
     Pods,
     Reference,
+    kind_of,
     mapping,
     sequence,
     text,
@@ -159,6 +160,23 @@ def network_policy_selects_nothing(release: Release) -> Iterator[Finding]:
 def pdb_selects_nothing(release: Release) -> Iterator[Finding]:
     """A PodDisruptionBudget that selects no pod lets a node drain take every replica at once."""
     yield from _selects_nothing(graph(release), DISRUPTION_BUDGET, "/spec/selector")
+
+
+@rule(severity=ERROR, fix="Let scaleTargetRef name the apiVersion, kind and name of the workload to scale.")
+def scale_target_missing(release: Release) -> Iterator[Finding]:
+    """An autoscaler whose target is not there scales nothing; the usual cause is a Deployment that became a Rollout.
+
+    Judged is an autoscaler beside workloads of its namespace; one that is released alone scales somebody else's.
+    """
+    objects = graph(release)
+    for scaler in objects.of_kind(*AUTOSCALERS):
+        for edge in objects.edges_of(scaler, "/spec/scaleTargetRef"):
+            there = [pods.owner for pods in objects.pods if pods.namespace == edge.namespace]
+            workloads = {(obj.kind, obj.name) for obj in there if kind_of(obj) in SCALABLE}
+            if edge.target is None and workloads:
+                has = ", ".join(f"{kind} {name}" for kind, name in sorted(workloads))
+                message = f"the {edge.kind[1]} {edge.name} is not in this release; it has {has}."
+                yield defect(scaler, edge.pointer, message)
 
 
 @rule(severity=WARNING, fix="Render the ServiceAccount, or leave serviceAccountName out to use `default`.")

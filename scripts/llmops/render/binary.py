@@ -139,9 +139,9 @@ def _split(manifest: str, notes_template: str) -> Rendered:
     crds: dict[str, str] = {}
     notes = ""
     starts = list(_SOURCE.finditer(manifest))
-    for start, end in zip(starts, [*starts[1:], None], strict=True):
-        source = start.group(1)
-        text = manifest[start.end() : end.start() if end else len(manifest)]
+    ends = [start.start() for start in starts[1:]] + [len(manifest)] * bool(starts)
+    for start, end in zip(starts, ends, strict=True):
+        source, text = start.group(1), manifest[start.end() : end]
         if source == notes_template:
             notes = go_yaml(text)["data"]["text"]
             continue

@@ -1,0 +1,97 @@
+"""Which metrics exist, with which labels and values: the tables beside this file, by the name of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from yaml.cyaml import CSafeLoader
+
+Labels = Mapping[str, frozenset[str] | None]
+"""Label names, each with all its values, or None where any value may occur."""
+
+ENGINE = "vllm"
+_PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
+_NO_SIGNALS = "signals.yaml"
+
+
+@dataclass(frozen=True)
+class Series:
+    """What one name selects. `since` is the first version of the exporter known to have it; may be empty."""
+
+    name: str
+    labels: Labels
+    since: str = ""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A name of the past: `until` is the last version that had it, `instead` what to ask for now; both may be empty."""
+
+    name: str
+    until: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The metrics of one exporter. A name with one of `prefixes` that is not in `series` does not exist."""
+
+    exporter: str
+    version: str
+    prefixes: tuple[str, ...]
+    series: Mapping[str, Series] = field(repr=False)
+    removed: Mapping[str, Removed] = field(repr=False)
+
+
+@cache
+def catalogues() -> tuple[Catalogue, ...]:
+    """Every table of this folder."""
+    tables = sorted(
+        (entry for entry in files(__name__).iterdir() if entry.name.endswith(".yaml")), key=lambda e: e.name
+    )
+    return tuple(
+        _catalogue(yaml.load(entry.read_text(encoding="utf-8"), CSafeLoader))
+        for entry in tables
+        if entry.name != _NO_SIGNALS
+    )
+
+
+def _catalogue(table: Mapping[str, Any]) -> Catalogue:
+    exporter = table.get("exporter") or table["engine"]
+    bounds = {key: _spelled(value) for key, value in table.get("buckets", {}).items()}
+    series = {one.name: one for row in table["metrics"] for one in _series(row, bounds)}
+    removed = {
+        row["name"] + suffix: Removed(
+            row["name"] + suffix,
+            row.get("until", ""),
+            row["instead"] + suffix if row.get("instead") else "",
+        )
+        for row in table.get("removed", ())
+        for suffix in ("", "_bucket", "_sum", "_count")
+    }
+    return Catalogue(exporter, str(table["version"]), tuple(table.get("prefixes", ())), series, removed)
+
+
+def _series(row: Mapping[str, Any], bounds: Mapping[str, frozenset[str] | None]) -> Iterator[Series]:
+    values = {label: frozenset(known) for label, known in row.get("values", {}).items()}
+    labels: dict[str, frozenset[str] | None] = {label: values.get(label) for label in row["labels"]}
+    since = row.get("since", "")
+    for suffix in _PARTS.get(row["type"], ("",)):
+        more: dict[str, frozenset[str] | None] = {}
+        if suffix == "_bucket":
+            more = {"le": bounds.get(row.get("buckets", ""))}
+        elif row["type"] == "summary" and not suffix:
+            more = {"quantile": None}
+        yield Series(row["name"] + suffix, {**labels, **more}, since)
+    if row["type"] != "gauge":
+        yield Series(row["name"].removesuffix("_total") + "_created", labels, since)
+
+
+def _spelled(bounds: object) -> frozenset[str] | None:
+    """Bucket bounds as series spell them; None where they follow from a flag."""
+    return frozenset({*(str(float(one)) for one in bounds), "+Inf"}) if isinstance(bounds, list) else None

@@ -1,0 +1,170 @@
+"""Does a release's traffic still look like its reference? Token lengths, finish reasons and volume; no text of anybody.
+
+Prints the result as JSON. Exit status 0: an outcome (none, drift, inconclusive); 2: no outcome, with one sentence why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmops.jobs import JobError
+from llmops.jobs.documents import read_reference, reference_document, result_document
+from llmops.jobs.judgement import Settings, judge
+from llmops.jobs.prometheus import OPENER, Prometheus
+from llmops.jobs.times import moment, seconds
+from llmops.jobs.traffic import SIGNALS, Release, Traffic, measure
+
+TRIES = 3
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m llmops.jobs.drift", description=__doc__)
+    add = made.add_argument
+    for flag, variable, text in (
+        ("--prometheus", "PROMETHEUS_URL", "URL of Prometheus; PROMETHEUS_TOKEN is sent as a bearer token"),
+        ("--namespace", "RELEASE_NAMESPACE", "label `namespace` of the series"),
+        ("--release", "RELEASE_NAME", "label `release` of the series"),
+        ("--model", "MODEL_NAME", "label `model_name` of the series"),
+    ):
+        given = environment.get(variable)
+        add(flag, default=given, required=not given, help=f"{text} (or ${variable})")
+    add("--window", default="24h", help="length of the current window (%(default)s)")
+    add("--end", help="end of the current window, RFC 3339; now if not given")
+    add(
+        "--offset",
+        default="7d",
+        help="the reference is a window of the same length so much earlier (%(default)s)",
+    )
+    add("--reference", type=Path, help="the reference is this recorded document")
+    add(
+        "--write-reference",
+        type=Path,
+        metavar="FILE",
+        help="record the current window as a reference and end",
+    )
+    add("--threshold", type=float, default=0.5, help="score, 0 to 1, above which a signal has drifted")
+    add("--min-samples", type=int, default=1000, help="requests below which nothing is said (%(default)s)")
+    add("--min-bin-share", type=float, default=0.02, help="share up to which bins are joined (%(default)s)")
+    add("--min-coverage", type=float, default=0.9, help="share of a window with series (%(default)s)")
+    add("--signals", default=",".join(SIGNALS), help="what is compared (%(default)s)")
+    add("--output", type=Path, metavar="FILE", help="write the result here too")
+    add("--exporter", help="URL of the exporter that shows the result to Prometheus")
+    return made
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    signals = [one.strip() for one in arguments.signals.split(",") if one.strip()]
+    unknown = [one for one in signals if one not in SIGNALS]
+    if unknown or not signals:
+        raise JobError(f"--signals {arguments.signals!r}: write some of {','.join(SIGNALS)}")
+    for name, low, high in (("threshold", 0, 1), ("min_bin_share", 0, 0.5), ("min_coverage", 0, 1)):
+        if not low <= getattr(arguments, name) <= high:
+            raise JobError(
+                f"--{name.replace('_', '-')} {getattr(arguments, name)} is not from {low} to {high}"
+            )
+    return Settings(
+        arguments.threshold,
+        arguments.min_samples,
+        arguments.min_bin_share,
+        arguments.min_coverage,
+        tuple(dict.fromkeys(signals)),
+    )
+
+
+def run(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
+    """One run. Returns the document that it made: a result, or a reference with --write-reference."""
+    release = Release(arguments.namespace, arguments.release, arguments.model)
+    prometheus = Prometheus(arguments.prometheus, token)
+    settings = settings_of(arguments)
+    window, offset = seconds(arguments.window), seconds(arguments.offset)
+    end = moment(arguments.end) if arguments.end else time.time()
+    if arguments.write_reference:
+        document = reference_document(release, _recordable(measure(prometheus, release, end, window)))
+        _write(arguments.write_reference, document)
+        return document
+    if arguments.reference:
+        reference = read_reference(arguments.reference, release)
+    elif offset < window:
+        raise JobError(
+            f"--offset {arguments.offset} is shorter than --window {arguments.window}, so the windows overlap: "
+            "write a longer offset"
+        )
+    else:
+        reference = measure(prometheus, release, end - offset, window)
+    current = measure(prometheus, release, end, window)
+    verdicts = judge(current, reference, settings)
+    document = result_document(
+        release, (current, reference), bool(arguments.reference), settings, verdicts, time.time()
+    )
+    if arguments.output:
+        _write(arguments.output, document)
+    if arguments.exporter:
+        post(arguments.exporter, document)
+    return document
+
+
+def _recordable(traffic: Traffic) -> Traffic:
+    if traffic.requests <= 0:
+        raise JobError(
+            "no request finished in the window, so there is nothing to record: name another --end or --window"
+        )
+    return traffic
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise JobError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def post(url: str, document: Mapping[str, Any]) -> None:
+    """Hands the result to the exporter. A result that nobody sees is a failed run: JobError."""
+    request = urllib.request.Request(  # noqa: S310
+        f"{url.rstrip('/')}/results",
+        json.dumps(document).encode(),
+        {"Content-Type": "application/json"},
+    )
+    if request.type not in ("http", "https"):
+        raise JobError(
+            f"{url!r} is no URL of the exporter: write it like http://llm-drift-exporter.monitoring:8080"
+        )
+    for left in range(TRIES - 1, -1, -1):
+        try:
+            with OPENER.open(request, timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            said = error.read(300).decode(errors="replace").strip()
+            raise JobError(f"the exporter at {url} refused the result: {said or error}") from None
+        except (OSError, http.client.HTTPException) as error:
+            if not left:
+                raise JobError(
+                    f"the exporter at {url} cannot be reached: {getattr(error, 'reason', error)}"
+                ) from None
+            time.sleep(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parsed = parser(os.environ).parse_args(arguments)
+    try:
+        document = run(parsed, os.environ.get("PROMETHEUS_TOKEN", ""))
+    except JobError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if not parsed.write_reference:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

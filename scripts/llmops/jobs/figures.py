@@ -1,0 +1,76 @@
+"""The result document of a run as the exporter reads it: everything in it is checked before it becomes a metric."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llmops.jobs import JobError
+from llmops.jobs.judgement import DRIFT, INCONCLUSIVE, NONE
+from llmops.jobs.times import moment
+from llmops.jobs.traffic import SIGNALS
+
+VERSION = 1
+RESULT = "llm-drift-result"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the exporter shows of a result: by signal the score, if there is one, and the samples."""
+
+    namespace: str
+    release: str
+    model: str
+    finished: float
+    scores: Mapping[str, float]
+    samples: Mapping[str, float]
+
+
+def read_result(body: bytes) -> Figures:
+    """The figures of a result document. ValueError with one sentence that names the field."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise ValueError("the body is no JSON") from None
+    if not isinstance(document, dict) or document.get("kind") != RESULT:
+        raise ValueError(f"kind must be {RESULT}")
+    if document.get("schemaVersion") != VERSION:
+        raise ValueError(f"schemaVersion must be {VERSION}")
+    for field, pattern in (("namespace", _NAME), ("release", _NAME), ("model", _MODEL)):
+        if not isinstance(document.get(field), str) or not pattern.fullmatch(document[field]):
+            raise ValueError(f"{field} must be a name")
+    if document.get("outcome") not in (NONE, DRIFT, INCONCLUSIVE):
+        raise ValueError("outcome must be none, drift or inconclusive")
+    try:
+        finished = moment(document["finished"])
+    except (JobError, KeyError, TypeError):
+        raise ValueError("finished must be a moment like 2026-01-31T00:00:00Z") from None
+    rows = document.get("signals")
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("signals must be a list of at least one signal")
+    scores, samples = {}, {}
+    for row in rows:
+        name = row.get("signal") if isinstance(row, dict) else None
+        if name not in SIGNALS or name in samples:
+            raise ValueError(f"signals must be some of {', '.join(SIGNALS)}, each once")
+        try:
+            samples[name] = number(row.get("samples"))
+            if row.get("score") is not None:
+                scores[name] = number(row["score"])
+        except ValueError as error:
+            raise ValueError(f"signals/{name}: {error}") from None
+        if scores.get(name, 0) > 1:
+            raise ValueError(f"signals/{name}: score must be 0 to 1")
+    return Figures(document["namespace"], document["release"], document["model"], finished, scores, samples)
+
+
+def number(value: object) -> float:
+    """A finite number that is not negative. ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{value!r} is no number of 0 or more")
+    return float(value)

@@ -1,0 +1,151 @@
+"""How far traffic is from its reference: a score from 0 to 1 for each signal, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmops import stats
+from llmops.jobs.traffic import LENGTHS, SIGNALS, Traffic, counts_between
+
+NONE, DRIFT, INCONCLUSIVE = "none", "drift", "inconclusive"
+# Bits of Jensen-Shannon divergence that score 0.5: where the population stability index, which for small shifts is
+# 8 ln 2 as large, reaches 0.25, the customary limit for "the population is another one".
+HALF_SCORE_BITS = 0.25 / (8 * math.log(2))
+# Two samples of one distribution may pass the threshold once in so many runs; where more would, nothing is said.
+_BY_CHANCE = 0.999
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`threshold`: score above which a signal has drifted. `min_samples`: requests that either window must have.
+
+    `min_bin_share`: bins are joined up to this share. `min_coverage`: share of a window with series, for `volume`.
+    """
+
+    threshold: float = 0.5
+    min_samples: int = 1000
+    min_bin_share: float = 0.02
+    min_coverage: float = 0.9
+    signals: Sequence[str] = SIGNALS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One signal. `score` is None where the outcome is inconclusive, and `reason` then says why.
+
+    `samples` is the number that is held against the floor: the smaller window, for `volume` the larger.
+    Divergences are in bits, `by_chance` is what was subtracted; `psi` is for the reader and decides nothing.
+    """
+
+    signal: str
+    outcome: str
+    current: float
+    reference: float
+    samples: float
+    score: float | None = None
+    reason: str = ""
+    bins: int | None = None
+    divergence: float | None = None
+    by_chance: float | None = None
+    psi: float | None = None
+
+
+def judge(current: Traffic, reference: Traffic, settings: Settings) -> list[Verdict]:
+    """A verdict for each signal of the settings, in their order."""
+    verdicts = []
+    for signal in settings.signals:
+        if signal == "volume":
+            verdicts.append(_volume(current, reference, settings))
+        elif signal in LENGTHS:
+            now, then = counts_between(current.lengths[signal], reference.lengths[signal])
+            sizes = [side.lengths[signal].get(math.inf, 0.0) for side in (current, reference)]
+            verdicts.append(_distribution(signal, (now, then), sizes, settings, stats.merge_ordered))
+        else:
+            reasons = sorted(current.reasons.keys() | reference.reasons.keys())
+            now, then = ([side.reasons.get(one, 0.0) for one in reasons] for side in (current, reference))
+            sizes = [current.requests, reference.requests]
+            verdicts.append(_distribution(signal, (now, then), sizes, settings, stats.merge_rare))
+    return verdicts
+
+
+def outcome(verdicts: Sequence[Verdict]) -> str:
+    """Drift if any signal drifted; none only if every signal could be judged."""
+    found = {verdict.outcome for verdict in verdicts}
+    return next(one for one in (DRIFT, INCONCLUSIVE, NONE) if one in found)
+
+
+def overall(verdicts: Sequence[Verdict]) -> float | None:
+    """The highest score; None if no signal has one."""
+    return max((verdict.score for verdict in verdicts if verdict.score is not None), default=None)
+
+
+def score_of(bits: float) -> float:
+    """A divergence as a score: 0 at 0, 0.5 at HALF_SCORE_BITS, always below 1."""
+    return max(0.0, bits) / (max(0.0, bits) + HALF_SCORE_BITS)
+
+
+def _distribution(
+    signal: str,
+    counts: tuple[Sequence[float], Sequence[float]],
+    sizes: Sequence[float],
+    settings: Settings,
+    merge: Callable[[Sequence[float], Sequence[float], float], tuple[list[float], list[float]]],
+) -> Verdict:
+    current, reference = sizes
+    samples = min(current, reference)
+
+    def nothing(reason: str, **figures: Any) -> Verdict:
+        return Verdict(signal, INCONCLUSIVE, current, reference, samples, reason=reason, **figures)
+
+    if samples < max(1, settings.min_samples):
+        return nothing(
+            f"{current:.0f} requests against {reference:.0f}, and both must be {settings.min_samples} or more"
+        )
+    if signal in LENGTHS and len(counts[0]) < 2:
+        return nothing("the engines of both windows have no bucket in common")
+    first, second = merge(*counts, settings.min_bin_share)
+    bins = len(first)
+    chance = stats.divergence_by_chance(bins, current, reference)
+    worst = stats.divergence_by_chance(bins, current, reference, _BY_CHANCE)
+    divergence = stats.jensen_shannon(first, second)
+    figures: dict[str, Any] = {
+        "bins": bins,
+        "divergence": divergence,
+        "by_chance": chance,
+        "psi": stats.population_stability(first, second),
+    }
+    if score_of(worst - chance) >= settings.threshold:
+        text = f"with {samples:.0f} requests chance alone may pass the threshold {settings.threshold:g}"
+        return nothing(text, **figures)
+    score = score_of(divergence - chance)
+    found = DRIFT if score > settings.threshold else NONE
+    return Verdict(signal, found, current, reference, samples, score, **figures)
+
+
+def _volume(current: Traffic, reference: Traffic, settings: Settings) -> Verdict:
+    """One minus the smaller rate over the larger: 0.5 is twice as many requests, or half as many."""
+    seconds = current.end - current.start
+    expected = reference.requests * seconds / (reference.end - reference.start)
+    now = current.requests
+    samples = max(now, expected)
+
+    def nothing(reason: str) -> Verdict:
+        return Verdict("volume", INCONCLUSIVE, now, expected, samples, reason=reason)
+
+    for name, window in (("the current window", current), ("the reference", reference)):
+        if window.coverage < settings.min_coverage:
+            return nothing(
+                f"{name} has series for {window.coverage:.0%} of its time, "
+                f"and {settings.min_coverage:.0%} are needed to count requests"
+            )
+    if samples < max(1, settings.min_samples):
+        return nothing(
+            f"{now:.0f} requests against {expected:.0f}, and one must be {settings.min_samples} or more"
+        )
+    score = 1 - min(now, expected) / samples
+    return Verdict(
+        "volume", DRIFT if score > settings.threshold else NONE, now, expected, samples, min(1.0, score)
+    )

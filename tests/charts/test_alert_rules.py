@@ -1,0 +1,188 @@
+"""What the chart alert-rules renders: one PrometheusRule, and receivers in one of two forms."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from llmops.checks.values import violations as values_violations
+from llmops.findings import RefusedError
+from llmops.kubernetes.schema import known, violations
+from llmops.release import archive
+from llmops.render.manifest import parse
+from llmops.render.sdk import merge_values
+from tests.charts.conftest import CHARTS, ROOT, Objects, Render, merge
+
+CHART = "alert-rules"
+CI = {path.stem: path for path in sorted((CHARTS / CHART / "ci").glob("*.yaml"))}
+SECRET = {"name": "alerts", "key": "token"}
+
+
+def rules(objects: Objects) -> dict[str, dict[str, Any]]:
+    groups = objects.one("PrometheusRule")["spec"]["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def test_every_alert_says_what_it_is(render: Render) -> None:
+    for name, rule in rules(render(CHART)).items():
+        assert rule["labels"]["severity"] in ("critical", "warning", "info"), name
+        assert rule["labels"]["service"] == "llm"
+        assert re.fullmatch(r"\d+(s|m|h)", rule["for"])
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["description"]
+        # Every ${key} has become a number.
+        assert "${" not in rule["expr"], name
+
+
+def test_links_to_runbooks_need_an_address(render: Render) -> None:
+    assert not any("runbook_url" in rule["annotations"] for rule in rules(render(CHART)).values())
+    told = rules(render(CHART, {"rules": {"runbooks": {"baseUrl": "https://docs.example.com/en/"}}}))
+    assert told["LLM5xxRateCritical"]["annotations"]["runbook_url"] == (
+        "https://docs.example.com/en/llm5xxratecritical.md"
+    )
+    own = {"rules": {"runbooks": {"baseUrl": "https://docs.example.com/en", "suffix": "/"}}}
+    assert rules(render(CHART, own))["GPUTemperatureHigh"]["annotations"]["runbook_url"] == (
+        "https://docs.example.com/en/gputemperaturehigh/"
+    )
+
+
+def test_an_alert_is_switched_off_and_tuned(render: Render) -> None:
+    values = {
+        "alerts": {
+            "GPUUtilizationHigh": {"enabled": False},
+            "GPUTemperatureHigh": {"celsius": 91, "severity": "critical", "for": "1m", "keepFiringFor": ""},
+        }
+    }
+    before, after = rules(render(CHART)), rules(render(CHART, values))
+    assert set(before) - set(after) == {"GPUUtilizationHigh"}
+    hot = after["GPUTemperatureHigh"]
+    assert hot["expr"].endswith("> 91")
+    assert (hot["labels"]["severity"], hot["for"]) == ("critical", "1m")
+    assert "keep_firing_for" in before["GPUTemperatureHigh"]
+    assert "keep_firing_for" not in hot
+
+
+def test_no_rule_is_rendered_when_all_are_off(render: Render) -> None:
+    hook = {"receivers": [{"name": "log", "webhook": {"url": "http://log.example.com"}}]}
+    off = {"alerts": {name: {"enabled": False} for name in rules(render(CHART))}}
+    assert render(CHART, hook, off).kinds() == [("AlertmanagerConfig", "demo-alerts")]
+
+
+def test_labels(render: Render) -> None:
+    values = {"rules": {"labels": {"release": "kps"}, "alertLabels": {"team": "ml"}}}
+    objects = render(CHART, values)
+    labels = objects.one("PrometheusRule")["metadata"]["labels"]
+    assert labels["release"] == "kps"
+    assert labels["app.kubernetes.io/managed-by"] == "Helm"
+    assert {rule["labels"]["team"] for rule in rules(objects).values()} == {"ml"}
+
+
+@pytest.mark.parametrize("case", CI)
+def test_the_api_server_would_take_it(case: str, render: Render) -> None:
+    objects = render(CHART, yaml.safe_load(CI[case].read_text(encoding="utf-8")), bare=True)
+    assert objects.items
+    for obj in parse(yaml.safe_dump_all(objects.items), case):
+        assert known(obj.api_version, obj.kind, "1.35.0")
+        assert violations(obj, "1.35.0") == []
+
+
+def test_the_operator_names_secrets_and_never_holds_them(render: Render) -> None:
+    values = yaml.safe_load(CI["receivers-values"].read_text(encoding="utf-8"))
+    receivers = {
+        item["name"]: item for item in render(CHART, values).one("AlertmanagerConfig")["spec"]["receivers"]
+    }
+    assert receivers["oncall"]["wechatConfigs"][0]["apiSecret"] == {"name": "alerts", "key": "wecom"}
+    assert receivers["oncall"]["webhookConfigs"][0]["urlSecret"] == {"name": "alerts", "key": "pager-url"}
+    assert receivers["model-team"]["slackConfigs"][0]["apiURL"] == {"name": "alerts", "key": "slack-url"}
+    assert receivers["model-team"]["emailConfigs"][0]["authPassword"] == {
+        "name": "alerts",
+        "key": "mail-password",
+    }
+
+
+def test_the_notes_name_the_matcher_that_loses_alerts(render: Render) -> None:
+    hook = {"receivers": [{"name": "log", "webhook": {"url": "http://log.example.com"}}]}
+    assert "alertmanagerConfigMatcherStrategy: {type: None}" in render(CHART, hook, notes=True).notes
+    file = merge(hook, {"alertmanager": {"format": "ConfigMap"}})
+    assert "alertmanagerConfigMatcherStrategy" not in render(CHART, file, notes=True).notes
+    assert "Receivers: none" in render(CHART, notes=True).notes
+
+
+def test_two_receivers_of_one_name_are_refused(render: Render) -> None:
+    hook = {"name": "log", "webhook": {"url": "http://log.example.com"}}
+    with pytest.raises(RefusedError, match="receivers has two entries named log"):
+        render(CHART, {"receivers": [hook, hook]})
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no such alert": ({"alerts": {"LLMSlow": {"enabled": True}}}, "/alerts/LLMSlow"),
+    "a percentage for a share": (
+        {"alerts": {"LLM5xxRateCritical": {"ratio": 10}}},
+        "/alerts/LLM5xxRateCritical/ratio",
+    ),
+    "minutes without a unit": ({"alerts": {"LLMTargetDown": {"for": "5"}}}, "/alerts/LLMTargetDown/for"),
+    "a label that the alert owns": (
+        {"rules": {"alertLabels": {"severity": "page"}}},
+        "/rules/alertLabels/severity",
+    ),
+    "a receiver without a way to tell": ({"receivers": [{"name": "a"}]}, "/receivers/0"),
+    "the name of the receiver of nothing": (
+        {"receivers": [{"name": "none", "webhook": {"url": "http://a.example.com"}}]},
+        "/receivers/0/name",
+    ),
+    "a token in plain sight": (
+        {"receivers": [{"name": "a", "slack": {"url": "https://hooks.example.com/T0", "urlSecret": SECRET}}]},
+        "/receivers/0/slack/url",
+    ),
+    "a password in a URL": (
+        {"receivers": [{"name": "a", "webhook": {"url": "https://user:word@example.com"}}]},
+        "/receivers/0/webhook/url",
+    ),
+    "two URLs": (
+        {"receivers": [{"name": "a", "webhook": {"url": "http://a.example.com", "urlSecret": SECRET}}]},
+        "/receivers/0/webhook",
+    ),
+    "WeCom without anybody": (
+        {"receivers": [{"name": "a", "wecom": {"corpId": "ww0", "agentId": "1", "secret": SECRET}}]},
+        "/receivers/0/wecom",
+    ),
+    "a user without a password": (
+        {
+            "receivers": [
+                {
+                    "name": "a",
+                    "email": {
+                        "to": "a@example.com",
+                        "from": "b@example.com",
+                        "smarthost": "m:25",
+                        "username": "u",
+                    },
+                }
+            ]
+        },
+        "/receivers/0/email/passwordSecret",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_values_that_are_refused(case: str) -> None:
+    values, pointer = REFUSED[case]
+    found = values_violations(CHARTS / CHART, merge_values(archive(CHARTS / CHART), [values]))
+    assert [one.pointer for one in found] == [pointer]
+
+
+@pytest.mark.parametrize("page", ["docs/alerts.md", "charts/alert-rules/README.md"])
+def test_the_examples_of_the_documentation_are_accepted(page: str, render: Render) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    examples = [
+        block for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.S | re.M) if "receivers:" in block
+    ]
+    assert examples
+    for example in examples:
+        values = yaml.safe_load(example)
+        assert values_violations(CHARTS / CHART, merge_values(archive(CHARTS / CHART), [values])) == []
+        assert render(CHART, values).one("AlertmanagerConfig")

@@ -1,0 +1,227 @@
+"""The cluster halves in one release, beside any number of models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llmops.findings import RefusedError
+from tests.charts.conftest import (
+    CHARTS,
+    ENVIRONMENTS,
+    MODELS,
+    ROOT,
+    Objects,
+    Render,
+    merge,
+    release_files,
+    release_values,
+)
+
+CHART = "llm-platform"
+
+
+def load(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return values
+
+
+VALUES = load(ROOT / "values/platform/prod.yaml")
+EVERYTHING = load(CHARTS / CHART / "ci/everything-values.yaml")
+# A component's switch, and the scope it gets where it has two.
+COMPONENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "monitoring": ("dashboards", {"scope": "cluster"}),
+    "alert-rules": ("alerts", {}),
+    "gpu-hpa": ("adapterRules", {"scope": "cluster"}),
+    "drift-cronjob": ("driftExporter", {"scope": "cluster"}),
+}
+
+
+def platform(render: Render, *layers: dict[str, Any], **more: Any) -> Objects:
+    return render(CHART, *layers, name=CHART, namespace="monitoring", bare=True, **more)
+
+
+def keys(items: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in items]
+
+
+def alone(render: Render, component: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the component renders as a release of its own, with the same name and values."""
+    shared = {"global": values.get("global", {})}
+    own = merge(COMPONENTS[component][1], values.get(component, {}))
+    return render(component, shared, own, name=CHART, namespace="monitoring", bare=True).items
+
+
+@pytest.mark.parametrize("values", [VALUES, EVERYTHING], ids=["prod", "everything"])
+def test_umbrella_is_the_union_of_its_cluster_halves(render: Render, values: dict[str, Any]) -> None:
+    defaults = load(CHARTS / CHART / "values.yaml")["components"]
+    bits = merge(defaults, values["components"])
+    parts = [
+        item for name, (bit, _) in COMPONENTS.items() if bits[bit] for item in alone(render, name, values)
+    ]
+    umbrella = platform(render, values).items
+    assert umbrella
+    assert dict(zip(keys(parts), parts, strict=True)) == dict(zip(keys(umbrella), umbrella, strict=True))
+
+
+def test_its_components_are_the_ones_listed_here() -> None:
+    chart = load(CHARTS / CHART / "Chart.yaml")
+    conditions = {
+        item["name"]: item.get("condition") for item in chart["dependencies"] if item["name"] != "llm-common"
+    }
+    assert conditions == {name: f"components.{bit}" for name, (bit, _) in COMPONENTS.items()}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_each_component_has_a_switch_of_its_own(render: Render, component: str) -> None:
+    off = {bit: False for bit, _ in COMPONENTS.values()}
+    only = {"components": {**off, COMPONENTS[component][0]: True}}
+    objects = platform(render, only, notes=True)
+    assert keys(objects.items) == keys(alone(render, component, {}))
+    assert objects.notes.strip()
+
+
+def test_a_release_of_nothing_is_refused(render: Render) -> None:
+    off = {"components": {bit: False for bit, _ in COMPONENTS.values()}}
+    with pytest.raises(RefusedError, match="every key of components is false"):
+        platform(render, off)
+
+
+def test_no_object_is_rendered_by_two_releases_of_a_cluster(render: Render) -> None:
+    """All models in all environments, as if they shared one cluster, and the platform."""
+    found = Counter(keys(platform(render, EVERYTHING).items))
+    for environment in ENVIRONMENTS:
+        for model in MODELS:
+            values = release_values(model, environment)
+            namespace = merge({}, *values)["global"]["llm"]["environment"]["namespace"]
+            name = model.replace(".", "-")
+            found.update(keys(render("llm-stack", *values, bare=True, name=name, namespace=namespace).items))
+    assert [key for key, count in found.items() if count > 1] == []
+
+
+def test_it_may_share_a_namespace_with_a_model(render: Render) -> None:
+    values = release_values("qwen3-8b", "prod")
+    model = render("llm-stack", *values, bare=True, name="qwen3-8b", namespace="monitoring").items
+    assert not set(keys(model)) & set(keys(platform(render, EVERYTHING).items))
+
+
+def test_dashboards_and_alerts_do_not_multiply_with_models(render: Render) -> None:
+    for model in MODELS:
+        objects = render("llm-stack", *release_values(model, "prod"), bare=True, name=model.replace(".", "-"))
+        labels = [item["metadata"].get("labels", {}) for item in objects.all("ConfigMap")]
+        assert not any("grafana_dashboard" in item for item in labels)
+        for rules in objects.all("PrometheusRule"):
+            groups = rules["spec"]["groups"]
+            assert not any("alert" in rule for group in groups for rule in group["rules"])
+
+
+def test_the_facts_of_the_cluster_are_those_of_its_environment() -> None:
+    environment = load(ROOT / "values/environments/prod.yaml")
+    facts = environment["global"]["llm"]["environment"]
+    for key, value in VALUES["global"]["llm"]["environment"].items():
+        assert facts[key] == value
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_in_prod_finds_what_it_needs_of_its_cluster(model: str) -> None:
+    values = merge({}, *release_values(model, "prod"))
+    wanted = {"autoscaling": False, "drift": False} | values["global"]["llm"].get("components", {})
+    have = VALUES["components"]
+    if wanted["autoscaling"] and values.get("gpu-hpa", {}).get("backend", "hpa") == "hpa":
+        assert have["adapterRules"]
+    if wanted["drift"]:
+        assert have["driftExporter"]
+
+
+def test_pods_satisfy_the_restricted_pod_security_standard(render: Render) -> None:
+    pods = [
+        item["spec"]["template"]["spec"]
+        for item in platform(render, EVERYTHING).items
+        if item["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job")
+    ]
+    assert pods
+    for pod in pods:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        assert {key for volume in pod["volumes"] for key in volume} <= {
+            "name",
+            "emptyDir",
+            "configMap",
+            "secret",
+            "projected",
+            "persistentVolumeClaim",
+        }
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["requests"]
+            assert container["resources"]["limits"]["memory"]
+            assert "latest" not in container["image"]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    packed = shutil.ignore_patterns("*.tgz", "Chart.lock")
+    for name in ("charts", "values"):
+        shutil.copytree(ROOT / name, folder / name, ignore=packed)
+    return folder
+
+
+def helm(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "KUBECONFIG": os.devnull}
+    return subprocess.run(
+        [str(program), *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_plain_helm_renders_it_beside_a_model_and_the_toolkit_finds_nothing(
+    helm4_path: Path, checkout: Path
+) -> None:
+    files = [part for file in release_files("qwen3-8b", "prod") for part in ("-f", str(file))]
+    # What promotion will write; the tree's own releases wait for it, and waivers do not reach standard input.
+    files += ["--set", f"vllm-inference.image.digest=sha256:{'0' * 64},global.llm.model.revision={'a' * 40}"]
+    streams = []
+    for arguments in (
+        (CHART, "--namespace", "monitoring", "-f", f"charts/{CHART}/ci/everything-values.yaml"),
+        ("llm-stack", "--namespace", "llm-prod", "--skip-tests", *files),
+    ):
+        chart, *rest = arguments
+        assert helm(helm4_path, checkout, "dependency", "update", f"charts/{chart}").returncode == 0
+        done = helm(helm4_path, checkout, "template", chart, f"charts/{chart}", *rest)
+        assert done.returncode == 0, done.stderr
+        streams.append(done.stdout)
+    command = [sys.executable, "-m", "llmops.cli", "check", "--manifests", "-", "--format", "json"]
+    done = subprocess.run(command, input="\n---\n".join(streams), capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout)
+    assert answer["objects"] > 10
+    assert [item for item in answer["findings"] if item["severity"] == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"monitoring": {"scope": "model"}}, "scope"),
+        ({"components": {"dashbords": True}}, "additional properties 'dashbords' not allowed"),
+        ({"vllm-inference": {}}, "additional properties 'vllm-inference' not allowed"),
+    ],
+)
+def test_helm_itself_refuses_a_wrong_key(
+    helm4_path: Path, checkout: Path, values: dict[str, Any], words: str
+) -> None:
+    (checkout / "wrong.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    helm(helm4_path, checkout, "dependency", "update", f"charts/{CHART}")
+    done = helm(helm4_path, checkout, "template", CHART, f"charts/{CHART}", "-f", "wrong.yaml")
+    assert done.returncode != 0
+    assert words in done.stderr
