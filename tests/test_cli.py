@@ -60,7 +60,7 @@ REFUSALS = {
             "vllm-inference": {"engine": {"parallelism": {"tensor": 3}}},
         },
         "values/refused",
-        "takes 12 GPUs at its peak",
+        "takes 24 GPUs at its peak",
     ),
     "replicas under an autoscaler": (
         {"global": {"llm": {"components": {"autoscaling": True}}}, "vllm-inference": {"replicas": 3}},

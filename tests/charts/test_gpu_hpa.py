@@ -151,6 +151,11 @@ def test_every_window_follows_from_the_cold_start(render: Render, backend: str, 
     assert all(0 < policy["periodSeconds"] <= 1800 for policy in up["policies"] + down["policies"])
 
 
+def test_the_window_downwards_is_a_value(render: Render) -> None:
+    (scaler,) = render(CHART, ON, {"scaleDownWindowSeconds": 0}).items
+    assert behavior(scaler)["scaleDown"]["stabilizationWindowSeconds"] == 0
+
+
 def most(replicas: int, policies: list[dict[str, Any]], sign: int) -> int:
     """Where one period of these policies may lead, as Kubernetes reads selectPolicy Max."""
     steps = [

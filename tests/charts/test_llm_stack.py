@@ -73,7 +73,7 @@ def test_notes_of_the_component_are_printed_by_the_umbrella(render: Render) -> N
     notes = render(
         "llm-stack", *release_values("qwen3-8b", "prod"), bare=True, name="qwen3-8b", notes=True
     ).notes
-    assert "qwen3-8b on vLLM 0.33.0: 2 x 1 GPU L4, 4 GPUs at the peak of an update (budget 8)" in notes
+    assert "qwen3-8b on vLLM 0.33.0: up to 4 x 1 GPU L4, 8 GPUs at the peak of an update (budget 8)" in notes
     assert "helm test qwen3-8b" in notes
 
 

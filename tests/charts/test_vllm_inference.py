@@ -490,7 +490,7 @@ def test_a_name_that_no_service_could_have_is_refused(render: Render, name: str)
         render(CHART, name=name)
 
 
-@pytest.mark.parametrize("suffix", ["-canary", "-started", "-test"])
+@pytest.mark.parametrize("suffix", ["-canary", "-started", "-test", "-drift"])
 def test_a_name_that_another_release_would_use_is_refused(render: Render, suffix: str) -> None:
     with pytest.raises(RefusedError, match="choose another name"):
         render(CHART, name=f"qwen{suffix}")

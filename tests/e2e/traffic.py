@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tests.e2e.helm import ROOT, Helm
@@ -32,18 +31,23 @@ def behaviour(**wanted: Any) -> dict[str, Any]:
 
 @contextmanager
 def load(
-    helm: Helm, seconds: int, gateway: bool = False, account: list[Any] | None = None
+    helm: Helm,
+    seconds: int,
+    gateway: bool = False,
+    rate: float = RATE,
+    out: str = "load",
+    account: list[Any] | None = None,
 ) -> Iterator[Callable[[], dict[str, Any]]]:
     """Streams requests while the body runs, at the release's Service or as a client of the gateway, which splits
-    them by weight; the function given waits for the account.
+    them by weight; the function given waits for the account. `rate` is requests a second, `out` names the account.
     """
     url = f"http://{helm.get(f'services/{helm.name}')['spec']['clusterIP']}"
     if gateway:
         url = helm.cluster.web_url
-    out = helm.folder / "load.jsonl"
+    lines = helm.folder / f"{out}.jsonl"
     command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", "--model=demo"]
     command += ["--host=demo.example.com"] if gateway else []
-    command += [f"--rate={RATE}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={out}"]
+    command += [f"--rate={rate}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={lines}"]
     process = subprocess.Popen(
         helm.cluster.command(command, ROOT),
         env=helm.cluster.environment(),
@@ -55,9 +59,9 @@ def load(
     def summary() -> dict[str, Any]:
         _, errors = process.communicate(timeout=seconds + 90)
         assert process.returncode == 0, errors
-        found: dict[str, Any] = json.loads(Path(out).with_suffix(".summary.json").read_text())
+        found: dict[str, Any] = json.loads(lines.with_suffix(".summary.json").read_text())
         if account is not None:
-            account.extend((key, found[key]) for key in ("sent", "lost", "ttft", "pods"))
+            account.extend((f"{out} {key}", found[key]) for key in ("sent", "lost", "ttft", "pods"))
         return found
 
     try:

@@ -53,6 +53,7 @@ start, and only below the most that was asked for in two of them: a server given
 */ -}}
 {{- define "gpu-hpa.behavior" -}}
 {{- $cold := int .Values.coldStartSeconds -}}
+{{- $down := kindIs "invalid" .Values.scaleDownWindowSeconds | ternary (max 300 (mul 2 $cold)) .Values.scaleDownWindowSeconds -}}
 {{- $exact := semverCompare ">=1.35.0-0" .Capabilities.KubeVersion.Version -}}
 scaleUp:
   stabilizationWindowSeconds: 0
@@ -64,7 +65,7 @@ scaleUp:
   tolerance: "0"
   {{- end }}
 scaleDown:
-  stabilizationWindowSeconds: {{ max 300 (mul 2 $cold) }}
+  stabilizationWindowSeconds: {{ int $down }}
   selectPolicy: Max
   policies:
     - {type: Percent, value: 10, periodSeconds: {{ $cold }}}
