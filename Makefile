@@ -14,7 +14,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate verify setup setup-tools setup-cluster up down e2e-install e2e-canary e2e-on-demand e2e-gitops e2e-whole lock package bench clean
+.PHONY: help run test lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-on-demand e2e-gitops e2e-whole lock package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,15 +46,18 @@ up: setup-cluster ## Bring up a Kubernetes without GPU (`llmops preflight` says 
 down: $(DEV_READY) ## End it and remove all it made
 	@$(BIN)/python -m tests.cluster down
 
+demo: setup-cluster ## Watch a good and a bad release under load; out/demo/timeline.html
+	@$(BIN)/python -m tests.demo
+
 e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with real Helm on the live cluster
 	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 3 --dist worksteal $(ARGS)
 
 e2e-canary: setup-cluster ## Good and bad canaries under load on the live cluster
 	@$(BIN)/python -m pytest tests/e2e/test_canary.py tests/e2e/test_gateway.py -n 3 --dist worksteal $(ARGS)
 
-e2e-on-demand: setup-cluster ## Alerts to a webhook, an autoscaler on a query, object metrics on the live cluster
-	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics
-	@$(BIN)/python -m pytest tests/e2e/test_on_demand.py -n 0 $(ARGS)
+e2e-on-demand: setup-cluster ## The parts alone: alerts, an autoscaler, object metrics; a foreign engine
+	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics simulator
+	@$(BIN)/python -m pytest tests/e2e/test_on_demand.py tests/e2e/test_simulator.py -n 0 $(ARGS)
 
 e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk
 	@$(BIN)/python tools/setup.py cluster argo-cd
@@ -74,6 +77,10 @@ package: setup-tools ## Pack the charts into dist/
 setup: setup-tools ## Everything the other targets need
 setup-tools: $(DEV_READY)
 	@$(BIN)/python tools/setup.py test
+
+setup-packages: $(RUN_READY) ## Debian packages that the local cluster needs (root)
+	@packages="$$($(BIN)/llmops preflight --packages)"; test -z "$$packages" || \
+	  { apt-get update -q && apt-get install -y -q --no-install-recommends $$packages; }
 
 setup-cluster: setup-tools
 	@$(BIN)/python tools/setup.py cluster

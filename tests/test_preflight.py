@@ -55,3 +55,12 @@ def test_each_missing_thing_comes_with_its_command(tmp_path: Path) -> None:
     assert status == 1
     assert "kube, pause, cluster-pki, rollouts-controller" in words
     assert "python tools/setup.py cluster" in words
+
+
+def test_packages_are_names_for_apt(tmp_path: Path) -> None:
+    status, words = preflight(tmp_path, {}, ("--packages",))
+    assert status == 0
+    assert set(words.split()) <= {
+        *("containerd", "runc", "iptables", "iproute2", "util-linux", "mount"),
+        "containernetworking-plugins",
+    }

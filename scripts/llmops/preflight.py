@@ -108,16 +108,20 @@ def _platform() -> list[Missing]:
     return found
 
 
-def _packages() -> list[Missing]:
+def packages() -> list[str]:
+    """Debian packages that the local cluster needs and this machine lacks, sorted."""
     path = f"{os.environ.get('PATH', '')}:{SBIN}"
     needed = {package for program, package in PACKAGES.items() if shutil.which(program, path=path) is None}
     if not (CNI_PLUGINS / "ptp").exists():
         needed.add("containernetworking-plugins")
-    if not needed:
+    return sorted(needed)
+
+
+def _packages() -> list[Missing]:
+    if not (names := " ".join(packages())):
         return []
-    packages = " ".join(sorted(needed))
-    install = f"apt-get install --no-install-recommends {packages}"
-    return [Missing(f"Debian packages {packages}", "the local cluster's node", install)]
+    install = f"make setup-packages (apt-get install --no-install-recommends {names})"
+    return [Missing(f"Debian packages {names}", "the local cluster's node", install)]
 
 
 def _programs(cache: Path) -> list[Missing]:

@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from .arrivals import PROMPTS, Load, LoadError
+from .record import Record
 from .run import run
 
 
@@ -41,8 +42,16 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--max-tokens", type=int, default=32)
     options.add_argument("--ignore-eos", action="store_true", help="exactly max-tokens tokens")
+    options.add_argument(
+        "--follow", action="store_true", help="print each request as a JSON line when it ends"
+    )
     options.add_argument("--timeout", type=float, default=60.0, help="seconds for one request")
     return options
+
+
+def follow(record: Record) -> None:
+    sys.stdout.write(json.dumps(record.plain(), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> int:
@@ -68,7 +77,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        summary = run(load, stop, given.out)
+        summary = run(load, stop, given.out, follow if given.follow else lambda _: None)
     except LoadError as error:
         sys.stderr.write(f"load: {error}\n")
         return 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from .arrivals import Load, check, schedule, target
@@ -26,8 +27,13 @@ async def wait_until(due: float, stop: threading.Event | None) -> bool:
     return False
 
 
-async def drive(load: Load, stop: threading.Event | None = None) -> Summary:
-    """The load, from inside an event loop. Setting `stop` ends the arrivals; requests in flight still finish."""
+async def drive(
+    load: Load, stop: threading.Event | None = None, done: Callable[[Record], None] = lambda _: None
+) -> Summary:
+    """The load, from inside an event loop. Setting `stop` ends the arrivals; requests in flight still finish.
+
+    `done` is told of each request when its account is complete.
+    """
     check(load)
     client = Client(load, target(load))
     # Built before the start, so that no request waits for the building of another one.
@@ -45,6 +51,7 @@ async def drive(load: Load, stop: threading.Event | None = None) -> Summary:
             task = asyncio.create_task(client.send(record, messages[index % len(messages)]))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
+            task.add_done_callback(lambda _, record=record: done(record))  # type: ignore[misc]
         # Every request has its own time-out, so this ends.
         while tasks:
             await asyncio.wait(tasks)
@@ -65,9 +72,14 @@ def write(summary: Summary, out: Path) -> Path:
     return account
 
 
-def run(load: Load, stop: threading.Event | None = None, out: Path | None = None) -> Summary:
+def run(
+    load: Load,
+    stop: threading.Event | None = None,
+    out: Path | None = None,
+    done: Callable[[Record], None] = lambda _: None,
+) -> Summary:
     """The load as a plain call, for a thread of its own too. LoadError if it must not run."""
-    summary = asyncio.run(drive(load, stop))
+    summary = asyncio.run(drive(load, stop, done))
     if out:
         write(summary, out)
     return summary
