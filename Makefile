@@ -14,7 +14,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-on-demand e2e-gitops e2e-whole lock package bench clean
+.PHONY: help run test lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-on-demand e2e-gitops e2e-whole lock images package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py
 
+images: $(DEV_READY) ## Image of the cluster's own programs: by docker, podman or buildah, else as an archive
+	@$(BIN)/python -m images.build $(ARGS)
+
 package: setup-tools ## Pack the charts into dist/
 	@mkdir -p dist
 	@for chart in $$(grep -l '^type: application' charts/*/Chart.yaml); do $(TOOLS)/helm package --dependency-update $$(dirname $$chart) --destination dist || exit 1; done
@@ -88,6 +91,7 @@ setup-cluster: setup-tools
 lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
 	@$(PIP) uv==0.13.8
 	@$(BIN)/uv pip compile pyproject.toml --extra check --group build --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/run.txt
+	@$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/jobs.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra check --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
 
 $(VENV)/bin/python:
