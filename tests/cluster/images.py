@@ -47,6 +47,9 @@ class Image:
     user: str = "2000:0"
     files: Mapping[str, Path | bytes | Link] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    workdir: str = "/"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_image(image: Image, folder: Path) -> Path:
@@ -86,9 +89,11 @@ def _config(image: Image, layer_digest: str) -> bytes:
         "os": "linux",
         "config": {
             "Entrypoint": list(image.entrypoint),
+            "Cmd": list(image.command),
             "User": image.user,
             "Env": [f"{key}={value}" for key, value in env.items()],
-            "WorkingDir": "/",
+            "WorkingDir": image.workdir,
+            "Labels": dict(image.labels),
         },
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
         "history": [{"created_by": "tests.cluster.images"}],
@@ -175,7 +180,7 @@ def python_image(
     for package in packages:
         for item in _installed(package):
             content[f"/usr/local/lib/{version}/site-packages/{item.name}"] = item
-    binaries = [executable, *(source for _, source in _shared_objects(content))]
+    binaries = [executable, *(source for _, source in _shared_objects({**content, **(files or {})}))]
     for needed in shared_libraries(binaries):
         # Under the very path that the loader has found it by here.
         content[str(needed)] = needed.resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from tests.cluster.images import Image, python_image, write_image
@@ -10,6 +11,7 @@ from tests.cluster.layout import cache
 
 ROOT = Path(__file__).parents[2]
 REF = "llm-charts.local/llmops:dev"
+USER = "65532:65532"
 # Distribution -> its importable names.
 MODULES = {"click": ("click",), "pyyaml": ("yaml",), "llm-charts": ("llmops",)}
 
@@ -24,7 +26,7 @@ def distributions() -> list[str]:
 
 def image() -> Image:
     packages = [module for name in distributions() for module in MODULES[name]]
-    return python_image(REF, packages=tuple(packages))
+    return replace(python_image(REF, packages=tuple(packages)), user=USER)
 
 
 def programs_image() -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tests.e2e.helm import ROOT, Helm
 
-RATE = 8
+RATE, MODEL = 8, "demo"
 
 
 def behaviour(**wanted: Any) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def load(
     gateway: bool = False,
     rate: float = RATE,
     out: str = "load",
+    prompts: Sequence[str] = (),
     account: list[Any] | None = None,
 ) -> Iterator[Callable[[], dict[str, Any]]]:
     """Streams requests while the body runs, at the release's Service or as a client of the gateway, which splits
@@ -45,9 +46,10 @@ def load(
     if gateway:
         url = helm.cluster.web_url
     lines = helm.folder / f"{out}.jsonl"
-    command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", "--model=demo"]
+    command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", f"--model={MODEL}"]
     command += ["--host=demo.example.com"] if gateway else []
     command += [f"--rate={rate}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={lines}"]
+    command += [f"--prompt={prompt}" for prompt in prompts]
     process = subprocess.Popen(
         helm.cluster.command(command, ROOT),
         env=helm.cluster.environment(),
