@@ -1,42 +1,49 @@
 """Builds the image of this project's own programs: images/Dockerfile where an engine answers, else a docker-archive.
 
-python -m images.build [--tag REGISTRY/REPOSITORY:TAG] [--build-arg KEY=VALUE]…
+python -m images.build [ARGUMENTS OF THE ENGINE'S BUILD], e.g. --tag REGISTRY/REPOSITORY:TAG --build-arg KEY=VALUE
 """
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from llmops.preflight import engine_answers
-from tests.e2e.programs_image import programs_image
+from tests.images.assemble import DOCKERFILE, REF, ROOT, llmops_image
+from tests.images.dockerfile import parse
 
-ROOT = Path(__file__).resolve().parents[1]
+ENGINES = ("docker", "podman", "buildah")
+OUT = ROOT / "out/images"
 
 
-def main(arguments: list[str]) -> int:
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--tag", default="llm-charts.local/llmops:dev", help="name of the image")
-    options.add_argument("--build-arg", action="append", default=[], help="BASE=… or PIP_INDEX_URL=…")
-    given = options.parse_args(arguments)
-    for engine in ("docker", "podman", "buildah"):
+def command(engine: str, arguments: Sequence[str]) -> list[str]:
+    """Without a tag among the arguments: the name that charts/drift-cronjob asks for, less the registry."""
+    labels = parse(DOCKERFILE.read_text(encoding="utf-8"))[-1].labels
+    tag = ["--tag", f"llm-charts/llmops:{labels['org.opencontainers.image.version']}"]
+    named = any(each.startswith(("-t", "--tag")) for each in arguments)
+    return [engine, "build", "--file", "images/Dockerfile", *([] if named else tag), *arguments, "."]
+
+
+def main(arguments: Sequence[str], out: Path = OUT) -> int:
+    """Exit status of the build; 0 where the image was assembled."""
+    for engine in ENGINES:
         if engine_answers(engine):
-            build_arguments = [part for each in given.build_arg for part in ("--build-arg", each)]
-            command = [engine, "build", "-f", "images/Dockerfile", "-t", given.tag, *build_arguments, "."]
-            return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 the engine, and what the user gave
-    out = ROOT / "out/images/llmops.tar"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(programs_image(), out)
-    sys.stdout.write(
-        f"no engine answers, so {out.relative_to(ROOT)} was put together from this machine's Python: "
-    )
-    sys.stdout.write("for tests here, not for publishing\n")
+            words = command(engine, arguments)
+            _say(f"building: {' '.join(words)}")
+            return subprocess.run(words, cwd=ROOT, check=False).returncode  # noqa: S603 what the user gave
+    archive = llmops_image(out)
+    _say("no container engine answers: assembled from this machine's Python, for local clusters only")
+    if arguments:
+        _say(f"not used, since nothing was built: {' '.join(arguments)}")
+    sys.stdout.write(f"{archive.relative_to(out.parents[1])} holds {REF}\n")
     return 0
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

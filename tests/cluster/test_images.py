@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.images import Image, Link, python_image, write_image
 
@@ -43,11 +45,18 @@ def test_an_archive_holds_files_links_and_their_folders(folder: Path, tmp_path: 
         "/bin/sh": Link("busybox"),
         "/etc/note": b"hello",
     }
-    image = Image("local/app:1", ("/opt/app/run",), files=files, env={"A": "b"})
+    settings: dict[str, Any] = {
+        "env": {"A": "b"},
+        "command": ("now",),
+        "workdir": "/opt",
+        "labels": {"c": "d"},
+    }
+    image = Image("local/app:1", ("/opt/app/run",), files=files, **settings)
     config, layer = read(write_image(image, tmp_path / "out"))
     assert config["tags"] == ["local/app:1"]
     assert config["User"] == "2000:0"
     assert config["Entrypoint"] == ["/opt/app/run"]
+    assert (config["Cmd"], config["WorkingDir"], config["Labels"]) == (["now"], "/opt", {"c": "d"})
     assert "A=b" in config["Env"]
     modes = {member.name: oct(member.mode) for member in layer if member.isfile()}
     assert modes == {
@@ -95,6 +104,15 @@ def test_a_python_image_holds_interpreter_libraries_packages_and_byte_code() -> 
     assert any("/ld-linux" in path for path in image.files)
     assert any(path.endswith(".pyc") and "/yaml/__pycache__/" in path for path in image.files)
     assert not any(path.endswith(("/test", "/tkinter", "/idlelib")) for path in image.files)
+
+
+def test_libraries_of_files_that_are_laid_in_come_along() -> None:
+    extension = next(Path(str(yaml.__file__)).parent.glob("_yaml*.so"))
+    laid_in = python_image("local/python:1", files={"/opt/_yaml.so": extension}).files
+    words = subprocess.run(["ldd", str(extension)], capture_output=True, text=True, check=True).stdout
+    needed = {line.split("=> ")[1].split()[0] for line in words.splitlines() if "=> /" in line}
+    assert needed
+    assert needed <= laid_in.keys()
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:

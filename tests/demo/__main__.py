@@ -1,140 +1,108 @@
 """python -m tests.demo: a good release is promoted, a bad one stopped, under load; out/demo/timeline.{html,json}.
 
-Exit status 0 when it went so and no request was lost, 1 when not, 2 when there is no cluster.
+Exit status 0 when it went so and no request was lost, else 1, and 130 after Ctrl-C. The cluster stays up.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster import Cluster, ClusterError
-from tests.cluster.waiting import until
-from tests.demo import screen
-from tests.demo.live import NAMESPACE, Load, Release
+from tests.cluster.layout import cache
+from tests.demo.live import MODEL, NAMESPACE, Release
+from tests.demo.load import Load
 from tests.demo.page import page
-from tests.demo.sample import Event, Story, changes
+from tests.demo.scenario import BAD, FIRST, GOOD, LIMIT, install, tell, verdict
+from tests.demo.screen import summary
+from tests.demo.story import Story
+from tests.demo.watch import Watch
 from tests.e2e.engine_image import engine_image
 from tests.e2e.helm import HelmError
 
 OUT = Path("out/demo")
+HOST = f"{MODEL}.dev.llm.example.com"
 GPUS = 16
-LIMIT = 120
 
 
 def say(text: str) -> None:
     sys.stderr.write(f"demo: {text}\n")
 
 
-class Watch:
-    """Looks each second and shows it: redrawn on a terminal, a line every five seconds in a pipe."""
-
-    def __init__(self, story: Story, release: Release, load: Load) -> None:
-        self.story, self.release, self.load = story, release, load
-        self.terminal = sys.stdout.isatty()
-
-    def event(self, text: str, kind: str = "start") -> None:
-        self.add([Event(round(self.load.time(), 1), text, kind)])
-
-    def add(self, events: list[Event]) -> None:
-        self.story.events += events
-        if not self.terminal:
-            sys.stdout.writelines(f"{event.time:5.0f} s  * {event.text}\n" for event in events)
-            sys.stdout.flush()
-
-    def until(self, headline: str, done: Callable[[], bool], seconds: float) -> bool:
-        """Whether it was done within that time."""
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            begin = time.monotonic()
-            sample = self.release.look(self.load)
-            self.add(changes(self.story.samples[-1] if self.story.samples else None, sample))
-            self.story.samples.append(sample)
-            if self.terminal:
-                sys.stdout.write("\033[2J\033[H" + screen.frame(self.story, headline))
-            elif len(self.story.samples) % 5 == 1:
-                sys.stdout.write(screen.line(sample))
-            sys.stdout.flush()
-            if done():
-                return True
-            time.sleep(max(0.0, 1 - (time.monotonic() - begin)))
-        return False
-
-    def rest(self, headline: str, seconds: float) -> None:
-        self.until(headline, lambda: False, seconds)
+def write(story: Story, said: str, sentences: list[str], good: bool) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "timeline.json").write_text(json.dumps(story.plain(), indent=1) + "\n", encoding="utf-8")
+    (OUT / "timeline.html").write_text(page(story, said, sentences, good), encoding="utf-8")
 
 
-def tell(watch: Watch, release: Release) -> str:
-    """The story; empty when it went as it should, else one sentence."""
-    watch.event("1.0.0 serves")
-    watch.rest("1.0.0 serves", 10)
-    watch.event("release of 1.1.0, which is a little faster")
-    release.deploy("1.1.0", {"itl": 0.008})
-    if not watch.until("1.1.0 is being released", lambda: release.serves("1.1.0"), LIMIT):
-        return f"1.1.0 was not promoted within {LIMIT} s"
-    watch.event("promoted: 1.1.0 serves all", "good")
-    watch.rest("1.1.0 serves", 8)
-    watch.event("release of 1.2.0, which crashes while it loads")
-    release.deploy("1.2.0", {"load_seconds": 2, "crash_at_start": 3})
-    if not watch.until("1.2.0 is being released", lambda: release.stopped("1.2.0"), LIMIT):
-        return f"1.2.0 was not stopped within {LIMIT} s"
-    watch.rest("1.2.0 was stopped, 1.1.0 serves", 10)
-    return ""
+def hints(cluster: Cluster) -> str:
+    python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else "python"
+    run = f"{python} -m tests.cluster run"
+    query = f"{cache() / 'bin/promtool'} query instant {cluster.prometheus_url} {shlex.quote('llm:engine_up:sum')}"
+    return (
+        f"The release stays for a look around. Its addresses answer inside the cluster's network only:\n"
+        f"  {run} kubectl -n {NAMESPACE} get rollouts,analysisruns,pods\n"
+        f"  {run} {query}\n"
+        f"  make down      # and away with it\n"
+    )
 
 
 def run(cluster: Cluster, folder: Path) -> int:
-    release, load = Release(cluster, folder), Load(cluster, folder, seconds=3 * LIMIT)
-    story = Story("qwen3-8b", GPUS)
+    release, story = Release(cluster, folder), Story(MODEL, GPUS)
+    load = Load(cluster, folder, MODEL, HOST, seconds=3 * LIMIT)
+    watch = Watch(story, release, load)
     try:
-        say("installing qwen3-8b 1.0.0 with a scripted engine in the place of vLLM")
-        release.begin()
-        release.deploy("1.0.0", {})
-        until(lambda: release.serves("1.0.0"), "1.0.0 serving", seconds=LIMIT, every=0.5)
-        release.scraped()
+        say(f"installing {MODEL} {FIRST} with a scripted engine in the place of vLLM")
+        install(release)
         load.start()
-        watch = Watch(story, release, load)
-        problem = tell(watch, release)
-        load.stop()
-        story.samples.append(release.look(load))
-    except BaseException:
-        load.stop()
+        problem = tell(watch)
+        account = load.stop()
+    except KeyboardInterrupt:
+        # A second one would leave half of it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        say(f"removing the load and namespace {NAMESPACE}")
+        load.kill()
         release.end()
         raise
-    last = story.samples[-1]
-    if not problem and last.lost:
-        problem = f"{last.lost} of {last.sent} requests were lost"
-    verdict = (
-        problem
-        or f"The good version was promoted, the bad one stopped, none of {last.sent} requests was lost."
-    )
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "timeline.json").write_text(json.dumps(story.plain(), indent=1) + "\n", encoding="utf-8")
-    (OUT / "timeline.html").write_text(page(story, verdict, not problem), encoding="utf-8")
-    sys.stdout.write(
-        f"\n{verdict}\n{OUT}/timeline.html shows it again. The release stays for a look around:\n"
-    )
-    sys.stdout.write(f"  python -m tests.cluster run kubectl -n {NAMESPACE} get rollout,pods\n  make down\n")
+    finally:
+        load.kill()
+        watch.leave()
+    problem = verdict(problem, story, account)
+    said = problem or "The good version was promoted, the bad one stopped, and no request was lost."
+    sentences = summary(story, GOOD, BAD, account["sent"], account["lost"])
+    write(story, said, sentences, good=not problem)
+    sys.stdout.write("\n".join(["", *sentences, said, f"{OUT}/timeline.html shows it again.", ""]))
+    sys.stdout.write(hints(cluster))
     return 1 if problem else 0
 
 
 def main() -> int:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    begin = time.monotonic()
     cluster = Cluster()
-    cluster.up()
-    cluster.import_image(engine_image())
-    with tempfile.TemporaryDirectory() as folder:
-        return run(cluster, Path(folder))
+    try:
+        cluster.up()
+        cluster.import_image(engine_image())
+        with tempfile.TemporaryDirectory() as folder:
+            status = run(cluster, Path(folder))
+    except (ClusterError, HelmError) as error:
+        say(f"{error}\ndemo: the cluster stays up, `make down` ends it")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the cluster stays up, `make down` ends it")
+        return 130
+    say(f"done in {time.monotonic() - begin:.0f} s")
+    return status
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (ClusterError, HelmError) as error:
-        say(str(error))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        say("interrupted; the cluster stays up, `make down` ends it")
-        sys.exit(130)
+    sys.exit(main())

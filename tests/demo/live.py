@@ -1,35 +1,53 @@
-"""The live half of the demo: a release by the real helm, a stream of requests through Traefik, and looks at both."""
+"""A release by the real helm on the live cluster, and looks at it."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import threading
-import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.cluster import Cluster
-from tests.cluster.scrape import configuration
-from tests.cluster.waiting import until
-from tests.demo.sample import Sample, look
-from tests.e2e.helm import CHART, ROOT, Helm
+from tests.cluster.layout import cache
+from tests.cluster.scrape import rollouts_job
+from tests.demo.look import Object, Objects, look
+from tests.demo.story import Sample
+from tests.e2e.helm import CHART, ROOT, Helm, HelmError
 
-MODEL, NAMESPACE, RATE = "qwen3-8b", "llm-demo", 10
-HERE = Path(__file__).parent
+MODEL, NAMESPACE = "qwen3-8b", "llm-demo"
+# Facts of the cluster, the model's own values, and what stands in the place of vLLM.
+LAYERS = (
+    ROOT / "values/environments/dev.yaml",
+    ROOT / f"values/models/{MODEL}/values.yaml",
+    Path(__file__).with_name("values.yaml"),
+)
+
+
+@dataclass
+class Upgrade:
+    """A running `helm upgrade --install`; what it says goes to a file."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> bool:
+        """Whether it is done. HelmError with its words when it failed."""
+        if self.process.poll() not in (None, 0):
+            raise HelmError(self.log.read_text(encoding="utf-8", errors="replace").strip()[-2000:])
+        return self.process.returncode == 0
 
 
 class Release:
-    """qwen3-8b in its namespace; `names` tells the version of each pod-template-hash."""
+    """qwen3-8b in a namespace of its own."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.helm = Helm(cluster, folder, MODEL, NAMESPACE)
         self.cluster = cluster
-        self.names: dict[str, str] = {}
+        self.upgrades: list[Upgrade] = []
 
     def begin(self) -> None:
         """An empty namespace, whatever an earlier demo left."""
@@ -38,11 +56,13 @@ class Release:
         self.helm.run("dependency", "update", str(CHART))
 
     def end(self) -> None:
+        """Removes the namespace; its pods may take half a minute longer to finish their streams."""
+        for upgrade in self.upgrades:
+            upgrade.process.kill()
         self.cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
-    def deploy(self, version: str, behaviour: dict[str, Any]) -> None:
-        """`helm upgrade --install` of a version whose engine behaves so; returns when the controller has seen it."""
-        before = self.rollout().get("status", {}).get("currentPodHash") if self.names else None
+    def deploy(self, version: str, behaviour: Mapping[str, Any]) -> Upgrade:
+        """Starts the release of a version whose engine behaves so."""
         scripted = {"PYTHONPATH": "/app", "ENGINE_SCRIPTED": "1", "ENGINE_BEHAVIOUR": json.dumps(behaviour)}
         layer = {
             "global": {"llm": {"release": {"version": version}}},
@@ -50,102 +70,41 @@ class Release:
                 "engine": {"extraEnv": [{"name": k, "value": v} for k, v in scripted.items()]}
             },
         }
-        file = self.helm.folder / f"{version}.yaml"
+        file, log = (self.helm.folder / f"{version}.{suffix}" for suffix in ("yaml", "log"))
         file.write_text(yaml.safe_dump(layer), encoding="utf-8")
-        files = (ROOT / f"values/models/{MODEL}/values.yaml", HERE / "values.yaml", file)
-        flags = [part for each in files for part in ("-f", str(each))]
-        self.helm.run("upgrade", "--install", MODEL, str(CHART), *flags, "--server-side=false")
+        command = [str(cache() / "bin/helm"), "upgrade", "--install", MODEL, str(CHART)]
+        command += [part for each in (*LAYERS, file) for part in ("-f", str(each))]
+        command += ["--server-side=false", "--namespace", NAMESPACE]
+        command += ["--kubeconfig", str(self.cluster.kubeconfig)]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                self.cluster.command(command), stdout=out, stderr=out, env=self.cluster.environment()
+            )
+        self.upgrades.append(Upgrade(process, log))
+        return self.upgrades[-1]
 
-        def seen() -> str:
-            current = self.rollout().get("status", {}).get("currentPodHash", "")
-            return current if current != before else ""
+    def monitored(self) -> None:
+        """Prometheus does what the release's PodMonitor and PrometheusRule say, and scrapes Argo Rollouts."""
+        group = f"/apis/monitoring.coreos.com/v1/namespaces/{NAMESPACE}"
+        monitors, rules = (self._items(f"{group}/{kind}") for kind in ("podmonitors", "prometheusrules"))
+        kinds = {"kind": "PodMonitor"}  # a list of the API server leaves out the kind of its items
+        self.cluster.monitor([kinds | dict(each) for each in monitors], rules, [rollouts_job()])
 
-        self.names[until(seen, f"the controller seeing {version}", seconds=30)] = version
-
-    def scraped(self) -> None:
-        monitors = json.loads(self.cluster.kubectl("get", "podmonitors", "-n", NAMESPACE, "-o", "json"))[
-            "items"
-        ]
-        self.cluster.scrape(configuration(monitors, self.cluster.kubeconfig))
-
-    def rollout(self) -> dict[str, Any]:
-        path = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/{MODEL}"
-        return dict(self.cluster.api("GET", path))
-
-    def serves(self, version: str) -> bool:
-        """All servers run that version and the rollout is over."""
-        status = self.rollout().get("status", {})
-        current = status.get("currentPodHash")
-        return (
-            status.get("phase") == "Healthy"
-            and current == status.get("stableRS")
-            and self.names.get(current) == version
+    def look(self, time: float, records: Sequence[Object]) -> Sample:
+        """The rollout first: whatever it names is there when the others are read."""
+        routes = f"/apis/traefik.io/v1alpha1/namespaces/{NAMESPACE}/traefikservices/{MODEL}"
+        rollout = self.cluster.api(
+            "GET", f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/{MODEL}"
         )
-
-    def stopped(self, version: str) -> bool:
-        """The rollout of that version was aborted and no traffic goes to it."""
-        status = self.rollout().get("status", {})
-        weights = status.get("canary", {}).get("weights", {})
-        return (
-            status.get("phase") == "Degraded"
-            and self.names.get(status.get("currentPodHash")) == version
-            and weights.get("canary", {}).get("weight") == 0
+        objects = Objects(
+            rollout,
+            self.cluster.api("GET", routes)["spec"]["weighted"]["services"],
+            self._items(f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"),
+            self._items(
+                f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/component%3Dengine"
+            ),
         )
+        return look(time, objects, records)
 
-    def look(self, load: Load) -> Sample:
-        base = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/component%3Dengine"
-        weighted = f"/apis/traefik.io/v1alpha1/namespaces/{NAMESPACE}/traefikservices/{MODEL}"
-        services = self.cluster.api("GET", weighted)["spec"]["weighted"]["services"]
-        pods = self.cluster.api("GET", base)["items"]
-        return look(load.time(), self.rollout(), services, pods, load.ended(), self.names)
-
-
-@dataclass
-class Load:
-    """A steady stream of requests as a client of the gateway sees it."""
-
-    cluster: Cluster
-    folder: Path
-    seconds: int
-    records: list[dict[str, Any]] = field(default_factory=list)
-    started: float = 0.0
-    process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.cluster.load",
-            f"--url={self.cluster.web_url}",
-            f"--model={MODEL}",
-        ]
-        command += [f"--host={MODEL}.example.com", f"--rate={RATE}", f"--seconds={self.seconds}", "--follow"]
-        command += ["--max-tokens=64", "--ignore-eos", f"--out={self.folder / 'load.jsonl'}"]
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            self.cluster.command(command, ROOT),
-            env=self.cluster.environment(),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        for text in self.process.stdout:
-            record = json.loads(text)
-            if "outcome" in record:  # the last line is the account
-                self.records.append(record)
-
-    def time(self) -> float:
-        return time.monotonic() - self.started
-
-    def ended(self) -> list[dict[str, Any]]:
-        return list(self.records)
-
-    def stop(self) -> None:
-        """No further request starts; returns when those in flight have ended."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(90)
+    def _items(self, path: str) -> list[Object]:
+        return list(self.cluster.api("GET", path)["items"])

@@ -1,50 +1,83 @@
-"""The demo on a terminal: one frame of text, at most 80 columns wide."""
+"""The demo on a terminal: one frame of text, a line for a pipe, and the summary."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import wrap
 
-from tests.demo.sample import Sample, Story
+from tests.demo.story import Sample, Story
 
-WIDTH = 78
+WIDTH = 79
 COLOURS = ("\033[34m", "\033[32m", "\033[31m", "\033[35m")
 PLAIN, BOLD, QUIET = "\033[0m", "\033[1m", "\033[2m"
+EVENTS = 6
 
 
-def bar(share: float, width: int = 24) -> str:
+def bar(share: float, width: int) -> str:
     full = round(max(0.0, min(1.0, share)) * width)
     return "█" * full + "░" * (width - full)
 
 
-def frame(story: Story, headline: str, colour: bool = True) -> str:
-    """The newest sample with the last events; lines end with a newline."""
-
-    def painted(text: str, code: str) -> str:
-        return f"{code}{text}{PLAIN}" if colour else text
-
+def frame(story: Story, headline: str, width: int = WIDTH, colour: bool = True) -> str:
+    """The newest sample with the last events, no line wider than `width`; lines end with a newline."""
     now = story.samples[-1]
-    lines = [painted(f"{story.model}  {now.time:5.0f} s  {headline}"[:WIDTH], BOLD), ""]
-    lines.append(f"{'version':9}{'traffic':>8}  {'':24}{'requests/s':>12}{'GPUs':>7}")
-    for number, version in enumerate(story.versions()):
-        weight, answers, gpus = (one.get(version, 0) for one in (now.weights, now.answers, now.gpus))
-        row = f"{version:9}{weight:6} %  {bar(weight / 100)}{answers:12}{gpus:7}"
-        lines.append(painted(row, COLOURS[number % len(COLOURS)]))
-    lines += ["", f"rollout   {now.phase}, step {now.step}"]
-    lines += [f"          {part}" for part in wrap(now.message, WIDTH - 10)[:2]]
-    if now.ttft:
-        lines.append(f"latency   first token p50 {now.ttft[0]:.0f} ms, p95 {now.ttft[1]:.0f} ms")
+    lines = [(f"{story.model}  {now.time:5.0f} s  {headline}", BOLD), ("", "")]
+    lines += [*table(story, now, width), ("", "")]
+    lines += [(f"{name:10}{text}", "") for name, text in rows(story, now, width)]
+    lines.append(("", ""))
+    lines += [(f"{event.time:5.0f} s  {event.text}", QUIET) for event in story.events[-EVENTS:]]
+    cut = [(text if len(text) <= width else text[: width - 1] + "…", code) for text, code in lines]
+    return "".join(f"{code}{text}{PLAIN}\n" if colour and code else f"{text}\n" for text, code in cut)
+
+
+def table(story: Story, now: Sample, width: int) -> list[tuple[str, str]]:
+    """A line for each version with its colour. Losses of requests that no server took have a line of their own."""
+    room = max(6, min(30, width - 50))
+    head = f"{'version':10}{'traffic':>8}  {'':{room}}{'answers/s':>11}{'lost':>8}{'GPUs':>8}"
+    lines = [(head, "")]
+    names = [*story.versions(), *(name for name in now.lost if name not in story.versions())]
+    for number, name in enumerate(names):
+        weight, rate, lost, gpus = (
+            each.get(name, 0) for each in (now.weights, now.rates, now.lost, now.gpus)
+        )
+        text = f"{name:10}{weight:6} %  {bar(weight / 100, room)}{rate:11.1f}{lost:8}{gpus:8}"
+        lines.append((text, COLOURS[number % len(COLOURS)]))
+    return lines
+
+
+def rows(story: Story, now: Sample, width: int) -> list[tuple[str, str]]:
+    """Label and text of what is not by version."""
     used = sum(now.gpus.values())
-    lines.append(f"GPUs      {used} of {story.gpus}  {bar(used / story.gpus)}")
-    lines.append(f"requests  {now.sent} ended, {now.lost} lost")
-    lines.append("")
-    lines += [painted(f"{event.time:5.0f} s  {event.text}"[:WIDTH], QUIET) for event in story.events[-6:]]
-    return "\n".join(lines) + "\n"
+    message = wrap(now.message, max(20, width - 10))[:2]
+    found = [("rollout", f"{now.phase}, {now.step}"), *(("", part) for part in message)]
+    if now.ttft:
+        found.append(("latency", f"first token p50 {now.ttft[0]:.0f} ms, p95 {now.ttft[1]:.0f} ms"))
+    found.append(("requests", f"{now.ended} ended, {sum(now.lost.values())} lost"))
+    found.append(("GPUs", f"{used} of {story.gpus} in use  {bar(used / story.gpus, 16)}"))
+    return found
 
 
 def line(sample: Sample) -> str:
     """The same for a pipe, in one line."""
-    weights = " ".join(f"{version}={weight}%" for version, weight in sample.weights.items())
-    gpus = " ".join(f"{version}={count}" for version, count in sample.gpus.items())
-    latency = f"ttft p50/p95 {sample.ttft[0]:.0f}/{sample.ttft[1]:.0f} ms" if sample.ttft else "no answer yet"
-    shown = f"{weights}  GPUs {gpus}  {latency}  {sample.sent} sent {sample.lost} lost"
-    return f"{sample.time:5.0f} s  {sample.phase}  {shown}\n"
+
+    def each(values: Mapping[str, float], unit: str = "") -> str:
+        return " ".join(f"{version}={value:g}{unit}" for version, value in values.items()) or "none"
+
+    ttft = f"{sample.ttft[0]:.0f}/{sample.ttft[1]:.0f} ms" if sample.ttft else "no answer yet"
+    lost = each(sample.lost) if sample.lost else "0"
+    return (
+        f"{sample.time:5.0f} s  {sample.phase}, {sample.step}; traffic {each(sample.weights, '%')}; "
+        f"answers/s {each(sample.rates)}; TTFT p50/p95 {ttft}; GPUs {each(sample.gpus)}; "
+        f"{sample.ended} ended, lost {lost}\n"
+    )
+
+
+def summary(story: Story, good: str, bad: str, sent: int, lost: int) -> list[str]:
+    """Sentences: what became of both versions and of the requests."""
+    took, ended = story.took(good, "promoted"), story.took(bad, "stopped")
+    return [
+        f"{good} was promoted after {took:.0f} s." if took is not None else f"{good} was not promoted.",
+        f"{bad} was stopped after {ended:.0f} s." if ended is not None else f"{bad} was not stopped.",
+        f"{sent} requests were sent, {lost} lost.",
+        f"At most {story.most_gpus()} of {story.gpus} GPUs were in use.",
+    ]

@@ -10,7 +10,7 @@ from tests.e2e.helm import Helm
 
 def healthy(helm: Helm, seconds: float = 120) -> None:
     """Waits until all of the wanted version serves: the controller has seen the last change and is done with it."""
-    until(lambda: _done(helm), f"{helm.name} serving its wanted version", seconds, every=0.5)
+    until(lambda: _done(helm), f"{helm.namespace}/{helm.name} serving its wanted version", seconds, every=0.5)
 
 
 def degraded(helm: Helm, seconds: float = 120) -> str:

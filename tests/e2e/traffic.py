@@ -71,7 +71,8 @@ def load(
     finally:
         if process.poll() is None:
             process.terminate()
-            process.communicate(timeout=60)
+        with process:  # waits, and closes its pipes
+            pass
 
 
 def no_loss(summary: dict[str, Any]) -> None:

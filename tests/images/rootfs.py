@@ -38,8 +38,8 @@ def run(
 
 def _loader(root: Path) -> list[str]:
     loader = next(file for file in sorted(root.rglob("ld-linux*")) if file.is_file())
-    objects = [file.relative_to(root) for file in root.rglob("*.so*")]
-    folders = sorted({str(root / file.parent) for file in objects if "python" not in str(file)})
+    modules = root / "usr/local/lib"
+    folders = sorted({str(file.parent) for file in root.rglob("*.so*") if not file.is_relative_to(modules)})
     return [str(loader), "--library-path", ":".join(folders)]
 
 
