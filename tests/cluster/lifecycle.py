@@ -27,6 +27,7 @@ PROGRAMS = (
     "coredns",
     "prometheus",
 )
+ROOM = 1 << 30
 SYSTEM_PROGRAMS = ("containerd", "ctr", "runc", "iptables", "ip", "nsenter", "unshare", "mount")
 
 
@@ -58,6 +59,7 @@ def up(layout: Layout, options: Options = DEFAULTS) -> None:
         if layout.ready.exists():
             say(f"starting anew, since {', '.join(dead)} ended")
         _clean(layout, keep_root=True)
+        _check_room(layout)
         try:
             _start(layout, options)
         except KeyboardInterrupt:
@@ -128,6 +130,17 @@ def essential(layout: Layout) -> dict[str, str]:
 
 def _remains(layout: Layout) -> bool:
     return layout.root.exists() or NETNS.exists() or any(root.exists() for root in cgroups.roots())
+
+
+def _check_room(layout: Layout) -> None:
+    """A full disk ends etcd or containerd in words that do not speak of disks."""
+    folder = next(path for path in (layout.root, *layout.root.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
+        raise ClusterError(
+            f"{folder} has {free >> 20} MB free and a cluster needs {ROOM >> 20}; "
+            "make room, or name another folder as LLMOPS_CLUSTER_DIR"
+        )
 
 
 def _check_machine(layout: Layout) -> None:

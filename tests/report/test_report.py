@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from llmops import examine
 from llmops.canary.surge import plan
 from llmops.capacity import fit as capacity
 from llmops.findings import Finding, Severity
@@ -288,3 +289,24 @@ def test_manifests_of_anybody_are_reported_without_values() -> None:
     assert text.render([bare]).startswith("manifests\nerror graph/dangling-service")
     assert "3 objects" in screen.render(bare)
     assert Page(html.render([bare])).badly_closed == []
+
+
+def test_the_page_lists_what_prometheus_is_asked() -> None:
+    rule = """
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: rules}
+spec:
+  groups:
+    - name: all
+      rules:
+        - {alert: Slow, expr: "up == 0 < 1"}
+        - {record: "llm:up:sum", expr: "sum(up)"}
+"""
+    (report,) = examine.manifests(rule, "rules.yaml", ["1.35"], ())
+    page = html.render([report])
+    assert "What Prometheus is asked" in page
+    assert "PrometheusRule rules" in page
+    assert ">Slow<" in page
+    assert "up == 0 &lt; 1" in page
+    assert ">llm:up:sum<" in page

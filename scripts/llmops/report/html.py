@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from llmops.checks.queries import PLACEHOLDER, queries
 from llmops.report.charts import memory_bar, steps_chart
 from llmops.report.model import (
     HOURS_PER_MONTH,
@@ -61,7 +62,19 @@ def _page(report: ReleaseReport) -> dict[str, Any]:
         "memory": memory_bar(fit) if fit and fit.sized else None,
         "chart": steps_chart(report.steps, report.gpus_per_pod, facts.budget) if report.steps else None,
         "waits": [waits(step) for step in report.steps],
+        "queries": asked(report.release.objects),
     }
+
+
+def asked(objects: Sequence[Object]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(kind and name, its (place, PromQL) pairs) of every object that asks Prometheus; variables become an ellipsis."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for query in queries(objects):
+        alert = query.owner.get(query.pointer.rpartition("/")[0] + "/alert")
+        place = query.place or query.record or alert or query.pointer
+        shown = query.expr.replace(PLACEHOLDER, "…")
+        found.setdefault(f"{query.owner.kind} {query.owner.name}", []).append((place, shown))
+    return list(found.items())
 
 
 def _environment() -> Environment:
