@@ -42,6 +42,10 @@ class Helm:
     namespace: str
     step: int = 0
 
+    @property
+    def host(self) -> str:
+        return f"{self.namespace}.example.com"
+
     def run(self, *arguments: str, timeout: float = 120) -> str:
         """Output of one helm command. HelmError with its words when it fails."""
         command = [str(cache() / "bin/helm"), *arguments, "--kubeconfig", str(self.cluster.kubeconfig)]
@@ -57,7 +61,9 @@ class Helm:
     ) -> str:
         """`helm install` or `helm upgrade` with the engine's values and layers on top."""
         files = ["-f", str(VALUES)]
-        for layer in (*engine_image(), *layers):
+        # Releases of several tests stand behind one gateway: each has a host of its own.
+        own = {"vllm-inference": {"route": {"host": self.host}}}
+        for layer in (*engine_image(), own, *layers):
             self.step += 1
             file = self.folder / f"{self.step:02}.yaml"
             file.write_text(yaml.safe_dump(dict(layer)), encoding="utf-8")

@@ -47,7 +47,7 @@ def load(
         url = helm.cluster.web_url
     lines = helm.folder / f"{out}.jsonl"
     command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", f"--model={MODEL}"]
-    command += ["--host=demo.example.com"] if gateway else []
+    command += [f"--host={helm.host}"] if gateway else []
     command += [f"--rate={rate}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={lines}"]
     command += [f"--prompt={prompt}" for prompt in prompts]
     process = subprocess.Popen(
