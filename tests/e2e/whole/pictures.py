@@ -38,6 +38,7 @@ def page(boards: Mapping[str, Sequence[tuple[str, Sequence[Series]]]]) -> str:
         shown = "".join(
             f"<figure><figcaption>{escape(title)}</figcaption>{picture(series)}</figure>"
             for title, series in panels
+            if series
         )
         sections.append(f"<h2>{escape(name)}</h2><div>{shown}</div>")
     style = (

@@ -144,8 +144,10 @@ def test_the_dashboards_are_drawn_on_one_page(release: Release) -> None:
             found_series = history(cluster, filled(question.expr, release.values), now - 120, now, step=2)
             pairs = [[(float(at), float(value)) for at, value in one["values"]] for one in found_series]
             finite = [[pair for pair in one if math.isfinite(pair[1])] for one in pairs]
-            if series := [one for one in finite if one]:
-                drawn.setdefault(name, []).append((question.title, series))
+            panels = drawn.setdefault(name, [])
+            if not panels or panels[-1][0] != question.title:
+                panels.append((question.title, []))
+            panels[-1][1].extend(one for one in finite if one)
     page = pictures.page(drawn)
     (ROOT / "out/e2e/dashboards.html").write_text(page, encoding="utf-8")
-    assert page.count("<svg") >= 60
+    assert page.count("<svg") >= 35
