@@ -46,9 +46,11 @@ def exporter(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
     values.write_text(json.dumps({"scope": "cluster", "image": IMAGE, "serviceMonitor": {"interval": "1s"}}))
     chart = ROOT / "charts/drift-cronjob"
     helm.run("dependency", "update", str(chart))
-    helm.run("install", helm.name, str(chart), "-f", str(values), "--wait", "--timeout=60s")
-    yield
-    helm.run("uninstall", helm.name, "--wait")
+    try:
+        helm.run("install", helm.name, str(chart), "-f", str(values), "--wait", "--timeout=60s")
+        yield
+    finally:
+        helm.run("uninstall", helm.name, "--wait", "--ignore-not-found")
 
 
 def monitored(cluster: Cluster) -> None:
@@ -86,8 +88,8 @@ def test_the_same_traffic_is_no_drift_and_doubled_prompts_are(
     monitored(cluster)
 
     def traffic(name: str, prompts: tuple[str, ...]) -> None:
-        """Ten seconds more than a window, so that windows do not touch each other's traffic."""
-        with load(helm, SECONDS + 8, rate=8, out=name, prompts=prompts) as account:
+        """A little longer than a window, so that one lies in the traffic of one kind."""
+        with load(helm, SECONDS + 8, rate=12, out=name, prompts=prompts) as account:
             account()
 
     traffic("reference", SHORT)
