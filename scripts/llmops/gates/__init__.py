@@ -1,0 +1,1 @@
+"""What decides about a canary: pure arithmetic from counts to a verdict. No network, no clock, no files."""
