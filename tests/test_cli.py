@@ -170,14 +170,14 @@ def test_plan_explains_a_release_and_writes_manifests_and_report(tmp_path: Path)
     for words in (
         "qwen3-32b",
         "Rollout",
-        "setWeight 10",
+        "setWeight 25",
         "KV cache",
         "GPU-hours a month",
         "waived image/missing-digest",
     ):
         assert words in done.stdout
     documents = [one for one in yaml.safe_load_all((tmp_path / "manifests.yaml").read_text()) if one]
-    assert len(documents) == 13
+    assert len(documents) == 16
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") >= 2
     assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(["']?http""", page)  # self-contained

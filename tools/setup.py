@@ -254,6 +254,8 @@ def crd_manifests(go_program: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for module, published in MODULES.items():
+        if not published.installed:
+            continue
         source = downloaded(module, required(pins, module), go_program, pins / "go.sum")
         for glob in published.files:
             for file in source.glob(glob):

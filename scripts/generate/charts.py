@@ -17,6 +17,7 @@ ORDER = (
     "monitoring",
     "alert-rules",
     "drift-cronjob",
+    "canary-gate",
     "llm-stack",
     "llm-platform",
     "llm-gitops",

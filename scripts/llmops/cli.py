@@ -245,44 +245,68 @@ def read_manifests(name: str) -> tuple[str, str]:
 
 
 @main.command()
-@click.argument("model", type=PATH)
-@click.option("--env", "environment", required=True, help="Environment of the release.")
+@click.argument("model", type=PATH, required=False)
+@click.option("--models", type=PATH, help="A tree of models instead: one line for each release.")
+@click.option("--env", "environment", help="Environment of the release; of --models all by default.")
 @click.option(
     "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
 )
 @click.option("--chart", type=PATH, default=CHART, show_default=True)
 @version_option
 @renderer_option
+@click.option(
+    "--requests-per-second",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Traffic of the model: how long its gates wait for requests.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--out", type=PATH, help="Folder for manifests.yaml and report.html.")
 def plan(
-    model: Path,
-    environment: str,
+    model: Path | None,
+    models: Path | None,
+    environment: str | None,
     environments: Path | None,
     chart: Path,
     kube_version: str,
     renderer_name: str,
+    requests_per_second: float | None,
+    form: str,
     out: Path | None,
 ) -> None:
-    """Explain one release of MODEL (a directory): objects, GPUs by step, memory, gates, cost, findings."""
+    """Explain one release of MODEL (a directory): objects, GPUs and time by step, memory, gates, cost, findings."""
+    from dataclasses import replace
+
     from llmops import examine, release
-    from llmops.report import html, text
+    from llmops.report import html, overview, plan_json, text
     from llmops.report import plan as screen
 
+    where = models or model
+    if where is None or (models is not None and model is not None):
+        raise InputError("say what to plan: a model's directory with --env, or --models DIR")
+    if models is None and environment is None:
+        raise InputError("say which environment: --env ENV")
     inputs = release.discover(
-        model, env=environment, environments=environments, chart=chart, kube_version=kube_version
+        where, env=environment, environments=environments, chart=chart, kube_version=kube_version
     )
-    (report,) = examine.releases(inputs, renderer(renderer_name), [kube_version])
-    click.echo(screen.render(report, colour=text.is_colourful(sys.stdout)).rstrip("\n"))
+    reports = [
+        replace(report, requests_per_second=requests_per_second)
+        for report in examine.releases(inputs, renderer(renderer_name), [kube_version])
+    ]
+    many = models is not None or len(reports) > 1
+    colour = text.is_colourful(sys.stdout)
+    if form == "json":
+        shown = plan_json.render(reports, many=many)
+    else:
+        shown = overview.render(reports, colour=colour) if many else screen.render(reports[0], colour=colour)
+    click.echo(shown.rstrip("\n"))
     if out is not None:
-        if report.release.objects:
-            write(out / "manifests.yaml", manifests_text(report.release))
-        write(out / "report.html", html.render([report]))
-        click.echo(
-            f"\nWritten: {out / 'manifests.yaml'} and {out / 'report.html'}"
-            if report.release.objects
-            else f"\nWritten: {out / 'report.html'}"
-        )
-    sys.exit(any(finding.severity >= Severity.ERROR for finding in report.findings))
+        written = [out / "report.html"]
+        write(written[0], html.render(reports))
+        if not many and reports[0].release.objects:
+            written.insert(0, out / "manifests.yaml")
+            write(written[0], manifests_text(reports[0].release))
+        click.echo(f"\nWritten: {' and '.join(map(str, written))}", err=form == "json")
+    sys.exit(any(one.severity >= Severity.ERROR for report in reports for one in report.findings))
 
 
 @main.command()
@@ -327,6 +351,148 @@ def explain(rule: str) -> None:
     from llmops import checks
 
     click.echo(checks.explain(rule), nl=False)
+
+
+@main.group()
+def simulate() -> None:
+    """Tries out what a cluster would do, with numbers instead of servers."""
+
+
+@simulate.command("canary")
+@click.option(
+    "-f",
+    "--values",
+    "files",
+    multiple=True,
+    type=PATH,
+    help="Values file with `gates` or `global.llm.slo`; repeatable.",
+)
+@click.option(
+    "--requests-per-window",
+    type=click.IntRange(1, 100_000),
+    default=30,
+    show_default=True,
+    help="Of the canary.",
+)
+@click.option(
+    "--windows", default="", help="Looks of the gate step; several steps with commas. By default gates.looks."
+)
+@click.option(
+    "--split",
+    type=click.FloatRange(0.01, 1000),
+    default=9.0,
+    show_default=True,
+    help="Requests of stable for each of the canary.",
+)
+@click.option(
+    "--effect",
+    type=click.FloatRange(0, 1000),
+    default=1.0,
+    show_default=True,
+    help="Times the latencies, or the share of bad requests; 1: a good version.",
+)
+@click.option("--signal", default="ttft", show_default=True, help="What the effect is on; others are good.")
+@click.option(
+    "--latency",
+    default="",
+    help="Of --signal in seconds: lognormal:MEDIAN:SIGMA, gamma:SHAPE:SCALE or csv:FILE.",
+)
+@click.option(
+    "--share", type=click.FloatRange(0, 1), help="Share of bad requests of stable, where --signal is a share."
+)
+@click.option(
+    "--shock",
+    type=click.FloatRange(0, 3),
+    default=0.0,
+    show_default=True,
+    help="Log-normal sigma of latencies by window.",
+)
+@click.option(
+    "--watch",
+    type=click.IntRange(0, 2000),
+    default=0,
+    show_default=True,
+    help="Windows of watching after 100 %.",
+)
+@click.option(
+    "--wait",
+    type=click.IntRange(0, 2000),
+    default=0,
+    show_default=True,
+    help="More windows where requests are too few.",
+)
+@click.option("--runs", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--compare", is_flag=True, help="The usual gates on the same traffic, too.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def simulate_canary(
+    files: tuple[Path, ...],
+    requests_per_window: int,
+    windows: str,
+    split: float,
+    effect: float,
+    signal: str,
+    latency: str,
+    share: float | None,
+    shock: float,
+    watch: int,
+    wait: int,
+    runs: int,
+    seed: int,
+    compare: bool,
+    form: str,
+) -> None:
+    """How often do the gates stop, promote or hold a version that is EFFECT times as slow or as bad as stable?"""
+    import json
+
+    from llmops.simulate import command, latencies, settings
+    from llmops.simulate.traffic import Traffic
+
+    policy = settings.policy(files)
+    steps = settings.windows(windows) or policy.looks
+    plan = command.Plan(requests_per_window, steps, watch, wait, runs, seed, compare)
+    traffic = Traffic(
+        (), (), split, effect, signal, latencies.parse(latency) if latency else None, share, shock
+    )
+    document = command.simulate(policy, traffic, plan)
+    click.echo(json.dumps(document) if form == "json" else command.text(document, plan).rstrip())
+
+
+@main.group()
+def rollout() -> None:
+    """Looks at rollouts in a cluster."""
+
+
+@rollout.command("status")
+@click.argument("name", required=False, default="")
+@click.option("-n", "--namespace", default="", help="Namespace; `default` unless a file says otherwise.")
+@click.option("--kubeconfig", default="", help="Passed on to kubectl.")
+@click.option(
+    "--from", "file", type=PATH, help="Objects that kubectl saved (YAML or JSON) instead of a cluster."
+)
+@click.option("--gate-url", default="", help="Ask the gate service too: its record outlives the cluster's.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def rollout_status(
+    name: str, namespace: str, kubeconfig: str, file: Path | None, gate_url: str, form: str
+) -> None:
+    """Say why rollout NAME stands where it stands, and what to do. Exit status 1 when somebody has to act."""
+    from llmops.rollout import evidence, explain, facts, objects, show
+    from llmops.rollout.commands import Kubectl
+
+    if file is None and not name:
+        raise InputError("say which rollout: NAME -n NAMESPACE, or --from FILE")
+    found = (
+        objects.from_file(file, name, namespace)
+        if file
+        else objects.from_cluster(name, namespace or "default", kubeconfig)
+    )
+    known = facts.facts(found)
+    on_record = (
+        evidence.requests_on_record(gate_url, known.namespace, known.name, known.new) if gate_url else None
+    )
+    status = explain.explain(known, Kubectl(known.name, known.namespace, kubeconfig), on_record)
+    click.echo((show.as_json if form == "json" else show.as_text)(status), nl=False)
+    sys.exit(status.exit_status)
 
 
 @main.command()

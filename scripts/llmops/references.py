@@ -136,14 +136,14 @@ class Graph:
         for pattern, default in table:
             for pointer, node in walk(data, pattern):
                 fields = mapping(node)
-                name = text(fields.get("name")) if fields else text(node)
+                field, name, stated = _name(node)
                 if name:
                     kind = _kind(fields, default)
                     cluster = kind[1] in CLUSTER_SCOPED
-                    namespace = "" if cluster else text(fields.get("namespace")) or self.namespace_of(source)
+                    namespace = "" if cluster else stated or self.namespace_of(source)
                     yield Reference(
                         source=source,
-                        pointer=prefix + pointer + ("/name" if fields else ""),
+                        pointer=f"{prefix}{pointer}{field}",
                         kind=kind,
                         namespace=namespace,
                         name=name,
@@ -198,7 +198,7 @@ def matches(
 def walk(data: object, pattern: str) -> Iterator[tuple[str, Any]]:
     """Every node that a JSON Pointer with `*` for any key or index leads to, with its own pointer."""
     nodes: list[tuple[str, Any]] = [("", data)]
-    for part in pattern.split("/")[1:]:
+    for part in (unescaped(part) for part in pattern.split("/")[1:]):
         nodes = [step for pointer, node in nodes for step in _steps(pointer, node, part)]
     yield from nodes
 
@@ -224,6 +224,11 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def unescaped(part: str) -> str:
+    """One part of a JSON Pointer as the key that it stands for."""
+    return part.replace("~1", "/").replace("~0", "~")
+
+
 def _steps(pointer: str, node: object, part: str) -> Iterator[tuple[str, Any]]:
     if isinstance(node, list):
         for index, value in enumerate(node):
@@ -233,6 +238,17 @@ def _steps(pointer: str, node: object, part: str) -> Iterator[tuple[str, Any]]:
         for key in list(node) if part == "*" else [part]:
             if key in node:
                 yield f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}", node[key]
+
+
+def _name(node: object) -> tuple[str, str, str]:
+    """Where in a node the name stands ("" when it is the node), the name, and the namespace that it states."""
+    fields = mapping(node)
+    if not fields:
+        return "", text(node), ""
+    if "name" not in fields and (host := text(fields.get("host"))):
+        name, _, rest = host.partition(".")
+        return "/host", name, rest.partition(".")[0]
+    return "/name", text(fields.get("name")), text(fields.get("namespace"))
 
 
 def _kind(fields: Mapping[str, Any], default: Kind) -> Kind:

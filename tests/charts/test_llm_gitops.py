@@ -319,7 +319,11 @@ def test_a_sync_leaves_alone_what_the_rollouts_controller_writes(render: Render)
     assert ignored == {
         ("", "Service"): ['.spec.selector["rollouts-pod-template-hash"]'],
         ("traefik.io", "TraefikService"): [".spec.weighted.services[]?.weight"],
-        ("gateway.networking.k8s.io", "HTTPRoute"): [".spec.rules[]?.backendRefs[]?.weight"],
+        ("gateway.networking.k8s.io", "HTTPRoute"): [
+            ".spec.rules[]?.backendRefs[]?.weight",
+            '.metadata.labels["rollouts.argoproj.io/gatewayapi-canary"]',
+        ],
+        ("networking.istio.io", "VirtualService"): [".spec.http[]?.route[]?.weight"],
     }
     assert {"ServerSideApply=false", "RespectIgnoreDifferences=true"} <= set(
         spec["syncPolicy"]["syncOptions"]

@@ -43,6 +43,7 @@ COMPONENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "alert-rules": ("alerts", {}),
     "gpu-hpa": ("adapterRules", {"scope": "cluster"}),
     "drift-cronjob": ("driftExporter", {"scope": "cluster"}),
+    "canary-gate": ("canaryGate", {}),
 }
 
 
@@ -85,8 +86,11 @@ def test_its_components_are_the_ones_listed_here() -> None:
 def test_each_component_has_a_switch_of_its_own(render: Render, component: str) -> None:
     off = {bit: False for bit, _ in COMPONENTS.values()}
     only = {"components": {**off, COMPONENTS[component][0]: True}}
-    objects = platform(render, only, notes=True)
-    assert keys(objects.items) == keys(alone(render, component, {}))
+    facts = {
+        "global": {"llm": {"environment": {"monitoring": {"prometheusUrl": "http://prometheus.monitoring"}}}}
+    }
+    objects = platform(render, facts, only, notes=True)
+    assert keys(objects.items) == keys(alone(render, component, facts))
     assert objects.notes.strip()
 
 
@@ -140,6 +144,8 @@ def test_a_model_in_prod_finds_what_it_needs_of_its_cluster(model: str) -> None:
         assert have["adapterRules"]
     if wanted["drift"]:
         assert have["driftExporter"]
+    if values["global"]["llm"]["environment"]["gate"]["url"]:
+        assert have["canaryGate"]
 
 
 def test_pods_satisfy_the_restricted_pod_security_standard(render: Render) -> None:

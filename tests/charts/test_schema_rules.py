@@ -18,6 +18,13 @@ def llm(**facts: Any) -> dict[str, Any]:
     return {"global": {"llm": facts}}
 
 
+ROUTED: dict[str, Any] = {"trafficRouter": "traefik", "route": {"host": "a.example.com"}}
+
+
+def surge(preset: str, router: dict[str, Any] | None = None, **strategy: Any) -> dict[str, Any]:
+    return {**(router or {}), "strategy": {"surge": preset, **strategy}}
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "steps of a Deployment": (
         {"workload": "Deployment", "strategy": {"steps": [{"setWeight": 1}]}},
@@ -37,6 +44,55 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"strategy": {"dynamicStableScale": True}},
         "/strategy/dynamicStableScale",
     ),
+    "blue-green of a Deployment": (
+        {"workload": "Deployment", "strategy": {"type": "blueGreen"}},
+        "/strategy/type",
+    ),
+    "surge of a Deployment": ({"workload": "Deployment", **surge("instantAbort", ROUTED)}, "/strategy/surge"),
+    "nothing may move, written once": ({"strategy": {"maxSurge": 0}}, "/strategy/maxUnavailable"),
+    "instant abort without a router": (surge("instantAbort"), "/trafficRouter"),
+    "one spare without a router": (surge("oneSpare"), "/trafficRouter"),
+    "no spare behind a router": (surge("zeroSpare", ROUTED), "/trafficRouter"),
+    "no spare and a surge": (surge("zeroSpare", maxSurge=1), "/strategy/maxSurge"),
+    "no spare and nothing missing": (surge("zeroSpare", maxUnavailable=0), "/strategy/maxUnavailable"),
+    "instant abort of a stable version that shrinks": (
+        surge("instantAbort", ROUTED, dynamicStableScale=True),
+        "/strategy/dynamicStableScale",
+    ),
+    "steps of blue-green": (
+        {"strategy": {"type": "blueGreen", "steps": [{"setWeight": 10}]}},
+        "/strategy/steps",
+    ),
+    "surge of blue-green": (
+        {**ROUTED, "strategy": {"type": "blueGreen", "surge": "oneSpare"}},
+        "/strategy/surge",
+    ),
+    "blue-green whose old version shrinks": (
+        {**ROUTED, "strategy": {"type": "blueGreen", "dynamicStableScale": True}},
+        "/strategy/dynamicStableScale",
+    ),
+    "shadow beside a stable version that shrinks": (
+        {**ROUTED, "strategy": {"type": "shadow", "dynamicStableScale": True}},
+        "/strategy/dynamicStableScale",
+    ),
+    "A/B with one spare": ({**ROUTED, "strategy": {"type": "ab", "surge": "oneSpare"}}, "/strategy/surge"),
+    "warm what has shrunk": (
+        {**ROUTED, "strategy": {"dynamicStableScale": True, "warmSeconds": 600}},
+        "/strategy/warmSeconds",
+    ),
+    "warm with one spare": (surge("oneSpare", ROUTED, warmSeconds=600), "/strategy/warmSeconds"),
+    "warm without a router": ({"strategy": {"warmSeconds": 600}}, "/strategy/warmSeconds"),
+    "preview of a canary": ({"strategy": {"previewReplicas": 1}}, "/strategy/previewReplicas"),
+    "careful without a router": ({"strategy": {"steps": "careful"}}, "/strategy/steps"),
+    "unknown steps": ({"strategy": {"steps": "bold"}}, "/strategy/steps"),
+    "a gate with a setting": (
+        {"strategy": {"steps": [{"gate": {"looks": 3}}]}},
+        "/strategy/steps/0/gate",
+    ),
+    "a mirror step": ({"strategy": {"steps": [{"setMirrorRoute": {}}]}}, "/strategy/steps/0/setMirrorRoute"),
+    "unknown gate": ({"gates": {"signals": ["cost"]}}, "/gates/signals/0"),
+    "gate twice": ({"gates": {"signals": ["ttft", "ttft"]}}, "/gates/signals"),
+    "certain to abort": ({"gates": {"alpha": 1}}, "/gates/alpha"),
     "two actions in a step": ({"strategy": {"steps": [{"setWeight": 1, "pause": {}}]}}, "/strategy/steps/0"),
     "weight over 100": ({"strategy": {"steps": [{"setWeight": 101}]}}, "/strategy/steps/0/setWeight"),
     "Exists with a value": (
@@ -103,6 +159,10 @@ def test_refused_at_its_path(case: str) -> None:
             }
         },
         {"workload": "Deployment", "strategy": {"maxSurge": 0, "maxUnavailable": 1}},
+        {"workload": "Deployment", "strategy": {"surge": "single", "steps": "careful"}},
+        {"strategy": {"type": "blueGreen", "warmSeconds": 600, "previewReplicas": 1, "steps": "careful"}},
+        surge("zeroSpare", maxSurge=0, maxUnavailable=1),
+        {"gates": {"signals": []}},
         {"resources": {"cpu": 16}},
         {"resources": {"cpu": "500m"}},
         llm(release={"version": "1.0.0-rc.1"}),

@@ -1,4 +1,4 @@
-"""The script of `helm test`, run as a process against a small engine on loopback."""
+"""The script of `helm test` and of the smoke gate, as a process: against engines on loopback and the real gate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.engine import conftest as scripted
+from tests.engine.conftest import Start
+
+start = scripted.start  # the fixture
 SCRIPT = Path(__file__).parents[2] / "charts/vllm-inference/files/smoke.py"
 
 
@@ -79,6 +84,8 @@ def smoke(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONUTF8": "1",
+        # Must not be used: nothing listens there.
+        "http_proxy": "http://127.0.0.1:1",
         "ENGINE_URL": url,
         "MODEL_NAME": "demo",
         "TIMEOUT_SECONDS": "5",
@@ -131,3 +138,117 @@ def test_no_engine_fails_without_a_traceback() -> None:
     assert done.returncode == 1
     assert "0 of 6 checks passed" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+# --- against the scripted engine ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ({"empty_rate": 1}, "the answer is empty (finish_reason stop)"),
+        ({"error_rate": 1}, "HTTP 500"),
+        ({"hang": True}, "timed out"),
+        ({"stream_error_rate": 1}, "the stream carries an error"),
+        ({"ttft": 0.7}, "took longer than 0.5 s"),
+    ],
+)
+def test_what_a_bad_version_does_is_named(start: Start, behaviour: dict[str, Any], words: str) -> None:
+    engine = start(behaviour=behaviour)
+    done = smoke(engine.url, TIMEOUT_SECONDS="2", LATENCY_SECONDS="0.5")
+    assert (done.returncode, words in done.stdout) == (1, True), done.stdout
+
+
+def test_the_context_length_must_be_the_one_of_the_values(start: Start) -> None:
+    engine = start("--max-model-len=4096")
+    assert smoke(engine.url, MAX_MODEL_LEN="4096").returncode == 0
+    done = smoke(engine.url, MAX_MODEL_LEN="8192")
+    assert done.returncode == 1
+    assert "max_model_len of demo is 4096, not 8192" in done.stdout
+
+
+def test_json_mode_is_asked_for_only_where_it_is_wanted(start: Start) -> None:
+    engine = start()
+    assert smoke(engine.url).returncode == 0
+    done = smoke(engine.url, JSON_MODE="1")
+    assert (done.returncode, "the answer in JSON mode is no JSON" in done.stdout) == (1, True)
+    engine.behave(answers={"JSON object": '["Paris"]'})
+    assert "is no JSON object" in smoke(engine.url, JSON_MODE="1").stdout
+    engine.behave(answers={"JSON object": '{"city": "Paris"}'})
+    assert smoke(engine.url, JSON_MODE="1").returncode == 0
+
+
+def test_another_tokenizer_is_told_by_its_fingerprint(start: Start) -> None:
+    engine = start()
+    done = smoke(engine.url, TOKENIZER_FINGERPRINT="0" * 16)
+    assert done.returncode == 1
+    line = next(line for line in done.stdout.splitlines() if "the tokenizer's fingerprint is " in line)
+    found = line.split("fingerprint is ")[1].split(",")[0]
+    assert smoke(engine.url, TOKENIZER_FINGERPRINT=found).returncode == 0
+
+
+def test_answers_are_short_medium_and_long(start: Start) -> None:
+    engine = start(behaviour={"output_tokens": 1000})
+    assert smoke(engine.url).returncode == 0
+    # Three answers, and a stream of the first prompt.
+    assert engine.value("vllm:request_generation_tokens_sum") == 50 + 100 + 200 + 50
+
+
+# --- and the gate ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[str]:
+    """The verdict service. Its Prometheus is not there: Jobs need none."""
+    command = [sys.executable, "-m", "llmops.jobs.gate", "--host=127.0.0.1", "--port=0"]
+    command += ["--prometheus=http://127.0.0.1:9", f"--folder={tmp_path}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    port = process.stderr.readline().split()[-1]
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+def reporting(gate: str) -> dict[str, str]:
+    canary = {"NAMESPACE": "llm", "RELEASE": "demo", "CANARY_HASH": "abc"}
+    return {"GATE_URL": gate, "REPORT_SECONDS": "1", "API_KEY": "secret"} | canary
+
+
+def verdict(gate: str) -> dict[str, Any]:
+    """What Argo Rollouts reads."""
+    asked = {"kind": "smoke", "namespace": "llm", "release": "demo", "canary": "abc", "policy": {}}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(f"{gate}/v1/results/verdict", json.dumps(asked).encode())  # noqa: S310
+    with opener.open(request, timeout=10) as answer:
+        return json.load(answer)  # type: ignore[no-any-return]
+
+
+def test_the_gate_waits_for_the_result_and_passes(start: Start, gate: str) -> None:
+    assert verdict(gate)["outcome"] == "wait"
+    done = smoke(start().url, **reporting(gate))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the gate has the result and decides")
+    assert verdict(gate)["outcome"] == "pass"
+
+
+def test_a_result_that_the_gate_has_is_the_gates_to_judge(start: Start, gate: str) -> None:
+    """The exit status stops nothing then: one abort, and it names the gate that has the reasons."""
+    done = smoke(start(behaviour={"empty_rate": 1}).url, **reporting(gate))
+    assert done.returncode == 0
+    said = verdict(gate)
+    assert said["outcome"] == "fail"
+    assert "streaming: the stream carried no text" in said["reason"]
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [({}, 0), ({"empty_rate": 1}, 1)])
+def test_without_the_gate_the_exit_status_decides(
+    start: Start, behaviour: dict[str, Any], status: int
+) -> None:
+    done = smoke(start(behaviour=behaviour).url, **reporting("http://127.0.0.1:9"))
+    assert done.returncode == status
+    assert "the gate at http://127.0.0.1:9 did not take the result" in done.stdout
+
+
+def test_a_refused_result_is_said(start: Start, gate: str) -> None:
+    done = smoke(start().url, **reporting(gate) | {"CANARY_HASH": "NO HASH"})
+    assert (done.returncode, "refused the result: HTTP 400 canary must be" in done.stdout) == (0, True)

@@ -328,8 +328,6 @@ def test_pods_go_to_nodes_with_the_gpu_they_were_sized_for(render: Render) -> No
 STEPS = [
     {"setWeight": 10},
     {"pause": {"duration": "5m"}},
-    {"setWeight": 50},
-    {"pause": {"duration": "5m"}},
     {"setWeight": 100},
 ]
 
@@ -476,8 +474,9 @@ def test_two_long_releases_share_a_namespace_without_collision(render: Render) -
     names = ["a" * 52 + end for end in "xy"]
     both = [render(CHART, TRAEFIK, name=name) for name in names]
     kinds = [kind for objects in both for kind in objects.kinds()]
-    assert len(kinds) == len(set(kinds)) == 20
-    assert max(len(name) for _, name in kinds) <= 63
+    assert len(kinds) == len(set(kinds)) == 24
+    # Names of Services and labels end at 63 letters, those of ConfigMaps at 253.
+    assert max(len(name) for kind, name in kinds if kind != "ConfigMap") <= 63
     selectors = [
         objects.workload["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] for objects in both
     ]

@@ -57,20 +57,28 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes out/e2e/FAMILY.json for each test file, or folder of them, that ran: what came of each case."""
+    """Writes out/e2e/FAMILY.json for each test file, or folder of them, that ran: what came of each case.
+
+    A property named "scenario" is a row of its own, under "scenarios".
+    """
     if hasattr(session.config, "workerinput"):
         return
-    families: dict[str, list[dict[str, Any]]] = {}
+    families: dict[str, dict[str, list[Any]]] = {}
     for report in REPORTS:
         file, _, name = report.nodeid.partition("::")
         case = {"name": name, "expected": "passed", "outcome": report.outcome}
-        case |= {"seconds": round(report.duration, 1)} | dict(report.user_properties)
+        scenarios = [value for key, value in report.user_properties if key == "scenario"]
+        told = {key: value for key, value in report.user_properties if key != "scenario"}
+        case |= {"seconds": round(report.duration, 1)} | told
         path = Path(file)
         family = path.stem.removeprefix("test_") if path.parent.name == "e2e" else path.parent.name
-        families.setdefault(family, []).append(case)
-    for family, cases in families.items():
+        account = families.setdefault(family, {"cases": []})
+        account["cases"].append(case)
+        if scenarios:
+            account.setdefault("scenarios", []).extend(scenarios)
+    for family, account in families.items():
         OUT.mkdir(parents=True, exist_ok=True)
-        (OUT / f"{family}.json").write_text(json.dumps({"cases": cases}, indent=2) + "\n", encoding="utf-8")
+        (OUT / f"{family}.json").write_text(json.dumps(account, indent=2) + "\n", encoding="utf-8")
 
 
 @pytest.fixture

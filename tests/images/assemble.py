@@ -16,6 +16,8 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.markers import Marker
+
 from tests.cluster.images import Image, Link, python_image, write_image
 from tests.cluster.layout import cache
 from tests.images.dockerfile import Stage, parse
@@ -51,8 +53,11 @@ def image() -> Image:
 
 
 def locked() -> dict[str, str]:
-    """Distribution -> version that every job image holds."""
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
+    """Distribution -> version that every job image holds. A line may be for some versions of Python only."""
+    lines = re.findall(
+        r"^([a-z0-9-]+)==(\S+)(?: ; (.+?))? \\$", LOCK.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return {name: version for name, version, marker in lines if not marker or Marker(marker).evaluate()}
 
 
 def distribution(name: str, version: str) -> dict[str, Path]:

@@ -185,10 +185,10 @@ def test_the_plan_explains_a_release_on_one_screen(report: ReleaseReport) -> Non
     assert lines[0] == "qwen3-8b"
     assert "  environment   prod" in lines
     assert "  Rollout      1" in lines
-    assert "GPUs by step (L4 x 1 per replica, budget 8)" in lines
-    # R = 4: one canary at 25 %, two at 50 %, four after the last step, the stable side whole.
-    assert "  setWeight 25    25 %       1       4     5  ████▒" in lines
-    assert "  all traffic    100 %       4       4     8  ████▒▒▒▒" in lines
+    assert "GPUs and traffic by step (L4 x 1 per replica, budget 8)" in lines
+    # R = 4: one canary at 25 %, two at 50 %, four after the last step, the stable side whole. 90 s of pause.
+    assert "  setWeight 25      1:30    25 % ▒▒········       1       4     5   ████▒" in lines
+    assert "  all traffic          -   100 % ▒▒▒▒▒▒▒▒▒▒       4       4     8   ████▒▒▒▒" in lines
     assert "  1. setWeight 25  analysis latency, 1 min 30 s pass" in lines
     assert "  2. setWeight 50  a person promotes" in lines
     # The autoscaler keeps 2 to 4 replicas: 2 x 730 and 4 x 730.
@@ -206,7 +206,8 @@ def test_a_peak_over_the_budget_and_a_model_that_does_not_fit_are_in_the_verdict
     worse = replace(report, release=judged, findings=(), fit=capacity.from_release(judged))
     screenful = screen.render(worse)
     assert "Not ready: does not fit the GPU, peak of 8 GPUs is over the budget of 6." in screenful
-    assert "  all traffic    100 %       4       4     8  ████▒▒▒▒  over the budget\n" in screenful
+    assert "       4       4     8 ✕ ████▒▒▒▒\n" in screenful
+    assert "✕ over the budget\n" in screenful
     assert "vllm-inference.engine.maxModelLen is 32768" in screenful
     assert "over the budget by 2" in html.render([worse])
 
@@ -277,7 +278,7 @@ def test_pictures_have_a_text_alternative_and_tables_repeat_them(report: Release
     assert all(attributes["aria-labelledby"] in ids for attributes in pictures)
     assert (
         "GPUs by step: steady 4, setWeight 25 5, setWeight 50 6, all traffic 8, done 4. The budget is 8."
-        in page
+        " Traffic of the new version: setWeight 25 25 %, setWeight 50 50 %, all traffic 100 %." in page
     )
     assert "a person promotes" in page
     assert "<title>2 releases" in page

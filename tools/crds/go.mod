@@ -11,4 +11,6 @@ require (
 	github.com/kedacore/keda/v2 v2.20.2
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	github.com/traefik/traefik/v3 v3.5.3
+	istio.io/api v1.29.1
+	sigs.k8s.io/gateway-api v1.4.1
 )

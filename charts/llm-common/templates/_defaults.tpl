@@ -38,4 +38,6 @@ environment:
   monitoring:
     namespace: monitoring
     prometheusUrl: ''
+  gate:
+    url: ''
 {{- end -}}

@@ -16,4 +16,5 @@ interTokenLatency: vllm:inter_token_latency_seconds
 queueTime: vllm:request_queue_time_seconds
 promptLength: vllm:request_prompt_tokens
 generationLength: vllm:request_generation_tokens
+processStart: process_start_time_seconds
 {{- end -}}

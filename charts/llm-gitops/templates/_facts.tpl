@@ -23,6 +23,7 @@ RBAC, nothing cluster-wide: a values file cannot bring those in.
   "gateway.networking.k8s.io" (list "HTTPRoute")
   "keda.sh" (list "ScaledObject" "TriggerAuthentication")
   "monitoring.coreos.com" (list "AlertmanagerConfig" "PodMonitor" "PrometheusRule" "ServiceMonitor")
+  "networking.istio.io" (list "VirtualService")
   "networking.k8s.io" (list "Ingress" "NetworkPolicy")
   "policy" (list "PodDisruptionBudget")
   "traefik.io" (list "IngressRoute" "Middleware" "TraefikService") }}

@@ -15,5 +15,11 @@ make themselves (AnalysisRuns, ReplicaSets): Argo CD compares only what Git rend
   jqPathExpressions: [".spec.weighted.services[]?.weight"]
 - group: gateway.networking.k8s.io
   kind: HTTPRoute
-  jqPathExpressions: [".spec.rules[]?.backendRefs[]?.weight"]
+  jqPathExpressions:
+    - ".spec.rules[]?.backendRefs[]?.weight"
+    {{- /* The plugin's mark while a canary runs. */}}
+    - '.metadata.labels["rollouts.argoproj.io/gatewayapi-canary"]'
+- group: networking.istio.io
+  kind: VirtualService
+  jqPathExpressions: [".spec.http[]?.route[]?.weight"]
 {{- end -}}

@@ -1,9 +1,12 @@
 """Asks a served model what a client would ask. Standard library only: runs on any engine image.
 
-Environment: ENGINE_URL, MODEL_NAME, API_KEY (optional), TIMEOUT_SECONDS (per answer).
-Prints one line per check with milliseconds; exit status 1 if any check failed.
+Environment: ENGINE_URL, MODEL_NAME, API_KEY (optional), TIMEOUT_SECONDS (per answer), and, if set: LATENCY_SECONDS
+(limit of an answer), MAX_MODEL_LEN and TOKENIZER_FINGERPRINT (what the engine must say), JSON_MODE=1, and for a canary
+GATE_URL, NAMESPACE, RELEASE and CANARY_HASH: the gate gets the result (names, milliseconds, problems; no answers).
+Prints a line per check. Exit status 1 if a check failed, unless the gate took the result: then it decides.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -13,26 +16,42 @@ import urllib.request
 
 URL = os.environ["ENGINE_URL"].rstrip("/")
 MODEL = os.environ["MODEL_NAME"]
-TIMEOUT = float(os.environ.get("TIMEOUT_SECONDS", "30"))
-PROMPTS = ("Name the capital of France.", "Write one sentence about the sea.", "用一句话介绍长城。")
+GATE = os.environ.get("GATE_URL", "").rstrip("/")
+TIMEOUT = float(os.environ.get("TIMEOUT_SECONDS") or 30)
+LIMIT = min(float(os.environ.get("LATENCY_SECONDS") or TIMEOUT), TIMEOUT)
+REPORT_SECONDS = float(os.environ.get("REPORT_SECONDS") or 300)
+LONGEST = 2**20  # bytes of an answer
+PROMPTS = (
+    ("Name the capital of France.", 50),
+    ("Write one sentence about the sea.", 100),
+    ("用一句话介绍长城。", 200),
+)
+# Letters, digits, spaces, Chinese and an emoji: two tokenizers seldom cut all of them alike.
+SAMPLE = "The quick brown fox, 12345.678 km!  用一句话介绍长城。 naïve café 🙂\n\tdef f(x): return x**2"
 
 
 class CheckError(Exception):
     """A check saw something else than a client needs; the text says what."""
 
 
-def ask(path, body=None):
-    """Sends one request and returns the open response."""
+def ask(path, body=None, base=URL):
+    """Sends one request and returns the open response. Nothing goes through a proxy of the image."""
     headers = {"Content-Type": "application/json"}
-    if os.environ.get("API_KEY"):
+    if os.environ.get("API_KEY") and base == URL:
         headers["Authorization"] = "Bearer " + os.environ["API_KEY"]
     data = None if body is None else json.dumps(body).encode()
-    return urllib.request.urlopen(urllib.request.Request(URL + path, data, headers), timeout=TIMEOUT)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(urllib.request.Request(base + path, data, headers), timeout=TIMEOUT)
 
 
-def chat(prompt, **more):
+def ask_json(path, body=None):
+    with ask(path, body) as response:
+        return json.loads(response.read(LONGEST))
+
+
+def chat(prompt, tokens, **more):
     messages = [{"role": "user", "content": prompt}]
-    return ask("/v1/chat/completions", {"model": MODEL, "messages": messages, "max_tokens": 64, **more})
+    return ask("/v1/chat/completions", {"model": MODEL, "messages": messages, "max_tokens": tokens, **more})
 
 
 def answer_text(message):
@@ -41,23 +60,44 @@ def answer_text(message):
 
 
 def models_listed():
-    with ask("/v1/models") as response:
-        names = [model["id"] for model in json.load(response)["data"]]
+    names = [model["id"] for model in ask_json("/v1/models")["data"]]
     if MODEL not in names:
         raise CheckError(f"served models are {names}, not {MODEL}")
 
 
-def chat_completion(prompt):
-    with chat(prompt) as response:
-        choice = json.load(response)["choices"][0]
+def context_length():
+    wanted = int(os.environ["MAX_MODEL_LEN"])
+    found = {model["id"]: model.get("max_model_len") for model in ask_json("/v1/models")["data"]}
+    if found.get(MODEL) != wanted:
+        raise CheckError(f"max_model_len of {MODEL} is {found.get(MODEL)}, not {wanted}")
+
+
+def tokenizer():
+    wanted = os.environ["TOKENIZER_FINGERPRINT"]
+    # No API of the engine names the tokenizer's revision; how it cuts a text tells one from another.
+    tokens = ask_json("/tokenize", {"model": MODEL, "prompt": SAMPLE, "add_special_tokens": False})["tokens"]
+    found = hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
+    if found != wanted:
+        raise CheckError(f"the tokenizer's fingerprint is {found}, not {wanted}")
+
+
+def chat_completion(prompt, tokens):
+    with chat(prompt, tokens) as response:
+        answer = json.loads(response.read(LONGEST))
+    choice = answer["choices"][0]
     if not answer_text(choice["message"]).strip():
         raise CheckError(f"the answer is empty (finish_reason {choice.get('finish_reason')})")
+    used = (answer.get("usage") or {}).get("completion_tokens") or 0
+    if used > tokens:
+        raise CheckError(f"the answer has {used} tokens, {tokens} were the most")
 
 
 def streaming():
-    text, done = "", False
-    with chat(PROMPTS[0], stream=True) as response:
+    text, done, ends = "", False, time.monotonic() + TIMEOUT
+    with chat(*PROMPTS[0], stream=True) as response:
         for line in response:
+            if time.monotonic() > ends:
+                raise CheckError(f"the stream did not end within {TIMEOUT:g} s")
             if not line.startswith(b"data:"):
                 continue
             payload = line[5:].strip()
@@ -75,6 +115,19 @@ def streaming():
         raise CheckError("the stream carried no text")
 
 
+def json_mode():
+    prompt = 'Reply with a JSON object that has the key "city" for the capital of France.'
+    with chat(prompt, 200, response_format={"type": "json_object"}, temperature=0) as response:
+        choice = json.loads(response.read(LONGEST))["choices"][0]
+    try:
+        found = json.loads(choice["message"].get("content") or "")
+    except ValueError:
+        reason = choice.get("finish_reason")
+        raise CheckError(f"the answer in JSON mode is no JSON (finish_reason {reason})") from None
+    if not isinstance(found, dict):
+        raise CheckError("the answer in JSON mode is no JSON object")
+
+
 def metrics_present():
     with ask("/metrics") as response:
         text = response.read().decode()
@@ -82,29 +135,81 @@ def metrics_present():
         raise CheckError(f"no vllm:num_requests_running for model_name {MODEL}")
 
 
-def main():
-    checks = [("models listed", models_listed)]
-    checks += [(f"chat completion {i}", lambda p=p: chat_completion(p)) for i, p in enumerate(PROMPTS, 1)]
-    checks += [("streaming", streaming), ("metrics present", metrics_present)]
-    failures = 0
-    for name, check in checks:
-        started, problem = time.monotonic(), ""
+def wanted_checks():
+    """Name, check, and whether its time counts."""
+    yield "models listed", models_listed, False
+    if os.environ.get("MAX_MODEL_LEN"):
+        yield "context length", context_length, False
+    if os.environ.get("TOKENIZER_FINGERPRINT"):
+        yield "tokenizer", tokenizer, False
+    for number, (prompt, tokens) in enumerate(PROMPTS, 1):
+        yield f"chat completion {number}", lambda p=prompt, t=tokens: chat_completion(p, t), True
+    yield "streaming", streaming, True
+    if os.environ.get("JSON_MODE") == "1":
+        yield "JSON mode", json_mode, False
+    yield "metrics present", metrics_present, False
+
+
+def run(name, check, timed):
+    """Makes one check, prints its line and returns it as plain data."""
+    started, problem = time.monotonic(), ""
+    try:
+        check()
+    except CheckError as error:
+        problem = str(error)
+    except urllib.error.HTTPError as error:
+        problem = f"HTTP {error.code} {error.read(200).decode(errors='replace')}"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    elapsed = time.monotonic() - started
+    limit = LIMIT if timed else TIMEOUT
+    if not problem and elapsed > limit:
+        problem = f"took longer than {limit:g} s"
+    print(f"{'FAIL' if problem else 'ok':4} {name:18} {elapsed * 1000:6.0f} ms  {problem}", flush=True)
+    return {"name": name, "ok": not problem, "milliseconds": round(elapsed * 1000), "problem": problem[:500]}
+
+
+def report(checks):
+    """Posts the result to the gate. Tries on while the gate is away; whether it took it."""
+    good = sum(check["ok"] for check in checks)
+    bad = [f"{check['name']}: {check['problem']}" for check in checks if not check["ok"]]
+    document = {
+        "outcome": "fail" if bad else "pass",
+        "reason": f"{good} of {len(checks)} checks passed" + "".join("; " + words for words in bad),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "model": MODEL,
+        "checks": checks,
+    }
+    body = {"kind": "smoke", "namespace": os.environ["NAMESPACE"], "release": os.environ["RELEASE"]}
+    body |= {"canary": os.environ["CANARY_HASH"], "document": document}
+    ends, said = time.monotonic() + REPORT_SECONDS, ""
+    while True:
         try:
-            check()
-        except CheckError as error:
-            problem = str(error)
+            with ask("/v1/results", body, GATE):
+                return True
         except urllib.error.HTTPError as error:
-            problem = f"HTTP {error.code} {error.read(200).decode(errors='replace')}"
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            problem = f"{type(error).__name__}: {error}"
-        elapsed = time.monotonic() - started
-        if not problem and elapsed > TIMEOUT:
-            problem = f"took longer than {TIMEOUT:g} s"
-        failures += bool(problem)
-        verdict = "FAIL" if problem else "ok"
-        print(f"{verdict:4} {name:18} {elapsed * 1000:6.0f} ms  {problem}", flush=True)
-    print(f"{len(checks) - failures} of {len(checks)} checks passed")
-    return 1 if failures else 0
+            words = f"HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
+            if error.code < 500:
+                print(f"the gate at {GATE} refused the result: {words}")
+                return False
+        except (OSError, ValueError) as error:
+            words = str(error)
+        if said != words:
+            said = words
+            print(f"the gate at {GATE} did not take the result, trying on: {words}", flush=True)
+        if bad or time.monotonic() + 5 > ends:  # a bad canary need not wait for anybody
+            return False
+        time.sleep(5)
+
+
+def main():
+    checks = [run(*each) for each in wanted_checks()]
+    good = sum(check["ok"] for check in checks)
+    print(f"{good} of {len(checks)} checks passed", flush=True)
+    if GATE and report(checks):
+        print("the gate has the result and decides")
+        return 0
+    return 0 if good == len(checks) else 1
 
 
 if __name__ == "__main__":

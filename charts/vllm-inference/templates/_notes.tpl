@@ -12,7 +12,7 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
 {{- end }}
 
 1. Wait until it serves (loading is given {{ int $facts.startupSeconds }} s):
-{{- if $facts.canary }}
+{{- if $facts.rollout }}
    kubectl -n {{ $ns }} wait --for=jsonpath='{.status.phase}'=Healthy --timeout={{ int $facts.progressDeadlineSeconds }}s rollout/{{ $name }}
    (`helm --wait` cannot tell: it does not know when a Rollout is ready.)
 {{- else }}
@@ -25,7 +25,7 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
    helm test {{ $name }} -n {{ $ns }} --logs
 
 3. Use it:
-{{- if eq .Values.trafficRouter "traefik" }}
+{{- if ne .Values.trafficRouter "none" }}
    curl {{ .Values.route.tls | ternary "https" "http" }}://{{ $facts.host }}/v1/models{{ $header }}
 {{- else }}
    kubectl -n {{ $ns }} port-forward service/{{ $name }} 8000:{{ int .Values.service.port }}
@@ -34,11 +34,8 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
 {{- if .Values.networkPolicy.enabled }}
    Other pods get no answer: namespaces {{ $llm.environment.gateway.namespace }} and {{ $llm.environment.monitoring.namespace }} may, and what you add under {{ .Chart.IsRoot | ternary "" "vllm-inference." }}networkPolicy.allowFrom.
 {{- end }}
-{{- if $facts.canary }}
+{{- if $facts.rollout }}
 
-4. Upgrades: a changed model or engine becomes a canary.
-   Install with --server-side=false (Helm remembers it): the Rollouts controller owns fields of both Services,
-   and server-side apply would conflict with it at the second upgrade.
-   kubectl -n {{ $ns }} get rollout {{ $name }} -w
+{{ include "vllm-inference.upgradeNotes" (dict "root" . "context" $context) }}
 {{- end }}
 {{- end -}}

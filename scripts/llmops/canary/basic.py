@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Pass(NamedTuple):
+    """What one pass leaves: pods of both, pods held meanwhile, pods that serve meanwhile, pods added and removed."""
+
+    canary: int
+    stable: int
+    held: int
+    serving: int
+    added: int
+    removed: int
 
 
 def desired(replicas: int, weight: int, surge: int) -> tuple[int, int]:
@@ -35,8 +47,8 @@ def desired(replicas: int, weight: int, surge: int) -> tuple[int, int]:
 
 def walk(
     canary: int, stable: int, wanted: tuple[int, int], replicas: int, surge: int, unavailable: int
-) -> Iterator[tuple[int, int, int]]:
-    """Passes of the controller from (canary, stable) to `wanted`: (canary, stable, pods held meanwhile).
+) -> Iterator[Pass]:
+    """Passes of the controller from (canary, stable) to `wanted`.
 
     A pass adds pods within replicas + surge and removes them within replicas - unavailable. What it removes
     still holds its GPUs while what it adds is loading, so both are counted; by the next pass the new pods are
@@ -52,8 +64,9 @@ def walk(
         growing = wanted[0] >= canary
         less_stable = min(spare, max(0, stable - wanted[1])) if growing else 0
         less_canary = 0 if growing else min(spare, canary - wanted[0])
-        if not (more_stable or more_canary or less_stable or less_canary):
+        added, removed = more_canary + more_stable, less_canary + less_stable
+        if not (added or removed):
             return
-        held = canary + stable + more_canary + more_stable
+        held, serving = canary + stable + added, canary + stable - removed
         canary, stable = canary + more_canary - less_canary, stable + more_stable - less_stable
-        yield canary, stable, held
+        yield Pass(canary, stable, held, serving, added, removed)

@@ -17,13 +17,27 @@ _GO_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
 @dataclass(frozen=True)
+class Wait:
+    """What holds a step: `seconds` (None: until a person promotes), or the run of AnalysisTemplates with their args."""
+
+    seconds: float | None = 0
+    templates: tuple[str, ...] = ()
+    args: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Step:
     """One state of a rollout.
 
     `weight` is the canary's share of traffic in percent. `canary`, `stable` and `extra` (experiments) are
     replicas once the step has settled; `gpus` is the most that its pods hold on the way there, so it may be
     more. `pause` is the seconds that the step waits, 0 for none, None until a person promotes. `gates` are
-    the names of what has to pass before the next step.
+    the names of what has to pass before the next step; `waits` are pauses and gates in their order.
+
+    `loads` counts the rounds of new pods, one after the other, and `drains` the rounds of pods that end before
+    the next may load (or, at the end, before their GPUs are free). `missing` is the servers fewer than wanted at the
+    worst moment. `kept` is the seconds that the old version stays once it has no traffic; `leaving` is the GPUs of
+    pods that begin to end once the step has settled.
     """
 
     label: str
@@ -34,6 +48,12 @@ class Step:
     pause: float | None = 0
     gates: tuple[str, ...] = ()
     extra: int = 0
+    waits: tuple[Wait, ...] = ()
+    loads: int = 0
+    drains: int = 0
+    missing: int = 0
+    kept: float = 0
+    leaving: int = 0
 
 
 def peak(steps: tuple[Step, ...]) -> int:

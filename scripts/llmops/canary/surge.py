@@ -6,14 +6,20 @@ decides is counted; a pod that is slow to end holds its GPU for longer, within i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from llmops.canary.basic import desired, walk
-from llmops.canary.steps import Step, ceil_share, peak, rolling, seconds
+from llmops.canary import actions as read
+from llmops.canary.basic import Pass, desired, walk
+from llmops.canary.steps import Step, Wait, ceil_share, peak, rolling, seconds
 from llmops.findings import InputError
 
 __all__ = ["Step", "peak", "plan"]
+
+# Argo Rollouts' default where the old version is kept at all.
+SCALE_DOWN_DELAY_SECONDS = 30
 
 
 def plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None = None) -> tuple[Step, ...]:
@@ -25,7 +31,7 @@ def plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None = 
     """
     try:
         return _plan(workload, gpus_per_pod, replicas)
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         # Manifests may be anybody's; the schema check says what is wrong, here it is only not a plan.
         name = (workload.get("metadata") or {}).get("name") or workload.get("kind")
         raise InputError(f"the strategy of {name} holds a value of the wrong type: {error}") from error
@@ -37,23 +43,35 @@ def _plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None) 
     count = 1 if count is None else int(count)
     kind = workload.get("kind")
     strategy = spec.get("strategy") or {}
+    kept, keeps = 0.0, False
     if kind == "Rollout" and "blueGreen" in strategy:
         steps = _blue_green(strategy["blueGreen"] or {}, count)
+        kept, keeps = _kept(strategy["blueGreen"] or {}), True
     elif kind == "Rollout":
         canary = strategy.get("canary") or {}
-        steps = (_routed if canary.get("trafficRouting") is not None else _basic)(canary, count)
+        routed = canary.get("trafficRouting") is not None
+        steps = (_routed if routed else _basic)(canary, count)
+        keeps = routed and not canary.get("dynamicStableScale")
+        kept = _kept(canary) if keeps else 0
     elif kind == "Deployment":
         steps = _deployment(strategy, count)
     elif kind == "StatefulSet":
-        steps = iter([Step("rolling update", 0, 1, max(0, count - 1), count)])
+        steps = iter([_one_by_one(count)])
     else:
         raise InputError(f"a {kind} has no rollout to plan: name a Rollout, Deployment or StatefulSet")
+    moved = tuple(steps)
+    # A version that was kept ends as a whole at the very end.
+    done = Step("done", 0, 0, count, count, kept=kept, drains=int(keeps and count > 0))
     # The plans count pods; only here do they become GPUs.
-    whole = (Step("steady", 0, 0, count, count), *steps, Step("done", 0, 0, count, count))
+    whole = (Step("steady", 0, 0, count, count), *moved, done)
     return tuple(
-        Step(s.label, s.weight, s.canary, s.stable, s.gpus * gpus_per_pod, s.pause, s.gates, s.extra)
-        for s in whole
+        replace(step, gpus=step.gpus * gpus_per_pod, leaving=step.leaving * gpus_per_pod) for step in whole
     )
+
+
+def _kept(strategy: Mapping[str, Any]) -> float:
+    delay = strategy.get("scaleDownDelaySeconds")
+    return float(SCALE_DOWN_DELAY_SECONDS if delay is None else delay)
 
 
 def _routed(canary: Mapping[str, Any], replicas: int) -> Iterator[Step]:
@@ -63,6 +81,7 @@ def _routed(canary: Mapping[str, Any], replicas: int) -> Iterator[Step]:
     whole = int(routing.get("maxTrafficWeight") or 100)
     least = int(canary.get("minPodsPerReplicaSet") or 0)
     traffic, scale = 0, None
+    now = (0, replicas)
 
     def at_least(pods: int) -> int:
         return max(pods, least) if pods else 0
@@ -82,22 +101,31 @@ def _routed(canary: Mapping[str, Any], replicas: int) -> Iterator[Step]:
         )
         return pods, settled, pods + max(settled, meanwhile)
 
-    for label, actions in _grouped(canary):
-        before = traffic
-        for step in actions:
-            if step.get("setWeight") is not None:
-                traffic = int(step["setWeight"])
-            if (asked := step.get("setCanaryScale")) is not None:
-                scale = None if asked.get("matchTrafficWeight") else asked
-        extra = _experiment_pods(actions)
+    def step(label: str, before: int, actions: list[Mapping[str, Any]]) -> Step:
+        nonlocal now
         pods, stable, held = counts(before)
+        extra = read.experiment_pods(actions)
+        # New pods of both sides load side by side; traffic waits for them, so none is missing on the way.
+        loads = int(pods > now[0] or stable > now[1] or extra > 0)
+        leaving = max(0, now[1] - stable)
+        now = (pods, stable)
+        missing = max(0, replicas - pods - stable)
         share = round(traffic * 100 / whole)
-        yield Step(label, share, pods, stable, held + extra, _pause(actions), _gates(actions), extra)
+        settled = Step(label, share, pods, stable, held + extra, extra=extra, loads=loads, missing=missing)
+        return _waiting(replace(settled, leaving=leaving), actions)
+
+    for label, actions in read.grouped(canary):
+        before = traffic
+        for action in actions:
+            if action.get("setWeight") is not None:
+                traffic = int(action["setWeight"])
+            if (asked := action.get("setCanaryScale")) is not None:
+                scale = None if asked.get("matchTrafficWeight") else asked
+        yield step(label, before, actions)
     if traffic == whole and scale is None:
         return
     before, traffic, scale = traffic, whole, None
-    pods, stable, held = counts(before)
-    yield Step("all traffic", 100, pods, stable, held)
+    yield step("all traffic", before, [])
 
 
 def _basic(canary: Mapping[str, Any], replicas: int) -> Iterator[Step]:
@@ -105,23 +133,50 @@ def _basic(canary: Mapping[str, Any], replicas: int) -> Iterator[Step]:
     surge, unavailable = rolling(canary, replicas)
     now, weight = (0, replicas), 0
 
-    def move(to: int) -> int:
+    def step(label: str, actions: list[Mapping[str, Any]]) -> Step:
         nonlocal now
-        held = sum(now)
-        for *now_, pods in walk(*now, desired(replicas, to, surge), replicas, surge, unavailable):
-            now = (now_[0], now_[1])
-            held = max(held, pods)
-        return held
-
-    for label, actions in _grouped(canary):
-        weight = next((int(s["setWeight"]) for s in actions if s.get("setWeight") is not None), weight)
-        extra = _experiment_pods(actions)
-        held = move(weight) + extra
+        start = now
+        passes = list(walk(*start, desired(replicas, weight, surge), replicas, surge, unavailable))
+        now = (passes[-1].canary, passes[-1].stable) if passes else now
+        extra = read.experiment_pods(actions)
         share = round(now[0] * 100 / sum(now)) if sum(now) else 0
-        yield Step(label, share, *now, held, _pause(actions), _gates(actions), extra)
+        return _waiting(_moved(label, share, now, sum(start), passes, replicas, extra), actions)
+
+    for label, actions in read.grouped(canary):
+        weight = next((int(s["setWeight"]) for s in actions if s.get("setWeight") is not None), weight)
+        yield step(label, actions)
     if weight != 100:
-        held = move(100)
-        yield Step("all traffic", 100, *now, held)
+        weight = 100
+        yield step("all traffic", [])
+
+
+def _moved(
+    label: str,
+    weight: int,
+    pods: tuple[int, int],
+    held: int,
+    passes: list[Pass],
+    replicas: int,
+    extra: int = 0,
+) -> Step:
+    """A step made of passes; `held` pods at its start."""
+    after_removal = itertools.pairwise(passes)
+    return Step(
+        label,
+        weight,
+        *pods,
+        max([held, *(one.held for one in passes)]) + extra,
+        extra=extra,
+        loads=sum(one.added > 0 for one in passes) + (extra > 0),
+        drains=sum(before.removed > 0 and one.added > 0 for before, one in after_removal),
+        missing=max([0, *(replicas - one.serving for one in passes)]),
+        leaving=passes[-1].removed if passes else 0,
+    )
+
+
+def _waiting(step: Step, actions: list[Mapping[str, Any]]) -> Step:
+    waits = read.waits(actions)
+    return replace(step, pause=read.pause(waits), gates=read.gates(actions), waits=waits)
 
 
 def _blue_green(spec: Mapping[str, Any], replicas: int) -> Iterator[Step]:
@@ -129,87 +184,50 @@ def _blue_green(spec: Mapping[str, Any], replicas: int) -> Iterator[Step]:
     pause = seconds(spec.get("autoPromotionSeconds") or 0)
     if spec.get("autoPromotionEnabled") is False and not spec.get("autoPromotionSeconds"):
         pause = None
-    gates = _templates("analysis", spec.get("prePromotionAnalysis"))
-    yield Step("preview", 0, preview, replicas, preview + replicas, pause, gates)
-    after = _templates("analysis", spec.get("postPromotionAnalysis"))
-    yield Step("all traffic", 100, replicas, replicas, 2 * replicas, 0, after)
+    before, after = spec.get("prePromotionAnalysis"), spec.get("postPromotionAnalysis")
+    yield Step(
+        "preview",
+        0,
+        preview,
+        replicas,
+        preview + replicas,
+        pause,
+        read.names("analysis", before),
+        waits=(*_runs(before), *([] if pause == 0 else [Wait(pause)])),
+        loads=1,
+    )
+    yield Step(
+        "all traffic",
+        100,
+        replicas,
+        replicas,
+        2 * replicas,
+        0,
+        read.names("analysis", after),
+        waits=_runs(after),
+        loads=int(preview < replicas),
+    )
+
+
+def _runs(spec: Mapping[str, Any] | None) -> tuple[Wait, ...]:
+    return (read.analysis(spec),) if spec and spec.get("templates") else ()
 
 
 def _deployment(strategy: Mapping[str, Any], replicas: int) -> Iterator[Step]:
     if strategy.get("type") == "Recreate":
-        yield Step("recreate (no pod serves)", 0, 0, 0, replicas)
+        yield Step("recreate (no pod serves)", 0, 0, 0, replicas, loads=1, drains=1, missing=replicas)
         return
     surge, unavailable = rolling(strategy.get("rollingUpdate") or {}, replicas)
-    held, first = replicas, (0, replicas)
-    for canary, stable, pods in walk(0, replicas, (replicas, 0), replicas, surge, unavailable):
-        first = first if first[0] else (canary, stable)
-        held = max(held, pods)
+    passes = list(walk(0, replicas, (replicas, 0), replicas, surge, unavailable))
+    shown = next((one for one in passes if one.canary), passes[-1] if passes else None)
+    first = (shown.canary, shown.stable) if shown else (0, replicas)
     share = round(first[0] * 100 / sum(first)) if sum(first) else 0
-    yield Step("rolling update", share, *first, held)
+    yield _moved("rolling update", share, first, replicas, passes, replicas)
 
 
-def _grouped(canary: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    """Steps that change pods, each with the pauses and gates after it; what waits before them is a start.
-
-    A background analysis runs from the first step on and stands there.
-    """
-    background = _templates("background analysis", canary.get("analysis"))
-    label, group = "", list[Mapping[str, Any]]()
-    for step in canary.get("steps") or ():
-        named = _label(step)
-        if named and group:
-            yield label or "start", group
-            group = []
-        label = named or label
-        if background:
-            group, background = [{"gates": background}], ()
-        group.append(step)
-    if group:
-        yield label or "start", group
-
-
-def _label(step: Mapping[str, Any]) -> str:
-    """What a step that changes pods or traffic is called; empty for one that only waits."""
-    if step.get("setWeight") is not None:
-        return f"setWeight {step['setWeight']}"
-    if (scale := step.get("setCanaryScale")) is not None:
-        if scale.get("matchTrafficWeight"):
-            return "setCanaryScale by weight"
-        if scale.get("replicas") is not None:
-            return f"setCanaryScale {scale['replicas']}"
-        return f"setCanaryScale {scale.get('weight')} %"
-    return "experiment" if step.get("experiment") is not None else ""
-
-
-def _experiment_pods(actions: Sequence[Mapping[str, Any]]) -> int:
-    experiments = [step["experiment"] for step in actions if step.get("experiment")]
-    templates = [template for experiment in experiments for template in experiment.get("templates") or ()]
-    return sum(1 if t.get("replicas") is None else int(t["replicas"]) for t in templates)
-
-
-def _pause(actions: Sequence[Mapping[str, Any]]) -> float | None:
-    total = 0.0
-    for step in actions:
-        if "pause" in step:
-            waits = seconds((step["pause"] or {}).get("duration"))
-            if waits is None:
-                return None
-            total += waits
-    return total
-
-
-def _gates(actions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    names: list[str] = []
-    for step in actions:
-        names += step.get("gates") or ()
-        names += _templates("analysis", step.get("analysis"))
-        if experiment := step.get("experiment"):
-            analyses = experiment.get("analyses") or ()
-            names += [f"experiment analysis {a.get('templateName') or a.get('name')}" for a in analyses]
-        if plugin := step.get("plugin"):
-            names.append(f"plugin {plugin.get('name')}")
-    return tuple(names)
-
-
-def _templates(what: str, analysis: Mapping[str, Any] | None) -> tuple[str, ...]:
-    return tuple(f"{what} {t.get('templateName')}" for t in (analysis or {}).get("templates") or ())
+def _one_by_one(replicas: int) -> Step:
+    """A StatefulSet ends a pod, waits until it is gone, and starts its successor."""
+    rounds, missing = replicas, min(1, replicas)
+    return Step(
+        "rolling update", 0, 1, max(0, replicas - 1), replicas, loads=rounds, drains=rounds, missing=missing
+    )

@@ -10,6 +10,7 @@ from llmops.references import mapping, sequence, text
 
 if TYPE_CHECKING:
     from llmops.release import Release
+    from llmops.render.manifest import Object
 
 WORKLOADS = ("Rollout", "Deployment")
 RESOURCE = "nvidia.com/gpu"
@@ -21,23 +22,42 @@ def gpu_plan(release: Release) -> tuple[tuple[Step, ...], int]:
     Manifests may be anybody's: a field of the wrong type counts as absent, and a strategy that cannot be
     read has no steps. The schema check reports both.
     """
-    llm = mapping(mapping(release.values.get("global")).get("llm"))
-    resource = text(mapping(llm.get("gpu")).get("resource")) or RESOURCE
-    for obj in release.objects:
-        if obj.kind in WORKLOADS and (gpus := _gpus_of_pod(obj.get("/spec/template/spec"), resource)):
-            # Without a count in the manifest an autoscaler owns it: plan for the most it may ask for.
-            wanted = None if obj.get("/spec/replicas") is not None else _most(mapping(llm.get("replicas")))
-            try:
-                return plan(obj.data, gpus, wanted), gpus
-            except InputError:
-                return (), gpus
-    return (), 0
+    obj = engine(release)
+    if obj is None:
+        return (), 0
+    gpus = _gpus_of_pod(obj.get("/spec/template/spec"), _resource(release))
+    # Without a count in the manifest an autoscaler owns it: plan for the most it may ask for.
+    wanted = None if obj.get("/spec/replicas") is not None else _most(mapping(_llm(release).get("replicas")))
+    try:
+        return plan(obj.data, gpus, wanted), gpus
+    except InputError:
+        return (), gpus
+
+
+def engine(release: Release) -> Object | None:
+    """The workload that asks for GPUs; None where no object does."""
+    resource = _resource(release)
+    return next(
+        (
+            obj
+            for obj in release.objects
+            if obj.kind in WORKLOADS and _gpus_of_pod(obj.get("/spec/template/spec"), resource)
+        ),
+        None,
+    )
 
 
 def gpu_budget(release: Release) -> int | None:
     """The most GPUs that the values allow the release; None where they set no limit."""
-    llm = mapping(mapping(release.values.get("global")).get("llm"))
-    return _count(mapping(llm.get("gpu")).get("budget"))
+    return _count(mapping(_llm(release).get("gpu")).get("budget"))
+
+
+def _llm(release: Release) -> dict[str, Any]:
+    return mapping(mapping(release.values.get("global")).get("llm"))
+
+
+def _resource(release: Release) -> str:
+    return text(mapping(_llm(release).get("gpu")).get("resource")) or RESOURCE
 
 
 def _most(replicas: dict[str, Any]) -> int | None:

@@ -7,7 +7,17 @@ from typing import Any
 
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
-from llmops.kubernetes.kinds import AUTOSCALERS, ROLLOUT, SCALABLE, SERVICE, TRAEFIK_SERVICE, Kind
+from llmops.kubernetes.kinds import (
+    AUTOSCALERS,
+    GATEWAY_PLUGIN,
+    HTTP_ROUTE,
+    ROLLOUT,
+    SCALABLE,
+    SERVICE,
+    TRAEFIK_SERVICE,
+    VIRTUAL_SERVICE,
+    Kind,
+)
 from llmops.kubernetes.violations import closest
 from llmops.references import (
     Graph,
@@ -26,8 +36,9 @@ NETWORK_POLICY: Kind = ("networking.k8s.io", "NetworkPolicy")
 DISRUPTION_BUDGET: Kind = ("policy", "PodDisruptionBudget")
 ROUTES: tuple[Kind, ...] = (
     ("networking.k8s.io", "Ingress"),
-    ("gateway.networking.k8s.io", "HTTPRoute"),
+    HTTP_ROUTE,
     ("gateway.networking.k8s.io", "GRPCRoute"),
+    VIRTUAL_SERVICE,
     ("traefik.io", "IngressRoute"),
     ("traefik.io", "IngressRouteTCP"),
     ("traefik.io", "IngressRouteUDP"),
@@ -40,6 +51,7 @@ _ROLLOUT_SERVICES = (
 # On AWS an Ingress names an action of its annotations where a Service would stand.
 _NO_PORTS = ("use-annotation",)
 _WEIGHTED = "/spec/strategy/canary/trafficRouting/traefik/weightedTraefikServiceName"
+_ISTIO = "/spec/strategy/canary/trafficRouting/istio"
 
 
 @rule(severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
@@ -122,11 +134,35 @@ def traefik_service_missing(release: Release) -> Iterator[Finding]:
                     yield defect(rollout, edge.pointer, message)
 
 
+@rule(
+    severity=ERROR,
+    fix="Render a route of that name in {namespace} whose rule for users lists both Services of {name}.",
+)
+def rollout_route_missing(release: Release) -> Iterator[Finding]:
+    """A Rollout with the Gateway API plugin or the istio router sets the weights of two Services inside a route.
+
+    When the route is absent or does not list both, the controller cannot shift traffic and the canary stands still.
+    Of a VirtualService those http routes count that the Rollout names, and all when it names none.
+    """
+    objects = graph(release)
+    for rollout in objects.of_kind(ROLLOUT):
+        wanted = [one.name for pointer in _ROLLOUT_SERVICES[0] for one in objects.edges_of(rollout, pointer)]
+        for edge in (*objects.edges_of(rollout, GATEWAY_PLUGIN), *objects.edges_of(rollout, _ISTIO)):
+            if edge.target is None:
+                yield defect(rollout, edge.pointer, f"the {edge.kind[1]} {edge.name} is not there.")
+                continue
+            listed = _listed(objects, edge, _routes_named(rollout, edge))
+            for name in dict.fromkeys(wanted):
+                if name not in listed:
+                    message = f"the {edge.kind[1]} {edge.name} does not list {name}."
+                    yield defect(rollout, edge.pointer, message)
+
+
 @rule(severity=ERROR, fix="Name a Service or TraefikService of this release and a port that it has.")
 def route_backend_missing(release: Release) -> Iterator[Finding]:
     """A route to a Service or port that is not there answers every request with an error.
 
-    Judged are Ingress, HTTPRoute, GRPCRoute and the routes of Traefik. Names with @ and Services in a
+    Judged are Ingress, HTTPRoute, GRPCRoute, VirtualService and the routes of Traefik. Names with @ and Services in a
     namespace that the release does not fill belong to someone else; the port `use-annotation` means an
     action of the AWS load balancer, not a Service.
     """
@@ -216,6 +252,28 @@ def _selects_nothing(objects: Graph, kind: Kind, pointer: str) -> Iterator[Findi
                 yield defect(obj, at, f"the selector of this {kind[1]} matches no pod template.")
 
 
+def _routes_named(rollout: Object, edge: Reference) -> list[Any]:
+    """The http routes of a VirtualService that the Rollout says it will write to; empty for all."""
+    holder = edge.pointer.removesuffix("/name")
+    return [name for _, name in walk(rollout.data, f"{holder}/routes/*")]
+
+
+def _listed(objects: Graph, edge: Reference, routes: list[Any]) -> set[str]:
+    """The Services among which the route splits requests; not those that it only mirrors to."""
+    route = edge.target
+    if route is None:
+        return set()
+    if edge.kind == VIRTUAL_SERVICE:
+        below = [
+            f"{pointer}/route"
+            for pointer, one in walk(route.data, "/spec/http/*")
+            if not routes or mapping(one).get("name") in routes
+        ]
+    else:
+        below = [pointer for pointer, _ in walk(route.data, "/spec/rules/*/backendRefs")]
+    return {one.name for pointer in below for one in objects.edges_of(route, pointer)}
+
+
 def _nearest(objects: Graph, edge: Reference) -> str:
     there = [key[3] for key in objects.nodes if key[:3] == (*edge.kind, edge.namespace)]
     return closest(edge.name, there)
@@ -224,9 +282,11 @@ def _nearest(objects: Graph, edge: Reference) -> str:
 def _missing_port(route: Object, edge: Reference, service: Object) -> Iterator[Finding]:
     spec = mapping(service.data.get("spec"))
     ports = [mapping(port) for port in sequence(spec.get("ports"))]
-    pointer = edge.pointer.removesuffix("/name")
+    pointer = edge.pointer.removesuffix("/name").removesuffix("/host")
     if spec.get("type") == "ExternalName":
         return
+    if edge.port is None and edge.pointer.endswith("/host") and len(ports) == 1:
+        return  # Istio takes the only port there is.
     if edge.port is None:
         yield defect(route, pointer, f"the backend {edge.name} has no port.")
     elif not any(edge.port in (port.get("port"), port.get("name")) for port in ports):

@@ -41,18 +41,22 @@ class Evidence:
     signals: Mapping[str, Signal]
     restarts: int = 0  # of canary servers since the canary serves
     stalled_seconds: float = 0.0  # for which a canary server has had requests and made no step, up to now
-    down_seconds: float = 0.0  # for which no canary server answers its scrape, up to now; loading does not count
+    down_seconds: float = (
+        0.0  # for which no canary server answers its scrape, up to now; loading does not count
+    )
 
 
 @dataclass(frozen=True)
 class Policy:
     """How a rollout is judged; the chart's `gates` and `global.llm.slo`.
 
-    `looks` is the number of windows that each gate step of the rollout has at least; `gates` names what is judged.
+    `looks` is the number of windows that each gate step of the rollout has at least, `modes` how each is judged; left
+    empty, all steps are judged as the look says. `gates` names what is judged.
     """
 
     gates: tuple[str, ...] = GATES
     looks: tuple[int, ...] = (10,)
+    modes: tuple[Mode, ...] = ()
     alpha: float = 0.05
     min_requests: int = 50
     window_seconds: float = 30.0

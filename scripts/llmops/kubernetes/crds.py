@@ -28,10 +28,14 @@ FORMAT = "1"
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module that publishes CRDs: the files (globs) inside it that hold them, and their API groups."""
+    """A Go module that publishes CRDs: the files (globs) inside it that hold them, and their API groups.
+
+    Those that are not `installed` are schemas only, and no cluster of the tests is given them.
+    """
 
     files: tuple[str, ...]
     groups: tuple[str, ...]
+    installed: bool = True
 
 
 MODULES = {
@@ -43,6 +47,15 @@ MODULES = {
     ),
     "github.com/traefik/traefik/v3": Module(
         ("docs/content/reference/dynamic-configuration/kubernetes-crd-definition-*.yml",), ("traefik.io",)
+    ),
+    # Where Istio's kinds are served, the Rollouts controller watches them; no Istio runs in the tests.
+    "istio.io/api": Module(
+        ("kubernetes/customresourcedefinitions.gen.yaml",),
+        tuple(f"{name}.istio.io" for name in ("extensions", "networking", "security", "telemetry")),
+        installed=False,
+    ),
+    "sigs.k8s.io/gateway-api": Module(
+        ("config/crd/standard/gateway.networking.k8s.io_*.yaml",), ("gateway.networking.k8s.io",)
     ),
 }
 

@@ -7,6 +7,8 @@ Kind = tuple[str, str]
 SERVICE: Kind = ("", "Service")
 ROLLOUT: Kind = ("argoproj.io", "Rollout")
 TRAEFIK_SERVICE: Kind = ("traefik.io", "TraefikService")
+HTTP_ROUTE: Kind = ("gateway.networking.k8s.io", "HTTPRoute")
+VIRTUAL_SERVICE: Kind = ("networking.istio.io", "VirtualService")
 HPA: Kind = ("autoscaling", "HorizontalPodAutoscaler")
 SCALED_OBJECT: Kind = ("keda.sh", "ScaledObject")
 AUTOSCALERS = (HPA, SCALED_OBJECT)
@@ -115,8 +117,11 @@ CLUSTER_SCOPED = frozenset(
     }
 )
 
+GATEWAY_PLUGIN = "/spec/strategy/canary/trafficRouting/plugins/argoproj-labs~1gatewayAPI"
+
 # kind → (where, what is named there). The node is a name, or an object with a name and perhaps kind,
-# apiVersion or group, namespace and port, which then say more than the default.
+# apiVersion or group, namespace and port, which then say more than the default; or with a host, as Istio names
+# a Service: NAME or NAME.NAMESPACE.svc….
 REFERENCES: dict[Kind, tuple[tuple[str, Kind], ...]] = {
     ROLLOUT: (
         ("/spec/strategy/canary/stableService", SERVICE),
@@ -126,6 +131,10 @@ REFERENCES: dict[Kind, tuple[tuple[str, Kind], ...]] = {
         ("/spec/strategy/blueGreen/activeService", SERVICE),
         ("/spec/strategy/blueGreen/previewService", SERVICE),
         ("/spec/strategy/canary/trafficRouting/traefik/weightedTraefikServiceName", TRAEFIK_SERVICE),
+        (f"{GATEWAY_PLUGIN}/httpRoute", HTTP_ROUTE),
+        (f"{GATEWAY_PLUGIN}/httpRoutes/*", HTTP_ROUTE),
+        ("/spec/strategy/canary/trafficRouting/istio/virtualService", VIRTUAL_SERVICE),
+        ("/spec/strategy/canary/trafficRouting/istio/virtualServices/*", VIRTUAL_SERVICE),
         ("/spec/workloadRef", ("apps", "Deployment")),
     ),
     ("apps", "StatefulSet"): (("/spec/serviceName", SERVICE),),
@@ -135,8 +144,18 @@ REFERENCES: dict[Kind, tuple[tuple[str, Kind], ...]] = {
         ("/spec/defaultBackend/service", SERVICE),
         ("/spec/rules/*/http/paths/*/backend/service", SERVICE),
     ),
-    ("gateway.networking.k8s.io", "HTTPRoute"): (("/spec/rules/*/backendRefs/*", SERVICE),),
-    ("gateway.networking.k8s.io", "GRPCRoute"): (("/spec/rules/*/backendRefs/*", SERVICE),),
+    **dict.fromkeys(
+        (HTTP_ROUTE, ("gateway.networking.k8s.io", "GRPCRoute")),
+        (
+            ("/spec/rules/*/backendRefs/*", SERVICE),
+            ("/spec/rules/*/filters/*/requestMirror/backendRef", SERVICE),
+        ),
+    ),
+    VIRTUAL_SERVICE: (
+        ("/spec/http/*/route/*/destination", SERVICE),
+        ("/spec/http/*/mirror", SERVICE),
+        ("/spec/http/*/mirrors/*/destination", SERVICE),
+    ),
     ("traefik.io", "IngressRoute"): (("/spec/routes/*/services/*", SERVICE),),
     ("traefik.io", "IngressRouteTCP"): (("/spec/routes/*/services/*", SERVICE),),
     ("traefik.io", "IngressRouteUDP"): (("/spec/routes/*/services/*", SERVICE),),

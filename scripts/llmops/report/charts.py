@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmops.canary.steps import Step
@@ -68,6 +69,14 @@ class Column:
     words: tuple[str, str]
     weight: int
     is_over: bool
+    # Least time as a clock shows it, and whether somebody has to promote.
+    time: str = ""
+    waits_for_person: bool = False
+
+    @property
+    def traffic(self) -> float:
+        """Width of the canary's share in the strip below the column."""
+        return BAR * self.weight / 100
 
 
 @dataclass(frozen=True)
@@ -118,8 +127,10 @@ def memory_bar(fit: Fit) -> MemoryBar:
     )
 
 
-def steps_chart(steps: tuple[Step, ...], gpus_per_pod: int, budget: int | None) -> StepsChart:
-    """Stacked columns of GPUs, one for each step, on one scale with the budget."""
+def steps_chart(
+    steps: tuple[Step, ...], gpus_per_pod: int, budget: int | None, times: Sequence[str] = ()
+) -> StepsChart:
+    """Stacked columns of GPUs, one for each step, on one scale with the budget; below them traffic and time."""
     highest = max([step.gpus for step in steps] + [budget or 0, 1])
     scale = PLOT_HEIGHT / highest
     pitch = min(_WIDEST, max(_NARROWEST, _PAGE / max(1, len(steps))))
@@ -148,10 +159,14 @@ def steps_chart(steps: tuple[Step, ...], gpus_per_pod: int, budget: int | None) 
                 words=(first, rest),
                 weight=step.weight,
                 is_over=budget is not None and step.gpus > budget,
+                time=times[index] if times else "",
+                waits_for_person=step.pause is None,
             )
         )
     stride = -(-highest // _MOST_TICKS)
     said = ", ".join(f"{step.label} {step.gpus}" for step in steps)
+    shares = ", ".join(f"{step.label} {step.weight} %" for step in steps if step.weight)
+    traffic = f" Traffic of the new version: {shares}." if shares else ""
     limit = f" The budget is {budget}." if budget is not None else ""
     return StepsChart(
         columns=tuple(columns),
@@ -161,5 +176,5 @@ def steps_chart(steps: tuple[Step, ...], gpus_per_pod: int, budget: int | None) 
         right=LEFT + len(steps) * pitch,
         moves=any(block.style == "moving" for column in columns for block in column.blocks),
         bottom=bottom,
-        summary=f"GPUs by step: {said}.{limit}",
+        summary=f"GPUs by step: {said}.{limit}{traffic}",
     )

@@ -25,6 +25,7 @@ from llmops.report.model import (
     waits,
     without_fit,
 )
+from llmops.report.timing import causes, clock, said, timing
 
 if TYPE_CHECKING:
     from llmops.render.manifest import Object
@@ -53,6 +54,8 @@ def as_yaml(obj: Object) -> str:
 def _page(report: ReleaseReport) -> dict[str, Any]:
     facts = summary(report)
     fit = report.fit
+    line = timing(report)
+    times = [clock(row.seconds) if row.seconds else "" for row in line.rows]
     return {
         "report": report,
         "facts": facts,
@@ -60,8 +63,14 @@ def _page(report: ReleaseReport) -> dict[str, Any]:
         "lacking": without_fit(report),
         "findings": in_order(report.findings),
         "memory": memory_bar(fit) if fit and fit.sized else None,
-        "chart": steps_chart(report.steps, report.gpus_per_pod, facts.budget) if report.steps else None,
+        "chart": steps_chart(report.steps, report.gpus_per_pod, facts.budget, times)
+        if report.steps
+        else None,
         "waits": [waits(step) for step in report.steps],
+        "line": line,
+        "causes": [causes(row) for row in line.rows],
+        "times": times,
+        "time_said": list(said(line)) if report.steps else [],
         "queries": asked(report.release.objects),
     }
 

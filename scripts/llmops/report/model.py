@@ -33,7 +33,10 @@ class Waived:
 
 @dataclass(frozen=True)
 class ReleaseReport:
-    """One release: its findings, the memory fit (None: unknown) and the rollout's steps (empty: none)."""
+    """One release: its findings, the memory fit (None: unknown) and the rollout's steps (empty: none).
+
+    `requests_per_second` is the model's traffic as the reader states it; None: unknown.
+    """
 
     release: Release
     findings: tuple[Finding, ...] = ()
@@ -41,6 +44,7 @@ class ReleaseReport:
     fit: Fit | None = None
     steps: tuple[Step, ...] = ()
     gpus_per_pod: int = 0
+    requests_per_second: float | None = None
 
 
 @dataclass(frozen=True)

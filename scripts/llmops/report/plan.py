@@ -20,9 +20,15 @@ from llmops.report.model import (
     without_fit,
 )
 from llmops.report.text import finding_lines, paint
+from llmops.report.timing import clock, said, timing
 
 _BOLD = "\x1b[1m"
 _WIDTH = 48
+_SCREEN = 100
+# Tenths of the traffic that the new version has.
+_WEIGHT = 10
+# Columns of a step's row without its label and its bar.
+_BESIDE_BARS = 56
 
 
 def render(report: ReleaseReport, *, colour: bool = False) -> str:
@@ -32,6 +38,7 @@ def render(report: ReleaseReport, *, colour: bool = False) -> str:
         list(_header(facts)),
         list(_objects(facts)),
         list(_steps(report, facts)),
+        list(_time(report)),
         list(_memory(report)),
         list(_gates(report)),
         list(_cost(facts, report.gpus_per_pod)),
@@ -82,20 +89,35 @@ def _steps(report: ReleaseReport, facts: Summary) -> Iterator[str]:
         return
     budget = "" if facts.budget is None else f", budget {facts.budget}"
     product = f"{facts.product} " if facts.product else ""
-    yield f"GPUs by step ({product}x {report.gpus_per_pod} per replica{budget})"
-    label = max(len("step"), *(len(step.label) for step in report.steps))
-    yield f"  {'step':<{label}}  weight  canary  stable  GPUs"
+    yield f"GPUs and traffic by step ({product}x {report.gpus_per_pod} per replica{budget})"
+    label = min(24, max(len("step"), *(len(step.label) for step in report.steps)))
+    yield f"  {'step':<{label}}  at least  traffic            canary  stable  GPUs"
     whole = max(facts.peak, facts.budget or 0, 1)
-    # Up to this many GPUs one glyph is one GPU; beyond, the bars are in proportion.
-    width = whole if whole <= _WIDTH else _WIDTH
-    for step in report.steps:
+    room = min(_WIDTH, _SCREEN - _BESIDE_BARS - label)
+    # While there is room one glyph is one GPU; beyond, the bars are in proportion.
+    width = min(whole, room)
+    for row in timing(report).rows:
+        step = row.step
         stable, canary = step.stable * report.gpus_per_pod, step.canary * report.gpus_per_pod
         moving = step.gpus - stable - canary
         drawn = bar([("█", stable), ("▒", canary), ("+", moving)], whole, width)
-        over = "  over the budget" if facts.budget is not None and step.gpus > facts.budget else ""
-        row = f"{step.weight:>4} %  {step.canary:>6}  {step.stable:>6}  {step.gpus:>4}"
-        yield f"  {step.label:<{label}}  {row}  {drawn}{over}"
-    yield "  █ stable   ▒ canary   + more while pods are replaced"
+        over = "✕" if facts.budget is not None and step.gpus > facts.budget else " "
+        traffic = "▒" * round(step.weight * _WEIGHT / 100)
+        figures = f"{step.canary:>6}  {step.stable:>6}  {step.gpus:>4} {over}"
+        took = clock(row.seconds) if row.seconds else "-"
+        yield (
+            f"  {step.label[:label]:<{label}}  {took:>8}  {step.weight:>4} % {traffic:·<{_WEIGHT}}  "
+            f"{figures} {drawn}"
+        )
+    over = "   ✕ over the budget" if facts.over_budget else ""
+    yield f"  █ stable   ▒ canary   + more while pods are replaced   time as h:mm:ss{over}"
+
+
+def _time(report: ReleaseReport) -> Iterator[str]:
+    if not report.steps:
+        return
+    yield "Time at least"
+    yield from (f"  {sentence}" for sentence in said(timing(report)))
 
 
 def no_verdict(missing: Sequence[str]) -> str:

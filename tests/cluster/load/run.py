@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ async def drive(
     loop = asyncio.get_running_loop()
     records: list[Record] = []
     tasks: set[asyncio.Task[None]] = set()
-    begin = loop.time()
+    begin, began = loop.time(), time.time()
     try:
         for index, due in enumerate(schedule(load)):
             if not await wait_until(begin + due, stop):
@@ -59,7 +60,7 @@ async def drive(
         for task in tasks:
             task.cancel()
         client.close()
-    return summarise(records, loop.time() - begin)
+    return summarise(records, loop.time() - begin, began)
 
 
 def write(summary: Summary, out: Path) -> Path:

@@ -27,7 +27,7 @@ class Summary:
     """`lost` is every request without a complete answer: cut, refused and http_error together; sent = ok + lost.
 
     Times are seconds and of requests that are ok. `late` is how far starts lay behind the schedule, which tells
-    whether the generator itself kept up. `losses` are the first of the lost.
+    whether the generator itself kept up. `losses` are the first of the lost. `began` is the Unix time of the start.
     """
 
     sent: int
@@ -43,6 +43,7 @@ class Summary:
     gap: dict[str, float] | None
     total: dict[str, float] | None
     losses: list[dict[str, Any]]
+    began: float = 0.0
     records: Sequence[Record] = field(repr=False, default=())
 
     def plain(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def by_pod(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     return dict(sorted(pods.items()))
 
 
-def summarise(records: Sequence[Record], seconds: float) -> Summary:
+def summarise(records: Sequence[Record], seconds: float, began: float = 0.0) -> Summary:
     fine = [record for record in records if record.outcome == "ok"]
     lost = [record for record in records if record.outcome != "ok"]
     outcomes = Counter(record.outcome for record in records)
@@ -89,5 +90,6 @@ def summarise(records: Sequence[Record], seconds: float) -> Summary:
             }
             for record in lost[:FIRST_LOSSES]
         ],
+        began=round(began, 3),
         records=records,
     )

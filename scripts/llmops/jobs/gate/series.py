@@ -1,0 +1,124 @@
+"""Raw series of a release from Prometheus: values at the edges of windows, and samples as they were scraped."""
+
+from __future__ import annotations
+
+import math
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from llmops.jobs import JobError
+from llmops.jobs.gate.question import Question
+from llmops.jobs.prometheus import Prometheus
+
+Values = NDArray[np.float64]
+# Of a rollout that takes longer, the last ones count: a person may think for days.
+MOST_WINDOWS = 1000
+# Points of one question: more would be an answer too long to take.
+_AT_ONCE = 250
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Edges of windows: `points` moments, `step` seconds apart, from `start` (Unix seconds) on."""
+
+    start: float
+    step: float
+    points: int
+
+    @property
+    def end(self) -> float:
+        return self.start + self.step * (self.points - 1)
+
+
+def grid(start: float, window: float, now: float) -> Grid:
+    """Whole windows between `start` and `now`, of too many the last ones."""
+    windows = int((now - start) // window)
+    most = min(windows, MOST_WINDOWS)
+    return Grid(start + (windows - most) * window, window, most + 1)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: its labels, and its value at each point of a grid, NaN where it has none."""
+
+    labels: Mapping[str, str]
+    values: Values
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One series as scraped: moments (Unix seconds) and values, oldest first."""
+
+    labels: Mapping[str, str]
+    at: Values
+    values: Values
+
+
+class Source(Prometheus):
+    """Prometheus, asked for many values at once. JobError if there is no complete answer."""
+
+    def range(self, expression: str, over: Grid) -> list[Series]:
+        """Values at each point of the grid."""
+        found: dict[frozenset[tuple[str, str]], Series] = {}
+        for first in range(0, over.points, _AT_ONCE):
+            ends = [
+                over.start + point * over.step for point in (first, min(first + _AT_ONCE, over.points) - 1)
+            ]
+            asked = {"query": expression, "start": f"{ends[0]:.3f}", "end": f"{ends[1] + 0.001:.3f}"}
+            for labels, at, values in self._matrix("query_range", {**asked, "step": f"{over.step:g}"}):
+                empty = Series(labels, np.full(over.points, np.nan))
+                row = found.setdefault(frozenset(labels.items()), empty).values
+                place = np.rint((at - over.start) / over.step).astype(int)
+                inside = (place >= 0) & (place < over.points)
+                row[place[inside]] = values[inside]
+        return list(found.values())
+
+    def samples(self, selector: str, seconds: float, now: float) -> list[Samples]:
+        """Samples of the last `seconds`: unlike values at points these are never older than they say."""
+        asked = {"query": f"{selector}[{math.ceil(seconds)}s]", "time": f"{now:.3f}"}
+        return [Samples(*row) for row in self._matrix("query", asked)]
+
+    def _matrix(self, path: str, asked: Mapping[str, str]) -> list[tuple[Mapping[str, str], Values, Values]]:
+        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/{path}?{urllib.parse.urlencode(asked)}")
+        if answer.get("warnings") or answer.get("isPartial"):
+            raise JobError(f"Prometheus at {self.url} answered in part only")
+        try:
+            data = answer["data"]
+            if data["resultType"] != "matrix":
+                raise JobError(f"Prometheus at {self.url} answered with a {data['resultType']}, not a matrix")
+            return [_row(row) for row in data["result"]]
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise JobError(
+                f"{self.url} did not answer as Prometheus does: is it the address of its HTTP API?"
+            ) from None
+
+
+def _row(row: Mapping[str, Any]) -> tuple[Mapping[str, str], Values, Values]:
+    pairs = np.array(row["values"], dtype=np.float64).reshape(-1, 2)
+    return dict(row["metric"]), pairs[:, 0], pairs[:, 1]
+
+
+@cache
+def metrics() -> dict[str, str]:
+    """The engine's metric for each neutral signal."""
+    table = yaml.safe_load((files("llmops.data.metrics") / "signals.yaml").read_text(encoding="utf-8"))
+    return dict(table["signals"])
+
+
+def selector(asked: Question, *more: str, canary_only: bool = False) -> str:
+    """Label matchers of both versions. All names were checked: none can end a string of PromQL."""
+    hashes = [asked.canary] if canary_only or not asked.stable else [asked.canary, asked.stable]
+    own = {
+        "namespace": f'="{asked.release.namespace}"',
+        "release": f'="{asked.release.name}"',
+        "rollouts_pod_template_hash": f'=~"{"|".join(hashes)}"',
+    }
+    return "{" + ", ".join([*(f"{label}{match}" for label, match in own.items()), *more]) + "}"

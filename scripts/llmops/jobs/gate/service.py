@@ -1,0 +1,218 @@
+"""When a look is taken, when an answer is repeated, and when a rollout is another one."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from llmops.gates.evidence import Evidence, GateVerdict, Look, Policy, Verdict
+from llmops.gates.judge import judge
+from llmops.jobs import JobError
+from llmops.jobs.gate.measure import measure, requests
+from llmops.jobs.gate.question import Question, Release, Result
+from llmops.jobs.gate.series import Source
+from llmops.jobs.gate.state import MOST_LOOKS, Memory, Rollout
+from llmops.jobs.times import rfc3339
+
+# A verdict is repeated for so long, for gates that ask a little later; who asks then has started anew.
+REPEATED = 40.0
+# Steps are asked for in every window. After such a silence the same step is that of another attempt.
+SILENCE = 900.0
+# For so long a failure of Prometheus is answered without asking again: all gates of a rollout ask at once.
+FAILURE = 5.0
+_MOST_FAILURES = 1000
+
+
+class Gate:
+    """The service without its HTTP. Methods raise ValueError (400) and JobError (503), one sentence each."""
+
+    def __init__(self, source: Source, memory: Memory, now: Callable[[], float] = time.time) -> None:
+        self._source, self.memory, self._now = source, memory, now
+        self._failed: dict[Release, tuple[float, str]] = {}
+
+    def verdict(self, asked: Question) -> dict[str, Any]:
+        """May the step end? A look is taken at most once in a window; all who ask within one see the same."""
+        with self.memory.lock(asked.release):
+            now = self._now()
+            rollout = self._rollout(asked, now)
+            began, window = rollout.began or now, asked.policy.window_seconds
+            rollout.called, rollout.required = now, asked.policy.min_requests
+            if asked.step != rollout.step:
+                # The end of the window in which a step begins is its first look.
+                rollout.until = began + (now - began) // window * window
+                rollout.step, rollout.number, rollout.entered = asked.step, 0, rollout.until
+            last = rollout.last
+            ended = last is not None and last["outcome"] != "wait"
+            if ended or now < rollout.until + window:
+                return _answer(last) if last else _answer(_waiting(asked))
+            self._look(asked, rollout, now)
+            return _answer(rollout.looks[-1])
+
+    def post(self, result: Result) -> None:
+        """Keeps what a Job found, with the rollout that it belongs to."""
+        with self.memory.lock(result.release):
+            rollout = self._of(result.release, result.canary)
+            rollout = rollout or self.memory.add(result.release, Rollout(result.canary))
+            found = {"at": self._now(), "document": dict(result.document), "answered": None}
+            rollout.results[result.kind] = found
+            self.memory.save(result.release)
+
+    def result(self, asked: Result) -> dict[str, Any]:
+        """What follows from a posted document; "wait" while there is none, or only one of an earlier attempt."""
+        with self.memory.lock(asked.release):
+            rollout = self._of(asked.release, asked.canary)
+            found = rollout.results.get(asked.kind) if rollout else None
+            now = self._now()
+            if found and now > found["at"] + _age(asked.policy):
+                found = None
+            if found is None or (found["answered"] is not None and now > found["answered"] + REPEATED):
+                return {"outcome": "wait", "reason": f"the {asked.kind} job has posted no result yet"}
+            verdict = _clean(_of_document(asked, found["document"]))
+            if found["answered"] is None and verdict["outcome"] != "wait":
+                found["answered"], found["verdict"] = now, verdict
+                self.memory.save(asked.release)
+                _say({"kind": asked.kind, **_who(asked.release, asked.canary), **verdict}, now)
+            return verdict
+
+    def evidence(self, release: Release) -> dict[str, Any]:
+        with self.memory.lock(release):
+            return {"rollouts": [one.evidence() for one in self.memory.rollouts(release)]}
+
+    def _look(self, asked: Question, rollout: Rollout, now: float) -> None:
+        window, began = asked.policy.window_seconds, rollout.began or now
+        # Where there is no control arm a step stands for itself: what it is held against does not come from before.
+        since = began if asked.mode == "compare" else rollout.entered
+        failed, words = self._failed.get(asked.release, (-math.inf, ""))
+        if now < failed + FAILURE:
+            raise JobError(words)
+        try:
+            evidence = measure(self._source, asked, since, now)
+        except JobError as error:
+            if len(self._failed) >= _MOST_FAILURES:
+                self._failed = {}
+            self._failed[asked.release] = (now, str(error))
+            raise
+        look = Look(asked.step, rollout.number + 1, asked.mode)
+        verdict = judge(asked.policy, evidence, _within(look, asked.policy, evidence))
+        seen = dict(zip(("canary", "stable"), requests(evidence), strict=True))
+        rollout.number += 1
+        rollout.until = began + (now - began) // window * window
+        # A step that stands for itself sees fewer than the rollout has had.
+        rollout.requests = {arm: max(rollout.requests.get(arm, 0), one) for arm, one in seen.items()}
+        shown = _look_document(verdict, asked.policy, look, now)
+        rollout.looks = [*rollout.looks, shown][-MOST_LOOKS:]
+        self.memory.save(asked.release)
+        # The reasons of the single gates are in the evidence; the one that counts stands in the line's own.
+        figures = {
+            gate: {key: value for key, value in one.items() if key != "reason"}
+            for gate, one in shown["gates"].items()
+        }
+        _say({**_who(asked.release, asked.canary), "stable": asked.stable, **shown, "gates": figures}, now)
+
+    def _rollout(self, asked: Question, now: float) -> Rollout:
+        """The rollout that is asked about: the last one, if it still can be that, else a new one."""
+        known = self.memory.rollouts(asked.release)
+        last = known[-1] if known else None
+        if last and last.began is None and last.canary == asked.canary:
+            last.began, last.stable = now, asked.stable
+        elif last is None or _another(last, asked, now):
+            results = last.results if last and last.canary == asked.canary else {}
+            fresh = {kind: one for kind, one in results.items() if last and one["at"] > last.called}
+            last = self.memory.add(asked.release, Rollout(asked.canary, asked.stable, now, results=fresh))
+        else:
+            return last
+        last.step, last.entered, last.until = asked.step, now, now
+        last.called, last.required = now, asked.policy.min_requests
+        self.memory.save(asked.release)
+        return last
+
+    def _of(self, release: Release, canary: str) -> Rollout | None:
+        """The last rollout, if it is of this canary."""
+        known = self.memory.rollouts(release)
+        return known[-1] if known and known[-1].canary == canary else None
+
+
+def _another(last: Rollout, asked: Question, now: float) -> bool:
+    """Whether the question is about another attempt than the last one."""
+    if (last.canary, last.stable) != (asked.canary, asked.stable) or asked.step < last.step:
+        return True
+    # Between two steps a person may think for days, and in a dry run a failure is no end.
+    if asked.step > last.step:
+        return False
+    window, look = asked.policy.window_seconds, last.last
+    if look is None or look["outcome"] == "wait":
+        return now > last.called + max(SILENCE, 20 * window)
+    return now > last.until + window + max(REPEATED, 3 * window)
+
+
+def _within(look: Look, policy: Policy, evidence: Evidence) -> Look:
+    """Of looks beyond the planned ones no more than there are windows: old windows are forgotten, looks are not."""
+    rows = min((len(one.canary) for one in evidence.signals.values()), default=1)
+    return replace(look, number=min(look.number, policy.looks[look.step] + max(0, rows - 1)))
+
+
+def _look_document(verdict: Verdict, policy: Policy, look: Look, now: float) -> dict[str, Any]:
+    missing = GateVerdict("wait", "nothing was measured")
+    return {
+        "at": rfc3339(now),
+        "step": look.step,
+        "look": look.number,
+        "mode": look.mode,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "gates": {gate: _clean(asdict(verdict.gates.get(gate, missing))) for gate in policy.gates},
+    }
+
+
+def _waiting(asked: Question) -> dict[str, Any]:
+    reason = f"the first window of {asked.policy.window_seconds:g} s is not over yet"
+    gates = {gate: _clean(asdict(GateVerdict("wait", reason))) for gate in asked.policy.gates}
+    return {"outcome": "wait", "reason": reason, "step": asked.step, "look": 0, "gates": gates}
+
+
+def _answer(look: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: look[key] for key in ("outcome", "reason", "step", "look", "gates")}
+
+
+def _of_document(asked: Result, document: dict[str, Any]) -> dict[str, Any]:
+    if asked.kind == "quality":
+        # Only here: a gate without quality checks works without what they need.
+        from llmops.gates.quality import judge_quality
+
+        return dict(judge_quality(document, dict(asked.policy)))
+    bad = [check for check in document["checks"] if not check["ok"]]
+    if not bad:
+        return {"outcome": "pass", "reason": f"all {len(document['checks'])} checks are fine"}
+    words = "; ".join(f"{check['name']}: {check.get('problem') or 'not ok'}" for check in bad)
+    return {"outcome": "fail", "reason": words[:1000]}
+
+
+def _clean(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """For JSON, which knows no infinity."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in verdict.items()
+    }
+
+
+def _who(release: Release, canary: str) -> dict[str, str]:
+    return {"namespace": release.namespace, "release": release.name, "canary": canary}
+
+
+def _age(policy: Mapping[str, Any]) -> float:
+    """Seconds after which a document is of an earlier attempt, whoever asks. ValueError for no number."""
+    age = policy.get("maxAgeSeconds", 86400)
+    if isinstance(age, bool) or not isinstance(age, int | float):
+        raise ValueError("policy.maxAgeSeconds must be a number")
+    return float(age)
+
+
+def _say(line: Mapping[str, Any], now: float) -> None:
+    """One line of JSON on stdout."""
+    sys.stdout.write(json.dumps({"at": rfc3339(now), **line}) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,189 @@
+"""The chart canary-gate: one judge per cluster, and who can reach whom."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llmops.findings import RefusedError
+from llmops.jobs.gate import __main__ as gate
+from llmops.kubernetes.schema import violations
+from llmops.render.manifest import Object
+from tests.charts.conftest import CHARTS, ENVIRONMENTS, ROOT, Objects, Render, merge
+from tests.charts.test_drift_cronjob import container, llm, reachable
+
+CHART = "canary-gate"
+NAME = "llm-canary-gate"
+PROMETHEUS = llm(environment={"monitoring": {"prometheusUrl": "http://prometheus.monitoring:9090"}})
+
+
+def installed(render: Render, *values: dict[str, Any], **target: Any) -> Objects:
+    return render(CHART, PROMETHEUS, *values, **{"bare": True, "namespace": "monitoring", **target})
+
+
+def template(objects: Objects) -> dict[str, Any]:
+    return objects.one("Deployment")["spec"]["template"]  # type: ignore[no-any-return]
+
+
+def test_a_cluster_has_one_gate(render: Render) -> None:
+    objects = installed(render)
+    assert objects.kinds() == [
+        (kind, NAME) for kind in ("Deployment", "NetworkPolicy", "Service", "ServiceMonitor")
+    ]
+    deployment = objects.one("Deployment")["spec"]
+    # Two would each count looks of their own; even for the time of an update.
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    off = installed(render, {"serviceMonitor": {"enabled": False}, "networkPolicy": {"enabled": False}})
+    assert [kind for kind, _ in off.kinds()] == ["Deployment", "Service"]
+
+
+def test_the_program_understands_what_the_chart_tells_it(render: Render) -> None:
+    values = {"port": 9000, "prometheus": {"timeoutSeconds": 8}}
+    only = container(template(installed(render, values)))
+    assert only["command"] == ["python3", "-m", gate.__name__.removesuffix(".__main__")]
+    understood = gate.parser({}).parse_args(only["args"])
+    assert understood.prometheus == "http://prometheus.monitoring:9090"
+    assert (understood.port, understood.timeout) == (9000, 8)
+    (mount,) = only["volumeMounts"]
+    assert str(understood.folder) == mount["mountPath"]
+
+
+def test_environments_ask_where_it_listens(render: Render) -> None:
+    """Every environment that names a gate names the Service that llm-platform installs with its defaults."""
+    named = {}
+    for name in ENVIRONMENTS:
+        values = yaml.safe_load((ROOT / f"values/environments/{name}.yaml").read_text(encoding="utf-8"))
+        facts = values["global"]["llm"]["environment"]
+        named[name] = facts.get("gate", {}).get("url", "")
+        if named[name]:
+            service = installed(render, namespace=facts["monitoring"]["namespace"]).one("Service")
+            (port,) = service["spec"]["ports"]
+            host = f"{service['metadata']['name']}.{service['metadata']['namespace']}"
+            assert named[name] == f"http://{host}:{port['port']}"
+    assert [name for name, url in named.items() if url] == ["staging", "prod"]
+
+
+def test_the_service_leads_to_the_pod_and_is_scraped_with_labels_kept(render: Render) -> None:
+    objects = installed(render, {"port": 9000})
+    service = objects.one("Service")
+    (port,) = service["spec"]["ports"]
+    (opened,) = container(template(objects))["ports"]
+    assert service["spec"]["selector"].items() <= template(objects)["metadata"]["labels"].items()
+    assert (port["port"], port["targetPort"], opened["containerPort"]) == (9000, opened["name"], 9000)
+    monitor = objects.one("ServiceMonitor")["spec"]
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["honorLabels"] is True
+    assert endpoint["port"] == port["name"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+
+
+def test_the_pod_is_restricted_and_holds_no_token(render: Render) -> None:
+    pod, only = template(installed(render))["spec"], container(template(installed(render)))
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert only["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert only["resources"]["requests"]["cpu"] == "100m"
+    assert only["resources"]["limits"]["memory"] == "512Mi"
+    assert only["image"] == "llm-charts/llmops:0.1.0"
+
+
+def test_what_was_measured_is_kept_on_a_claim_where_one_is_named(render: Render) -> None:
+    def volume(**values: Any) -> dict[str, Any]:
+        (only,) = template(installed(render, values))["spec"]["volumes"]
+        return only  # type: ignore[no-any-return]
+
+    assert "emptyDir" in volume()
+    assert volume(existingClaim="rollouts")["persistentVolumeClaim"] == {"claimName": "rollouts"}
+
+
+def test_the_token_comes_from_a_secret(render: Render) -> None:
+    given = installed(render, {"prometheus": {"tokenSecret": {"name": "prometheus"}}})
+    variables = {one["name"]: one.get("valueFrom") for one in container(template(given))["env"]}
+    assert variables["PROMETHEUS_TOKEN"] == {"secretKeyRef": {"name": "prometheus", "key": "token"}}
+
+
+def test_it_is_reached_by_controller_prometheus_and_jobs_and_reaches_prometheus(render: Render) -> None:
+    policy = installed(render, {"rollouts": {"namespace": "delivery"}}).one("NetworkPolicy")
+    labels = template(installed(render))["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    job = {"app.kubernetes.io/component": "job"}
+    for space, pod, may in (
+        ("delivery", {"app": "argo-rollouts"}, True),
+        ("monitoring", {"app": "prometheus"}, True),
+        ("llm-prod", job, True),
+        ("llm-prod", {"app.kubernetes.io/component": "engine"}, False),
+        ("argo-rollouts", {"app": "argo-rollouts"}, False),
+    ):
+        assert reachable(policy, "ingress", "http", (space, pod)) is may, (space, pod)
+    assert reachable(policy, "egress", 9090, ("monitoring", {"app": "prometheus"}))
+    dns = next(rule for rule in policy["spec"]["egress"] if rule["ports"][0]["port"] == 53)
+    assert "to" not in dns
+    assert not reachable(policy, "egress", 9090, ("llm-prod", {}))
+    assert not reachable(policy, "egress", 443, ("monitoring", {}))
+
+
+def test_jobs_of_releases_carry_the_label_that_is_admitted(render: Render) -> None:
+    cronjob = render("drift-cronjob", PROMETHEUS).one("CronJob")["spec"]["jobTemplate"]["spec"]["template"]
+    assert cronjob["metadata"]["labels"]["app.kubernetes.io/component"] == "job"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no Prometheus": (
+        llm(environment={"monitoring": {"prometheusUrl": ""}}),
+        'write global: {llm: {environment: {monitoring: {prometheusUrl: "http://prometheus.monitoring:9090"}}}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_say_what_to_write(render: Render, case: str) -> None:
+    values, sentence = REFUSED[case]
+    with pytest.raises(RefusedError) as refusal:
+        installed(render, values)
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize("version", ["1.34", "1.37"])
+def test_objects_are_what_kubernetes_knows(render: Render, version: str) -> None:
+    files = sorted((CHARTS / CHART / "ci").glob("*.yaml"))
+    assert files
+    for path in files:
+        for item in render(CHART, yaml.safe_load(path.read_text(encoding="utf-8")), bare=True).items:
+            found = Object(item, {}, path.name)
+            assert list(violations(found, version)) == []
+
+
+def test_unknown_keys_are_refused_by_helm_itself(helm4_path: Path, tmp_path: Path) -> None:
+    chart = tmp_path / CHART
+    subprocess.run(["cp", "-r", str(CHARTS / CHART), str(chart)], check=True)
+    (chart / "charts").mkdir(exist_ok=True)
+    subprocess.run(["cp", "-r", str(CHARTS / "llm-common"), str(chart / "charts")], check=True)
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(merge(PROMETHEUS, {"replicas": 2})))
+    done = subprocess.run(
+        [str(helm4_path), "template", "gate", str(chart), "-f", str(values)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "replicas" in done.stderr
+
+
+def test_notes_say_what_releases_must_know(render: Render) -> None:
+    missing = installed(render, notes=True).notes
+    assert 'global: {llm: {environment: {gate: {url: "http://llm-canary-gate.monitoring:8080"}}}}' in missing
+    elsewhere = llm(environment={"gate": {"url": "http://gate.other:8080"}})
+    assert installed(render, elsewhere, notes=True).notes == missing
+    known = llm(environment={"gate": {"url": "http://llm-canary-gate.monitoring:8080"}})
+    assert "values/environments" not in installed(render, known, notes=True).notes

@@ -1,0 +1,194 @@
+"""One release on the live cluster with gates that decide in seconds, and what a test does to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.cluster.namespaces import inside
+from tests.cluster.waiting import until
+from tests.e2e.canary.account import Fault, account, requests
+from tests.e2e.canary.watching import Sample, Watch
+from tests.e2e.helm import Helm
+from tests.e2e.states import healthy
+from tests.e2e.traffic import behaviour, load
+
+Layer = Mapping[str, Any]
+RATE, TOKENS = 16, 64
+# Speeds as they vary in life; streams of two seconds.
+GOOD: dict[str, Any] = {"ttft": {"median": 0.06, "sigma": 0.3}, "itl": {"median": 0.03, "sigma": 0.3}}
+
+
+def routed(gate: str, **strategy: Any) -> dict[str, Any]:
+    """A canary through Traefik whose gates look each five seconds, so that a rollout takes a minute."""
+    return {
+        "global": {"llm": {"environment": {"gate": {"url": gate}}}},
+        "vllm-inference": {
+            "trafficRouter": "traefik",
+            "gates": {
+                "windowSeconds": 5,
+                "looks": 4,
+                "minRequests": 40,
+                "stallSeconds": 10,
+                "downSeconds": 5,
+            },
+            "strategy": {"steps": [{"setWeight": 25}, {"gate": {}}], "watchMinutes": 0, **strategy},
+        },
+    }
+
+
+@dataclass
+class Act:
+    """What a test's body sees of the rollout that it started, and tells about it."""
+
+    helm: Helm
+    watch: Watch
+    before: str
+    fault: float = float("inf")
+
+    def canary(self) -> str:
+        """The hash of the new version, once there is one."""
+
+        def there() -> str:
+            new = [each.canary for each in self.watch.samples if each.canary not in ("", self.before)]
+            return new[-1] if new else ""
+
+        return until(there, "a new version", 30)
+
+    def at_step(self, step: int, seconds: float = 90) -> Sample:
+        """Waits until the rollout is at that step; fails at once when it was aborted."""
+
+        def there() -> Sample | None:
+            last = self.watch.samples[-1] if self.watch.samples else None
+            assert not (last and last.aborted and last.canary != self.before), last
+            return last if last and last.canary != self.before and last.step >= step else None
+
+        return until(there, f"step {step} of {self.helm.name}", seconds)
+
+    def inject(self, **change: Any) -> None:
+        """From now on the new version's engines behave so."""
+        self.fault = time.time()
+        for address in self.addresses(self.canary()):
+            post(address, change)
+
+    def addresses(self, version: str) -> list[str]:
+        pods = self.helm.get("pods")["items"]
+        return [
+            pod["status"]["podIP"]
+            for pod in pods
+            if pod["metadata"]["labels"].get("rollouts-pod-template-hash") == version
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def outcome(self, seconds: float = 150) -> str:
+        """Waits for the end: promoted, or aborted."""
+
+        def over() -> str:
+            last = self.watch.samples[-1]
+            if last.canary in ("", self.before):
+                return ""
+            if last.aborted:
+                return "aborted"
+            return "promoted" if last.phase == "Healthy" and last.stable == last.canary else ""
+
+        return until(over, f"an end of the rollout of {self.helm.name}", seconds)
+
+    def aborted_at(self) -> Sample | None:
+        return next((each for each in self.watch.samples if each.aborted), None)
+
+    def last_step(self) -> int | None:
+        """The step before the abort; the controller forgets it."""
+        steps = [each.step for each in self.watch.samples if each.canary != self.before]
+        end = self.aborted_at()
+        if end is None:
+            return None
+        before = [each.step for each in self.watch.samples if each.at < end.at and each.canary == end.canary]
+        return max(before or steps, default=0)
+
+
+def post(address: str, change: Mapping[str, Any]) -> None:
+    """Tells an engine how to behave."""
+
+    def call() -> int:
+        connection = http.client.HTTPConnection(address, 8000, timeout=10)
+        try:
+            connection.request("POST", "/_behaviour", json.dumps(change))
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    status = inside(call)
+    assert status == 200, f"the engine at {address} answered {status}"
+
+
+@dataclass
+class Stage:
+    """A release that serves, its traffic, and the book in which each scenario is written down."""
+
+    helm: Helm
+    write: Callable[[dict[str, Any]], None]
+    layers: tuple[Layer, ...] = ()
+    last: dict[str, Any] = field(default_factory=dict)
+
+    def install(self, *layers: Layer, scraped: Callable[[Helm], None], **first: Any) -> None:
+        """The first version; `first` is what it does otherwise than GOOD."""
+        self.layers = layers
+        self.helm.deploy("install", *layers, behaviour(**{**GOOD, **first}))
+        healthy(self.helm)
+        scraped(self.helm)
+
+    @contextmanager
+    def scenario(
+        self,
+        name: str,
+        expected: str,
+        new: Mapping[str, Any],
+        seconds: int = 90,
+        gateway: bool = True,
+        rate: float = RATE,
+        release: Callable[[], object] | None = None,
+    ) -> Iterator[Act]:
+        """Sends requests, rolls out a version that behaves as `new`, runs the body, and writes the account.
+
+        `release` does it in another way.
+        The body ends when the rollout did; requests go on until `seconds` are over, so that its end is under load too.
+        """
+        with Watch(self.helm) as watch:
+            until(lambda: watch.samples, "a first look", 20)
+            act = Act(self.helm, watch, watch.samples[-1].stable)
+            with load(self.helm, seconds, gateway=gateway, rate=rate, out=slug(name)) as summary:
+                if release:
+                    release()
+                else:
+                    self.helm.deploy("upgrade", *self.layers, behaviour(**{**GOOD, **new}))
+                yield act
+                ended = time.time()
+                summary()
+        outcome = "aborted" if act.aborted_at() else "promoted"
+        self.last = {"name": name, "expected": expected, "outcome": outcome}
+        self.last |= self.book(act, slug(name), ended)
+        self.write(self.last)
+
+    def book(self, act: Act, out: str, ended: float) -> dict[str, Any]:
+        end = act.aborted_at()
+        fault = Fault()
+        if act.fault < float("inf") and end is not None:
+            fault = Fault(act.watch.of(end.canary), act.fault, end.at + 1)
+        found = account(requests(self.helm.folder / f"{out}.jsonl", TOKENS), fault, act.watch.deaths)
+        since = act.fault if act.fault < float("inf") else act.watch.samples[0].at
+        return {
+            "abort_step": act.last_step(),
+            "abort_seconds": round(end.at - since, 1) if end else None,
+            "seconds": round(ended - act.watch.samples[0].at, 1),
+            "reason": end.message if end else "",
+            **found,
+        }
+
+
+def slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())

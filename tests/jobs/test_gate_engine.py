@@ -1,0 +1,149 @@
+"""From engines that answer requests, over a Prometheus that scrapes them, to a verdict: each fault by its gate."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.engine.conftest import Engine, Start, start
+from tests.jobs.conftest import free_port, get
+from tests.jobs.gate_history import CANARY, STABLE
+from tests.jobs.test_exporter import post
+from tests.jobs.test_gate import gate
+
+__all__ = ["start"]
+
+SPEED = {"ttft": {"median": 0.02, "sigma": 0.3}, "itl": 0.002, "output_tokens": {"median": 6, "sigma": 0.3}}
+# Release -> what its canary does, and the gate that must say so. Of an engine that is killed nothing is asked.
+FAULTS: dict[str, tuple[Mapping[str, Any], str | None]] = {
+    "good": ({}, None),
+    "5xx": ({"error_rate": 0.5}, "errors"),
+    "broken-streams": ({"stream_error_rate": 0.5}, "stream_errors"),
+    "slow-start": ({"ttft": {"median": 0.2, "sigma": 0.3}}, "ttft"),
+    "slow-tokens": ({"itl": 0.03}, "itl"),
+    "empty": ({"empty_rate": 0.6}, "empty"),
+    "hung": ({"hang": True}, "stall"),
+    "killed": ({}, "restarts"),
+}
+POLICY = {
+    # Of a thousand good rollouts one may fail: these are regressions that nobody can overlook.
+    "alpha": 0.001,
+    "looks": [5],
+    "windowSeconds": 2,
+    "minRequests": 20,
+    "stallSeconds": 3,
+    "downSeconds": 20,
+    "gates": ["ttft", "itl", "errors", "stream_errors", "empty", "stall", "restarts"],
+}
+
+
+def scraped(port: int, release: str, version: str) -> dict[str, Any]:
+    labels = {"namespace": "llm", "release": release, "rollouts_pod_template_hash": version}
+    own = {**labels, "pod": f"{release}-{version}"}
+    return {"targets": [f"127.0.0.1:{port}"], "labels": own}
+
+
+@contextmanager
+def traffic(engines: list[Engine]) -> Iterator[None]:
+    """Eight requests a second to each engine, streamed, from one thread each; a client waits a second at most."""
+    over = Event()
+
+    def client(engine: Engine) -> None:
+        while not over.wait(0.1):
+            try:
+                message = {"role": "user", "content": "Hello there"}
+                body = {"model": "demo", "messages": [message], "max_tokens": 8, "stream": True}
+                engine.ask("/v1/chat/completions", body, {"Content-Type": "application/json"}, seconds=1)
+            except (OSError, HTTPException):
+                continue
+
+    threads = [Thread(target=client, args=(engine,), daemon=True) for engine in engines]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_each_fault_is_found_by_its_gate(
+    start: Start, start_prometheus: Callable[..., str], tmp_path: Path
+) -> None:
+    stable = start(behaviour=SPEED)
+    ports = {release: free_port() for release in FAULTS}
+    canaries = {
+        release: start("--port", str(ports[release]), behaviour={**SPEED, **behaviour})
+        for release, (behaviour, _) in FAULTS.items()
+    }
+    targets = [
+        *(scraped(port, release, CANARY) for release, port in ports.items()),
+        *(scraped(int(stable.url.rpartition(":")[2]), release, STABLE) for release in FAULTS),
+    ]
+    scrape = {"job_name": "engines", "scrape_interval": "1s", "static_configs": targets}
+    prometheus = start_prometheus(tmp_path / "data", yaml.safe_dump({"scrape_configs": [scrape]}))
+    verdicts: dict[str, dict[str, Any]] = {}
+    with traffic([stable, *canaries.values()]), gate(prometheus) as url:
+        time.sleep(3)
+        deadline = time.monotonic() + 120
+        asked = 0
+        while len(verdicts) < len(FAULTS) and time.monotonic() < deadline:
+            for release in FAULTS.keys() - verdicts.keys():
+                question = {
+                    "namespace": "llm",
+                    "release": release,
+                    "canary": CANARY,
+                    "stable": STABLE,
+                    "step": "0",
+                    "policy": POLICY,
+                }
+                status, text = post(url, question, "/v1/verdict")
+                assert status == 200, text
+                if json.loads(text)["outcome"] != "wait":
+                    verdicts[release] = json.loads(text)
+            asked += 1
+            if asked == 4:
+                canaries["killed"].process.kill()
+                canaries["killed"].process.wait()
+                start("--port", str(ports["killed"]), behaviour=SPEED)
+            time.sleep(1)
+        shown = json.loads(get(f"{url}/v1/evidence/llm/good"))["rollouts"][0]["looks"]
+    assert set(verdicts) == set(FAULTS)
+    found = {
+        release: {gate for gate, one in verdict["gates"].items() if one["outcome"] == "fail"}
+        for release, verdict in verdicts.items()
+    }
+    assert verdicts["good"]["outcome"] == "pass", verdicts["good"]["reason"]
+    assert [one["look"] for one in shown] == [1, 2, 3, 4, 5]
+    for release, (_, expected) in FAULTS.items():
+        assert (expected in found[release]) if expected else not found[release], verdicts[release]["reason"]
+
+
+def test_the_metrics_are_those_that_the_engine_has(start: Start) -> None:
+    """A name that no engine shows would be a gate that waits for ever."""
+    from llmops.jobs.gate.series import metrics
+
+    engine = start(behaviour=SPEED)
+    assert engine.chat().status == 200
+    page = engine.ask("/metrics").body
+    for signal in (
+        *("timeToFirstToken", "interTokenLatency", "queueTime", "e2eLatency", "generationLength"),
+        *("httpRequests", "requestsFinished", "requestsRunning", "requestsWaiting", "engineSteps"),
+        "processStart",
+    ):
+        assert f"\n{metrics()[signal]}" in page, signal
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
