@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -90,7 +91,9 @@ def release(
 
     def make(name: str = "demo") -> Helm:
         slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
-        namespace = f"e2e-{slug}"[:50].rstrip("-")
+        # Long names that begin alike must not meet in one namespace.
+        own = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:6]
+        namespace = f"e2e-{slug[:38].rstrip('-')}-{own}"
         cluster.kubectl("create", "namespace", namespace)
         made.append(Helm(cluster, tmp_path, name, namespace))
         return made[-1]

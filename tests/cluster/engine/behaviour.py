@@ -48,7 +48,7 @@ class Behaviour:
     repetition_rate: float = 0.0
     truncation_rate: float = 0.0
     # Faults. stream_error_rate breaks a stream of status 200 after some tokens; hang accepts and never answers while
-    # /health stays as it is; crash_after ends the process at the first token of that many requests.
+    # /health stays as it is; crash_after ends the process once so many requests had a first token.
     error_rate: float = 0.0
     error_status: int = 500
     stream_error_rate: float = 0.0

@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=float, required=True, help="length of the arrivals")
     options.add_argument("--out", type=Path, required=True, help="JSON lines, one request each")
     options.add_argument("--host", default="", help="Host header, for a gateway")
+    options.add_argument("--header", default="", help="one more header, 'Name: value'")
     options.add_argument("--poisson", action="store_true", help="random arrivals instead of even ones")
     options.add_argument("--seed", type=int, default=0, help="of random arrivals")
     options.add_argument("--keep-alive", action="store_true", help="use connections again")
@@ -72,6 +73,7 @@ def main(arguments: list[str]) -> int:
         timeout=given.timeout,
         api_key=os.environ.get("API_KEY", ""),
         seed=given.seed,
+        header=given.header,
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

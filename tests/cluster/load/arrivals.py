@@ -30,8 +30,9 @@ class LoadError(ValueError):
 class Load:
     """`rate` requests a second for `seconds`, constant or Poisson; each may take up to `timeout` seconds.
 
-    `host` replaces the Host header, for gateways. `stream` False asks for whole answers, which are complete when their
-    body is. `seed` fixes Poisson arrivals. `api_key` goes into the Authorization header.
+    `host` replaces the Host header, for gateways; `header` is one more, as "Name: value". `stream` False asks for whole
+    answers, which are complete when their body is. `seed` fixes Poisson arrivals. `api_key` goes into the Authorization
+    header.
     """
 
     url: str
@@ -49,6 +50,7 @@ class Load:
     timeout: float = 60.0
     api_key: str = ""
     seed: int = 0
+    header: str = ""
 
 
 @dataclass(frozen=True)

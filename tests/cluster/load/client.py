@@ -41,6 +41,8 @@ class Client:
         ]
         if load.api_key:
             lines.append(f"Authorization: Bearer {load.api_key}")
+        if load.header:
+            lines.append(load.header)
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     async def send(self, record: Record, message: bytes) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.cluster.client import MERGE_PATCH
 from tests.cluster.namespaces import inside
 from tests.cluster.waiting import until
 from tests.e2e.canary.account import Fault, account, requests
@@ -32,7 +33,7 @@ def routed(gate: str, **strategy: Any) -> dict[str, Any]:
             "trafficRouter": "traefik",
             "gates": {
                 "windowSeconds": 5,
-                "looks": 4,
+                "looks": 6,
                 "minRequests": 40,
                 "stallSeconds": 10,
                 "downSeconds": 5,
@@ -84,6 +85,20 @@ class Act:
             if pod["metadata"]["labels"].get("rollouts-pod-template-hash") == version
             and "deletionTimestamp" not in pod["metadata"]
         ]
+
+    def active(self, version: str) -> None:
+        """Waits until all requests go to that version."""
+
+        def there() -> bool:
+            selector = self.helm.get(f"services/{self.helm.name}")["spec"]["selector"]
+            return bool(selector.get("rollouts-pod-template-hash") == version)
+
+        until(there, f"{version} behind the Service", 90)
+
+    def promote(self) -> None:
+        """What a person does at a pause."""
+        path = f"/apis/argoproj.io/v1alpha1/namespaces/{self.helm.namespace}/rollouts/{self.helm.name}/status"
+        self.helm.cluster.api("PATCH", path, {"status": {"pauseConditions": None}}, MERGE_PATCH)
 
     def outcome(self, seconds: float = 150) -> str:
         """Waits for the end: promoted, or aborted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "slow first token": (SLOW_FIRST, ("ttft",)),
     "slow tokens": (SLOW_TOKENS, ("itl", "e2e")),
     "hangs with a healthy /health": ({"hang": True}, ("stall",)),
-    "crash loop": ({"crash_after": 1}, ("restarts",)),
     "empty answers": ({"empty_rate": 0.5}, ("empty",)),
 }
 
@@ -33,6 +33,16 @@ def test_a_fault_in_the_middle_of_a_release_stops_it(name: str, stage: Stage, ga
     book = stage.last
     assert book["lost"] == 0, book
     assert any(f'"{each}"' in book["reason"] for each in gates), book["reason"]
+
+
+def test_a_version_that_crashes_again_and_again_is_stopped(stage: Stage, gate: str) -> None:
+    stage.install(routed(gate), scraped=scraped)
+    with stage.scenario("crash loop", "aborted", {"crash_after": 20}) as act:
+        act.at_step(1)
+        act.fault = time.time()
+        assert act.outcome() == "aborted"
+    assert stage.last["lost"] == 0, stage.last
+    assert stage.last["blast"] > 0
 
 
 def test_a_crash_at_start_and_then_a_version_that_never_is_ready(stage: Stage, gate: str) -> None:
