@@ -18,6 +18,7 @@ from generate.grafana import (
     stat,
     table,
     target,
+    timeline,
     variable,
 )
 
@@ -162,6 +163,7 @@ def versions() -> list[Json]:
 
 STABLE = f'{HASH}="$stable"'
 CANARY = f'{HASH}="$canary"'
+ARM = 'arm="canary"'
 
 
 def compared(title: str, description: str, unit: str, query: str, *more: Json) -> Json:
@@ -175,6 +177,12 @@ def compared(title: str, description: str, unit: str, query: str, *more: Json) -
         *more,
         colors={"A": "green", "B": "orange"},
     )
+
+
+def judged(metric: str, more: str = "") -> str:
+    """A metric of the canary gate, of the version that it looked at last: also when that is gone, after an abort."""
+    last = f"topk(1, llm_gate_last_look_timestamp_seconds{{{RELEASE}}})"
+    return f"{metric}{{{', '.join(filter(None, (RELEASE, more)))}}} and on ({HASH}) {last}"
 
 
 def canary() -> Json:
@@ -198,6 +206,24 @@ def canary() -> Json:
              target(failed(f"{RELEASE}, {CANARY}"), "failed")),
     ]  # fmt: skip
     gates = [
+        timeline("Verdicts", "What each gate said of the version that was judged last. Empty without a canary gate in "
+                 "the cluster, and before its first look.",
+                 target(f"max by (gate) ({judged('llm_gate_outcome')})", "{{gate}}"),
+                 states={1: ("pass", "green"), 0: ("wait", "blue"), -1: ("fail", "red")}, width=12),
+        lines("Statistic / bound", "Each gate's evidence that the new version is worse. From 1 on chance does not "
+              "explain it, and the gate fails if it is also large enough to matter. No line while it is too early to "
+              "test.", "none",
+              target(f"max by (gate) ({judged('llm_gate_statistic')}) / max by (gate) ({judged('llm_gate_bound')})",
+                     "{{gate}}"), objective("vector(1)"), width=12, bottom=None),
+        lines("Requests measured", "Requests that the gate has counted of the version judged last, and of the version "
+              "that serves beside it; the dashed line is what a decision needs of each.", "short",
+              target(f"max({judged('llm_gate_requests', ARM)})", "canary"),
+              target(f'max(llm_gate_requests{{{RELEASE}, {STABLE}, arm="stable"}})', "stable $stable"),
+              objective(f"max({judged('llm_gate_required_requests')})"), width=12,
+              colors={"A": "orange", "B": "green"}),
+        lines("Since the last look", "Seconds since the gate last had figures of Prometheus. Within a gate step they "
+              "stay about as low as gates.windowSeconds.", "s",
+              target(f"time() - max(llm_gate_last_look_timestamp_seconds{{{RELEASE}}})", "ago"), width=12),
         table("Analysis runs", "Analyses of this release that the controller still keeps, and their phase.",
               target(f"max by (name, phase) ({runs} == 1)", "", instant=True, table=True)),
         table("Measurements", "Metrics of those analyses and their phase.",

@@ -83,10 +83,12 @@ def lines(
     width: int = 8,
     top: float | None = None,
     colors: Mapping[str, str] | None = None,
+    bottom: float | None = 0,
 ) -> Json:
-    """A graph over time. `colors` maps a refId to a colour, `top` limits the axis."""
+    """A graph over time. `colors` maps a refId to a colour; `top` and `bottom` limit the axis, None does not."""
     drawn = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 8, "showPoints": "never", "spanNulls": False}
-    defaults = {"min": 0, "custom": drawn, **({"max": top} if top is not None else {})}
+    limits = {"min": bottom, "custom": drawn, "max": top}
+    defaults = {name: value for name, value in limits.items() if value is not None}
     dashed = override(
         OBJECTIVE,
         custom__lineStyle={"fill": "dash", "dash": [8, 6]},
@@ -118,6 +120,31 @@ def stat(title: str, description: str, unit: str, *targets: Json, width: int = 4
         "textMode": text,
     }
     return panel("stat", title, description, unit, targets, width=width, height=4, options=options)
+
+
+def timeline(
+    title: str, description: str, *targets: Json, states: Mapping[int, tuple[str, str]], width: int = 24
+) -> Json:
+    """A band for each series; `states` gives the words and the colour of each of its whole numbers."""
+    named = {str(value): {"text": words, "color": hue} for value, (words, hue) in states.items()}
+    return panel(
+        "state-timeline",
+        title,
+        description,
+        "none",
+        targets,
+        width=width,
+        defaults={
+            "mappings": [{"type": "value", "options": named}],
+            "custom": {"fillOpacity": 80, "lineWidth": 0},
+        },
+        options={
+            "mergeValues": True,
+            "showValue": "auto",
+            "rowHeight": 0.9,
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        },
+    )
 
 
 def table(title: str, description: str, *targets: Json, hide: Sequence[str] = (), width: int = 12) -> Json:

@@ -314,6 +314,8 @@ def plan(
 @chart_options
 @models_options
 @renderer_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--score", "scored", is_flag=True, help="How far off the estimate is, against published runs.")
 def fit(
     chart: Path | None,
     files: tuple[Path, ...],
@@ -325,23 +327,33 @@ def fit(
     environments: Path | None,
     models_chart: Path,
     renderer_name: str,
+    form: str,
+    scored: bool,
 ) -> None:
-    """Say whether a model fits its GPUs: weights, KV cache, largest context, concurrency."""
+    """Say whether models fit their GPUs: weights, KV cache, largest context, sequences, requests in flight."""
+    import json
+
     from llmops import release
     from llmops.capacity import fit as capacity
-    from llmops.report import plan as screen
+    from llmops.capacity import table
 
-    failed = False
+    if scored:
+        from llmops.capacity.score import score
+
+        result = score()
+        shown = json.dumps(table.score_document(result)) if form == "json" else table.score_text(result)
+        click.echo(shown.rstrip("\n"))
+        sys.exit(not result.covered or bool(result.false_fits))
+    named = []
     for inputs in inputs_of(
         chart, files, name, namespace, api_versions, models, environment, environments, models_chart
     ):
         rendered = release.render(inputs, renderer(renderer_name))
-        result = capacity.from_release(rendered)
-        click.echo(f"{rendered.name} {inputs.environment}".strip())
-        lines = screen.memory(result) if result else [screen.no_verdict(capacity.missing(rendered))]
-        click.echo("\n".join(lines))
-        failed |= result is not None and result.covered and not result.fits
-    sys.exit(failed)
+        found, lacking = capacity.from_release(rendered), capacity.missing(rendered)
+        itl = capacity.itl_seconds(rendered)
+        named.append(table.Named(rendered.name, inputs.environment, found, lacking, itl))
+    click.echo((json.dumps(table.document(named)) if form == "json" else table.text(named)).rstrip("\n"))
+    sys.exit(any(one.failed for one in named))
 
 
 @main.command()

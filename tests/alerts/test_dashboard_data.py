@@ -43,7 +43,24 @@ def engine(version: str) -> dict[str, str]:
     return series
 
 
+def judged() -> dict[str, str]:
+    """What the canary gate says of 7c, after 300 of its requests and a first attempt of 4b, which it stopped."""
+    series = {f'llm_gate_requests{{{PLACE}, rollouts_pod_template_hash="5f", arm="stable"}}': "900x40"}
+    for version, counted, when, outcome, statistic in (("4b", 80, 0, -1, 6), ("7c", 300, 540, 0, 2)):
+        where = f'{PLACE}, rollouts_pod_template_hash="{version}"'
+        series |= {
+            f'llm_gate_requests{{{where}, arm="canary"}}': f"{counted}x40",
+            f"llm_gate_required_requests{{{where}}}": "500x40",
+            f"llm_gate_last_look_timestamp_seconds{{{where}}}": f"{when}x40",
+            f'llm_gate_outcome{{{where}, gate="ttft"}}': f"{outcome}x40",
+            f'llm_gate_statistic{{{where}, gate="ttft"}}': f"{statistic}x40",
+            f'llm_gate_bound{{{where}, gate="ttft"}}': "4x40",
+        }
+    return series
+
+
 SERIES = {
+    **judged(),
     **engine("5f"),
     **engine("7c"),
     f'llm_drift_score{{{PLACE}, model_name="demo", signal="volume"}}': "0.1x40",
@@ -117,9 +134,27 @@ def test_figures_are_what_the_engines_did(render: Render, promtool: Promtool) ->
                 canary["Canary / stable, p95"]: {"{}": 1},
                 canary["Failed by the canary"]: {"{}": 0.1},
                 canary["Servers wanted"]: {"{}": 2},
+                canary["Verdicts"]: {'{gate="ttft"}': 0},
+                canary["Since the last look"]: {"{}": 60},
             }
         ),
         rules,
+    )
+
+
+def test_gates_are_those_of_the_version_that_was_judged_last(render: Render, promtool: Promtool) -> None:
+    boards = render("monitoring", {"scope": "cluster"}, name="llm")
+    board = json.loads(boards.one("ConfigMap", "llm-dashboard-canary")["data"]["canary.json"])
+    ratio, _ = (expr for title, expr in asked(board) if title == "Statistic / bound")
+    canary, stable, needed = (expr for title, expr in asked(board) if title == "Requests measured")
+    seen: dict[str, dict[str, float]] = {
+        canary: {"{}": 300},
+        stable: {"{}": 900},
+        needed: {"{}": 500},
+        ratio: {'{gate="ttft"}': 0.5},
+    }
+    promtool(
+        case(seen), render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
     )
 
 

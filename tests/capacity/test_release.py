@@ -48,7 +48,7 @@ def test_a_reason_points_at_the_key_of_the_chart_that_is_installed(chart: str, k
 
 def test_a_release_that_fits_or_is_not_covered_gives_a_check_nothing_to_report() -> None:
     assert reasons(release({"maxModelLen": 32768, "gpuMemoryUtilization": 0.9})) == ()
-    assert reasons(release({"maxModelLen": 32768}, num_experts=128)) == ()
+    assert reasons(release({"maxModelLen": 32768}, model_type="mamba")) == ()
 
 
 def test_an_unknown_product_is_a_warning_with_the_known_ones() -> None:

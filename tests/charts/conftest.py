@@ -17,8 +17,14 @@ from llmops.render.manifest import parse
 
 ROOT = Path(__file__).parents[2]
 CHARTS = ROOT / "charts"
-MODELS = sorted(path.name for path in (ROOT / "values/models").iterdir())
 ENVIRONMENTS = ("dev", "test", "staging", "prod")
+# Every release of the tree as (model, environment), and the models that are in every environment.
+RELEASES = sorted(
+    (path.parts[-4], path.parts[-2]) for path in (ROOT / "values/models").glob("*/envs/*/release.yaml")
+)
+MODELS = sorted(
+    {model for model, _ in RELEASES if all((model, environment) in RELEASES for environment in ENVIRONMENTS)}
+)
 
 MODEL = {"global": {"llm": {"model": {"name": "demo", "source": "hf://Qwen/Qwen3-8B-AWQ"}}}}
 

@@ -28,6 +28,7 @@ from tests.charts.conftest import (
     CHARTS,
     ENVIRONMENTS,
     MODELS,
+    RELEASES,
     ROOT,
     Objects,
     Render,
@@ -158,14 +159,13 @@ def applications(render: Render, expand: Expand) -> dict[str, dict[str, Any]]:
 def test_every_model_in_every_environment_is_one_application(
     applications: dict[str, dict[str, Any]],
 ) -> None:
-    models = [*(model.replace(".", "-") for model in MODELS), "qwen3-0-6b"]
+    names = [f"{environment}-{model.replace('.', '-')}" for model, environment in RELEASES]
     assert sorted(applications) == sorted(
-        f"{environment}-{model}" for environment in ENVIRONMENTS for model in models
+        [*names, *(f"{environment}-qwen3-0-6b" for environment in ENVIRONMENTS)]
     )
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "environment"), RELEASES)
 def test_an_application_installs_what_the_readme_installs(
     applications: dict[str, dict[str, Any]], model: str, environment: str
 ) -> None:

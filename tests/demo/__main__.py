@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.cluster import Cluster, ClusterError
 from tests.cluster.layout import cache
+from tests.demo.judge import judge
 from tests.demo.live import MODEL, NAMESPACE, Release
 from tests.demo.load import Load
 from tests.demo.page import page
@@ -43,18 +44,21 @@ def write(story: Story, said: str, sentences: list[str], good: bool) -> None:
 
 def hints(cluster: Cluster) -> str:
     python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else "python"
+    llmops = Path(python).with_name("llmops")
     run = f"{python} -m tests.cluster run"
     query = f"{cache() / 'bin/promtool'} query instant {cluster.prometheus_url} {shlex.quote('llm:engine_up:sum')}"
     return (
         f"The release stays for a look around. Its addresses answer inside the cluster's network only:\n"
         f"  {run} kubectl -n {NAMESPACE} get rollouts,analysisruns,pods\n"
+        f"  {run} {llmops} rollout status {MODEL} -n {NAMESPACE}\n"
         f"  {run} {query}\n"
         f"  make down      # and away with it\n"
     )
 
 
 def run(cluster: Cluster, folder: Path) -> int:
-    release, story = Release(cluster, folder), Story(MODEL, GPUS)
+    say("installing the canary gate")
+    release, story = Release(cluster, folder, judge(cluster, folder)), Story(MODEL, GPUS)
     load = Load(cluster, folder, MODEL, HOST, seconds=3 * LIMIT)
     watch = Watch(story, release, load)
     try:
@@ -74,7 +78,9 @@ def run(cluster: Cluster, folder: Path) -> int:
         load.kill()
         watch.leave()
     problem = verdict(problem, story, account)
-    said = problem or "The good version was promoted, the bad one stopped, and no request was lost."
+    said = (
+        problem or "The good version was promoted, the slow one stopped by its gate, and no request was lost."
+    )
     sentences = summary(story, GOOD, BAD, account["sent"], account["lost"])
     write(story, said, sentences, good=not problem)
     sys.stdout.write("\n".join(["", *sentences, said, f"{OUT}/timeline.html shows it again.", ""]))

@@ -14,6 +14,7 @@ import yaml
 from tests.cluster import Cluster
 from tests.cluster.layout import cache
 from tests.cluster.scrape import rollouts_job
+from tests.demo.judge import NAMESPACE as GATE
 from tests.demo.look import Object, Objects, look
 from tests.demo.story import Sample
 from tests.e2e.helm import CHART, ROOT, Helm, HelmError
@@ -44,7 +45,9 @@ class Upgrade:
 class Release:
     """qwen3-8b in a namespace of its own."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, gate: str) -> None:
+        """`gate` is the URL of the canary gate."""
+        self.gate = gate
         self.helm = Helm(cluster, folder, MODEL, NAMESPACE)
         self.cluster = cluster
         self.upgrades: list[Upgrade] = []
@@ -65,7 +68,7 @@ class Release:
         """Starts the release of a version whose engine behaves so."""
         scripted = {"PYTHONPATH": "/app", "ENGINE_SCRIPTED": "1", "ENGINE_BEHAVIOUR": json.dumps(behaviour)}
         layer = {
-            "global": {"llm": {"release": {"version": version}}},
+            "global": {"llm": {"release": {"version": version}, "environment": {"gate": {"url": self.gate}}}},
             "vllm-inference": {
                 "engine": {"extraEnv": [{"name": k, "value": v} for k, v in scripted.items()]}
             },
@@ -84,11 +87,14 @@ class Release:
         return self.upgrades[-1]
 
     def monitored(self) -> None:
-        """Prometheus does what the release's PodMonitor and PrometheusRule say, and scrapes Argo Rollouts."""
-        group = f"/apis/monitoring.coreos.com/v1/namespaces/{NAMESPACE}"
-        monitors, rules = (self._items(f"{group}/{kind}") for kind in ("podmonitors", "prometheusrules"))
-        kinds = {"kind": "PodMonitor"}  # a list of the API server leaves out the kind of its items
-        self.cluster.monitor([kinds | dict(each) for each in monitors], rules, [rollouts_job()])
+        """Prometheus does what the release and the gate ask for, and scrapes Argo Rollouts."""
+        here, there = (f"/apis/monitoring.coreos.com/v1/namespaces/{each}" for each in (NAMESPACE, GATE))
+        # A list of the API server leaves out the kind of its items.
+        monitors = [{"kind": "PodMonitor"} | dict(each) for each in self._items(f"{here}/podmonitors")]
+        monitors += [
+            {"kind": "ServiceMonitor"} | dict(each) for each in self._items(f"{there}/servicemonitors")
+        ]
+        self.cluster.monitor(monitors, self._items(f"{here}/prometheusrules"), [rollouts_job()])
 
     def look(self, time: float, records: Sequence[Object]) -> Sample:
         """The rollout first: whatever it names is there when the others are read."""
@@ -103,6 +109,7 @@ class Release:
             self._items(
                 f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/component%3Dengine"
             ),
+            self._items(f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/analysisruns"),
         )
         return look(time, objects, records)
 

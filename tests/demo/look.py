@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.demo.gates import HASH, gates
 from tests.demo.story import NOBODY, Sample
 
-HASH, VERSION = "rollouts-pod-template-hash", "app.kubernetes.io/version"
+VERSION = "app.kubernetes.io/version"
 # Windows in seconds: short enough to see a step, long enough that ten requests a second look steady.
 RATE_WINDOW, LATENCY_WINDOW = 2.0, 5.0
 
@@ -24,6 +25,7 @@ class Objects:
     services: Sequence[Object]
     replica_sets: Sequence[Object]
     pods: Sequence[Object]
+    runs: Sequence[Object] = ()
 
 
 def look(time: float, objects: Objects, records: Sequence[Object]) -> Sample:
@@ -36,7 +38,8 @@ def look(time: float, objects: Objects, records: Sequence[Object]) -> Sample:
     lost = [record for record in records if record["outcome"] != "ok"]
     window = min(RATE_WINDOW, time) or RATE_WINDOW
     lately = count(answered_by(record, names) for record in fine if record["at"] > time - window)
-    waited = [1000 * r["ttft"] for r in fine if r["ttft"] is not None and r["at"] > time - LATENCY_WINDOW]
+    latest = [r for r in fine if r["ttft"] is not None and r["at"] > time - LATENCY_WINDOW]
+    waited = [1000 * r["ttft"] for r in latest]
     return Sample(
         time=round(time, 1),
         phase=str(status.get("phase", "")),
@@ -48,10 +51,12 @@ def look(time: float, objects: Objects, records: Sequence[Object]) -> Sample:
         rates={version: round(number / window, 1) for version, number in lately.items()},
         losing=round(sum(record["at"] > time - window for record in lost) / window, 1),
         ttft=(round(rank(waited, 0.5), 1), round(rank(waited, 0.95), 1)) if waited else None,
+        medians=medians(latest, names),
         ended=len(records),
         lost=count(answered_by(record, names) for record in lost),
         gpus=gpus(objects.pods),
         crashes=crashes(objects.pods),
+        gates=gates(objects.runs, status.get("currentPodHash", "")),
     )
 
 
@@ -65,6 +70,14 @@ def answered_by(record: Object, names: Mapping[str, str]) -> str:
     """The version of the pod that answered; its name carries the hash, also when it is gone."""
     pod = str(record["pod"])
     return next((version for key, version in names.items() if f"-{key}-" in pod), NOBODY)
+
+
+def medians(records: Sequence[Object], names: Mapping[str, str]) -> dict[str, float]:
+    """Milliseconds to the first token that half of a version's answers stay below."""
+    waited: dict[str, list[float]] = {}
+    for record in records:
+        waited.setdefault(answered_by(record, names), []).append(1000 * record["ttft"])
+    return {version: round(rank(each, 0.5), 1) for version, each in sorted(waited.items())}
 
 
 def weights(services: Sequence[Object], stable: str, wanted: str) -> dict[str, int]:
@@ -106,6 +119,8 @@ def step(rollout: Object) -> str:
         return f"all {len(steps)} steps done"
     ((name, value),) = steps[index].items()
     words = f"setWeight {value} %" if name == "setWeight" else f"{name} {value.get('duration', '')}".strip()
+    if name == "analysis":
+        words = "gate"
     return f"step {index + 1} of {len(steps)}: {words}"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tests.demo.story import Sample, Story
+from tests.demo.story import WATCHED, Sample, Story
 
 # Picture units. The right margin takes the words of the last marks.
 LEFT, WIDTH, RIGHT, HEIGHT = 58.0, 860.0, 96.0, 120.0
@@ -26,7 +26,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture: `ticks` are (y, label) pairs, `keys` name lines as (style, label)."""
+    """One picture: `ticks` are (y, label) pairs, `keys` name lines as (style, label), `looks` are xs to mark."""
 
     title: str
     unit: str
@@ -34,6 +34,7 @@ class Plot:
     ticks: tuple[tuple[float, str], ...]
     keys: tuple[tuple[str, str], ...]
     summary: str
+    looks: tuple[float, ...] = ()
 
 
 def plots(story: Story) -> list[Plot]:
@@ -45,8 +46,28 @@ def plots(story: Story) -> list[Plot]:
             story, "Complete answers by version", "per second", lambda now: {**now.rates, LOST: now.losing}
         ),
         lines(story, "Time to the first token", "ms", {"p50": latency[0], "p95": latency[1]}),
+        medians(story),
+        gate(story, WATCHED),
         stacked(story, "GPUs in use by version", f"of {story.gpus}", lambda sample: sample.gpus, steps=True),
     ]
+
+
+def medians(story: Story) -> Plot:
+    """A line for each version, in its colour."""
+    drawn = {
+        f"line {style}": [sample.medians.get(version) for sample in story.samples]
+        for version, style in zip(story.versions(), STYLES, strict=False)
+    }
+    return replace(lines(story, "Time to the first token by version, p50", "ms", drawn), keys=())
+
+
+def gate(story: Story, name: str) -> Plot:
+    """Its statistic against its bound. A version that is not slower at all is drawn at 0."""
+    said = [sample.judged.get(name) for sample in story.samples]
+    z = [None if one is None or one.statistic is None else max(0.0, one.statistic) for one in said]
+    bound = [None if one is None else one.bound for one in said]
+    drawn = lines(story, f"Gate {name}: is the new version slower?", "z", {"z": z, "bound": bound})
+    return replace(drawn, looks=tuple(x_of(story, time) for time in story.looks()))
 
 
 def scale(largest: float) -> tuple[float, list[float]]:

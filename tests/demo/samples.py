@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.demo.story import Event, Sample, Story
+from tests.demo.story import Event, Gate, Sample, Story
 
 
 def sample(**other: Any) -> Sample:
@@ -20,12 +20,20 @@ def sample(**other: Any) -> Sample:
         "rates": {"1.0.0": 7.5, "1.1.0": 2.5},
         "losing": 0.0,
         "ttft": (22.0, 31.0),
+        "medians": {"1.0.0": 22.0, "1.1.0": 24.0},
         "ended": 100,
         "lost": {},
         "gpus": {"1.0.0": 2, "1.1.0": 1},
         "crashes": {},
+        "gates": {},
     }
     return Sample(**usual | other)
+
+
+def gate(outcome: str = "wait", **other: Any) -> Gate:
+    """Half way through its step."""
+    usual: dict[str, Any] = {"statistic": 0.5, "bound": 4.0, "canary": 30, "stable": 90}
+    return Gate(outcome, **{"reason": f"ttft: reason of {outcome}", **usual, **other})
 
 
 def events(*marks: tuple[float, str, str]) -> list[Event]:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 NOBODY = "no server"
 """In the place of a version: the request never reached a pod."""
+WATCHED = "ttft"
+"""The gate that the demo is about."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a gate said last: pass, wait or fail, and why in words.
+
+    `statistic` is held against `bound`: where it is larger, chance does not explain that the new version is worse. None
+    where there is none (yet). `canary` and `stable` are how much of each was measured: requests, or gaps between tokens
+    for itl.
+    """
+
+    outcome: str
+    reason: str
+    statistic: float | None
+    bound: float | None
+    canary: float
+    stable: float
 
 
 @dataclass(frozen=True)
@@ -16,9 +34,9 @@ class Sample:
     """One look. `time` is seconds since the start of the load; every mapping is by version.
 
     `wanted` and `stable` are versions, `weights` per cent. `rates` are complete answers per second, `losing` lost
-    requests per second; `ttft` is milliseconds to the first token (p50, p95) of the latest answers, `ended` and `lost`
-    are totals. `gpus` counts those that pods hold,
-    `crashes` has the exit status of a container that failed.
+    requests per second; `ttft` is milliseconds to the first token (p50, p95) of the latest answers, `medians` the p50
+    of each version; `ended` and `lost` are totals. `gpus` counts those that pods hold, `crashes` has the exit status of
+    a container that failed. `gates` are those of `wanted`, none before their first answer.
     """
 
     time: float
@@ -31,17 +49,24 @@ class Sample:
     rates: Mapping[str, float]
     losing: float
     ttft: tuple[float, float] | None
+    medians: Mapping[str, float]
     ended: int
     lost: Mapping[str, int]
     gpus: Mapping[str, int]
     crashes: Mapping[str, int]
+    gates: Mapping[str, Gate]
+
+    @property
+    def judged(self) -> Mapping[str, Gate]:
+        """The gates, unless what they judged is what serves by now."""
+        return self.gates if self.wanted != self.stable else {}
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that happened at `time`; `label` says it in two or three words.
 
-    `kind` is start, step, promoted, crash, stopped or gone.
+    `kind` is start, step, passed, failed, promoted, crash, stopped or gone.
     """
 
     time: float
@@ -75,44 +100,19 @@ class Story:
         }
         return times[kind][0] - times["start"][0] if all(times.values()) else None
 
+    def looks(self) -> list[float]:
+        """Times at which the gates had new figures."""
+        counted = [{name: one.canary for name, one in sample.judged.items()} for sample in self.samples]
+        pairs = zip(self.samples[1:], counted, counted[1:], strict=False)
+        return [sample.time for sample, before, now in pairs if any(now.values()) and now != before]
+
+    def failed(self, version: str) -> list[str]:
+        """Gates that objected to a version."""
+        seen = [sample.gates for sample in self.samples if sample.wanted == version]
+        return sorted({name for gates in seen for name, one in gates.items() if one.outcome == "fail"})
+
     def most_gpus(self) -> int:
         return max((sum(sample.gpus.values()) for sample in self.samples), default=0)
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def promoted(sample: Sample, version: str) -> bool:
-    """All servers run that version and the rollout is over."""
-    return sample.phase == "Healthy" and sample.wanted == sample.stable == version
-
-
-def stopped(sample: Sample, version: str) -> bool:
-    """The rollout of that version was aborted and no traffic goes to it."""
-    return sample.phase == "Degraded" and sample.wanted == version and not sample.weights.get(version)
-
-
-def changes(before: Sample | None, now: Sample) -> list[Event]:
-    """What a person would point at between two looks."""
-    if before is None:
-        return []
-    found = []
-
-    def add(kind: str, version: str, label: str, text: str) -> None:
-        found.append(Event(now.time, kind, version, label, text))
-
-    if now.weights != before.weights and len(now.weights) > 1 and min(now.weights.values()) > 0:
-        shares = ", ".join(f"{version} {weight} %" for version, weight in now.weights.items())
-        add("step", now.wanted, f"{now.weights.get(now.wanted, 0)} %", f"traffic: {shares}")
-    for version in now.crashes.keys() - before.crashes.keys():
-        status = now.crashes[version]
-        add("crash", version, "first crash", f"{version} crashes for the first time, exit status {status}")
-    if promoted(now, now.wanted) and not promoted(before, now.wanted):
-        add("promoted", now.wanted, "promoted", f"{now.wanted} is promoted: it gets all traffic")
-    if now.phase == "Degraded" != before.phase:
-        # The controller says twice that it aborted before it says why.
-        reason = re.sub(r"^.*aborted update to revision \d+: ", "", now.message) or "no reason given"
-        add("stopped", now.wanted, "stopped", f"{now.wanted} is stopped: {reason}")
-    for version in before.gpus.keys() - now.gpus.keys():
-        add("gone", version, f"{version} gone", f"the last pod of {version} is gone, its GPUs are free")
-    return found

@@ -7,7 +7,7 @@ from typing import Any
 from tests.demo.look import Objects, look
 from tests.demo.story import NOBODY
 
-STEPS = [{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"pause": {}}]
+STEPS = [{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"pause": {}}, {"analysis": {}}]
 CANARY = {"phase": "Paused", "message": "CanaryPauseStep", "stableRS": "aaa", "currentPodHash": "bbb"}
 SERVICES = [{"name": "demo", "weight": 75}, {"name": "demo-canary", "weight": 25}]
 
@@ -57,6 +57,11 @@ def test_latency_is_by_nearest_rank() -> None:
     assert look(10.0, objects(), []).ttft is None
 
 
+def test_medians_are_by_version() -> None:
+    records = [record("demo-bbb-1", 9.0, ttft=ttft) for ttft in (0.2, 0.1, 0.3)] + [record("demo-aaa-1", 9.0)]
+    assert look(10.0, objects(), records).medians == {"1.0.0": 20.0, "1.1.0": 200.0}
+
+
 def test_a_loss_is_the_answering_versions_or_nobodys() -> None:
     records = [record("demo-bbb-1", 1.0, "cut", None), record("", 2.0, "refused", None)]
     records += [record("", 3.0, "http_error", None)]
@@ -94,12 +99,13 @@ def test_weights_are_by_version() -> None:
 
 
 def test_steps_are_told_in_words() -> None:
-    words = [look(1.0, objects({"currentStepIndex": index}), []).step for index in range(4)]
+    words = [look(1.0, objects({"currentStepIndex": index}), []).step for index in range(5)]
     assert words == [
-        "step 1 of 3: setWeight 25 %",
-        "step 2 of 3: pause 10s",
-        "step 3 of 3: pause",
-        "all 3 steps done",
+        "step 1 of 4: setWeight 25 %",
+        "step 2 of 4: pause 10s",
+        "step 3 of 4: pause",
+        "step 4 of 4: gate",
+        "all 4 steps done",
     ]
 
 

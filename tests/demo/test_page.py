@@ -11,7 +11,7 @@ import pytest
 from tests.demo.marks import lanes, marks
 from tests.demo.page import page
 from tests.demo.plots import HEIGHT, LEFT, WIDTH, plots, scale
-from tests.demo.samples import events, sample, story
+from tests.demo.samples import events, gate, sample, story
 
 
 def points(text: str) -> list[tuple[float, float]]:
@@ -23,7 +23,7 @@ def test_pictures_are_xml_and_load_nothing() -> None:
     told.events[2] = replace(told.events[2], text="<script>alert(1)</script>", label="<b>")
     html = page(told, "All went <well>.", ["600 requests were sent."], good=True)
     pictures = re.findall(r'<svg class="plot".*?</svg>', html, re.DOTALL)
-    assert len(pictures) == 4
+    assert len(pictures) == 6
     for text in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
         ElementTree.fromstring(text)  # noqa: S314 written by ourselves; raises where it is no XML
     assert "<script" not in html
@@ -48,6 +48,8 @@ def test_every_axis_says_its_unit() -> None:
         ("Traffic by version", "%"),
         ("Complete answers by version", "per second"),
         ("Time to the first token", "ms"),
+        ("Time to the first token by version, p50", "ms"),
+        ("Gate ttft: is the new version slower?", "z"),
         ("GPUs in use by version", "of 16"),
     ]
     assert ">100 %</text>" in html
@@ -83,9 +85,31 @@ def test_losses_are_drawn_on_top_of_the_answers() -> None:
     assert top == pytest.approx(HEIGHT * (1 - 12 / 15))  # 10 answers and 2 losses on an axis to 15
 
 
+def test_a_gate_is_drawn_against_its_bound_while_it_judges() -> None:
+    told = story()
+    for second, z, bound in ((40, -3.0, None), (41, 2.0, 4.0), (42, 6.0, 3.0)):
+        one = gate(statistic=z, bound=bound, canary=second)
+        told.samples[second] = replace(told.samples[second], gates={"ttft": one})
+    # What serves is not judged any more: its last verdict is history.
+    told.samples[60] = replace(told.samples[60], gates={"ttft": gate()}, stable="1.1.0")
+    drawn = plots(told)[4]
+    statistic, limit = drawn.shapes
+    end = 6.0
+    assert [y for _, y in points(statistic.points)] == [
+        HEIGHT,
+        pytest.approx(HEIGHT * (1 - 2 / end), abs=0.1),
+        0,
+    ]
+    assert [y for _, y in points(limit.points)] == pytest.approx([HEIGHT / 3, HEIGHT / 2], abs=0.1)
+    assert drawn.looks == pytest.approx([LEFT + WIDTH * second / 60 for second in (40, 41, 42)])
+    html = page(told, "verdict", [], good=True)
+    assert "a look</span>" in html
+    assert len(re.findall(r'<line class="look" ', html)) == 3
+
+
 def test_a_story_of_one_look_without_answers_can_be_drawn() -> None:
     told = story()
-    told.samples, told.events = [sample(time=0.0, rates={}, ttft=None, gpus={}, weights={})], []
+    told.samples, told.events = [sample(time=0.0, rates={}, ttft=None, medians={}, gpus={}, weights={})], []
     assert "</html>" in page(told, "verdict", [], good=False)
 
 

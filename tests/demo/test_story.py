@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.demo.samples import events, sample, story
+from tests.demo.changes import changes, promoted, stopped
+from tests.demo.samples import events, gate, sample, story
 from tests.demo.scenario import verdict
-from tests.demo.story import Story, changes, promoted, stopped
+from tests.demo.story import Story
 
 SERVES = {"phase": "Healthy", "wanted": "1.1.0", "stable": "1.1.0", "weights": {"1.1.0": 100}}
 ABORTED = {"phase": "Degraded", "weights": {"1.0.0": 100, "1.1.0": 0}}
@@ -48,6 +49,26 @@ def test_a_crash_is_told_once_with_its_exit_status() -> None:
     assert (event.kind, event.version) == ("crash", "1.1.0")
     assert "exit status 3" in event.text
     assert changes(crashed, crashed) == []
+
+
+def test_gates_are_told_when_all_pass_and_when_one_fails() -> None:
+    waits = sample(gates={"ttft": gate(), "itl": gate("pass")})
+    passes = sample(gates={"ttft": gate("pass", canary=72), "itl": gate("pass", canary=4000)})
+    fails = sample(gates={"ttft": gate("fail", reason="ttft: slower"), "itl": gate()})
+    assert changes(sample(), waits) == []
+    (event,) = changes(waits, passes)
+    assert (event.kind, event.text) == ("passed", "all 2 gates of 1.1.0 pass, after 72 of its requests")
+    (event,) = changes(waits, fails)
+    assert (event.kind, event.label, event.text) == ("failed", "ttft fails", "gate ttft: slower")
+    assert changes(passes, passes) == changes(fails, fails) == []
+    # Gates of another version are others.
+    assert [each.kind for each in changes(fails, sample(wanted="1.2.0", gates=fails.gates))] == ["failed"]
+
+
+def test_which_gates_objected_to_a_version() -> None:
+    told = story()
+    told.samples += [sample(gates={"ttft": gate("fail"), "itl": gate()}), sample(wanted="1.2.0", gates={})]
+    assert (told.failed("1.1.0"), told.failed("1.2.0")) == (["ttft"], [])
 
 
 def test_a_stop_is_told_once_with_the_controllers_reason() -> None:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 
 from tests.demo import screen
+from tests.demo.changes import changes
 from tests.demo.live import Release
 from tests.demo.load import Load
-from tests.demo.story import Event, Sample, Story, changes
+from tests.demo.story import Event, Sample, Story
 
 PIPE_SECONDS = 5
 
@@ -58,7 +59,7 @@ class Watch:
         if self.terminal:
             columns, rows = shutil.get_terminal_size()
             text = screen.frame(
-                self.story, headline, min(columns - 1, 119), colour="NO_COLOR" not in os.environ
+                self.story, headline, min(columns - 1, 119), "NO_COLOR" not in os.environ, rows - 1
             )
             lines = text.splitlines()[: rows - 1]
             up = f"\033[{self.drawn}F" if self.drawn else "\033[?25l"

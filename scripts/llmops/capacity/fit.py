@@ -11,9 +11,11 @@ from llmops.capacity import gpus
 from llmops.capacity import reasons as why
 from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
 from llmops.capacity.gpus import Gpu
-from llmops.capacity.memory import in_measured_range, memory
-from llmops.capacity.reasons import Keys, Reason
+from llmops.capacity.kv import cache
+from llmops.capacity.memory import GIB, batch, memory
+from llmops.capacity.reasons import KV_POOL_MARGIN, Keys, Reason
 from llmops.capacity.settings import Uncovered, read
+from llmops.capacity.weights import parameters
 from llmops.findings import InputError, Severity
 from llmops.release import model_file
 
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
     from llmops.release import Release
 
 
+# Share of the data sheet's bandwidth that a decode step reaches; an assumption on the careful side.
+STEP_EFFICIENCY = 0.5
+
+
 class Verdict(StrEnum):
     FITS = "fits"
+    TIGHT = "tight"
     DOES_NOT_FIT = "does not fit"
     NOT_COVERED = "not covered yet: no verdict"
 
@@ -35,8 +42,7 @@ class Fit:
     `kv_tokens` are the estimate; `largest_context` (tokens) and `concurrency` (requests of `max_model_len`
     tokens at once) already have the margin taken off, so they can be promised. KV bytes are per token.
     The sizes are estimates; `gpu_measured` is True where `usable` was read from a running engine on that
-    product, `measured` where the overheads, too, come from between measured points. Without a verdict, and
-    for a split that no engine can make, every size is 0.
+    product. Without a verdict, and for a split that no engine can make, every size is 0.
     """
 
     verdict: Verdict
@@ -44,12 +50,12 @@ class Fit:
     uncovered: str = ""
     product: str = ""
     gpu_measured: bool = False
-    measured: bool = False
     usable: float = 0.0
     utilization: float = 0.0
     weights: float = 0.0
     activation: float = 0.0
     non_torch: float = 0.0
+    graphs: float = 0.0
     kv_pool: float = 0.0
     parameters: int = 0
     quantization: str = ""
@@ -63,11 +69,33 @@ class Fit:
     max_position_embeddings: int = 0
     largest_context: int = 0
     concurrency: float = 0.0
+    max_num_seqs: int = 0
+    bandwidth: float = 0.0
+
+    @property
+    def margin(self) -> float:
+        """Share of the KV pool that one request of the whole context leaves; negative where it does not fit."""
+        return 1 - (1 - KV_POOL_MARGIN) / self.concurrency if self.concurrency else 0.0
+
+    def in_flight(self, itl_seconds: float) -> int:
+        """Requests at once that one server can hold and answer: a target for its autoscaler; at least 1.
+
+        They have half the context on average. KV cache, maxNumSeqs and the time of one step bound them, which
+        reads all weights and the cache of every request at half the memory's bandwidth.
+        """
+        mean = max(1, self.max_model_len // 2) * self.kv_bytes_per_token_per_gpu / GIB
+        read = itl_seconds * self.bandwidth * 1e9 / GIB * STEP_EFFICIENCY
+        return max(1, min(int(2 * self.concurrency), self.max_num_seqs, int((read - self.weights) / mean)))
+
+    @property
+    def sequences(self) -> int:
+        """Requests of the whole context at once that can be promised: a maxNumSeqs that never preempts."""
+        return int(self.concurrency)
 
     @property
     def fits(self) -> bool:
-        """True only for a verdict that it fits; look at `covered` before reading False as a refusal."""
-        return self.verdict is Verdict.FITS
+        """Whether nothing refuses it, with margin or without; look at `covered` before reading False as a refusal."""
+        return self.verdict in (Verdict.FITS, Verdict.TIGHT)
 
     @property
     def covered(self) -> bool:
@@ -121,32 +149,39 @@ def fit(
     if impossible := tuple(why.of_the_split(arch, settings, gpus_per_replica, keys)):
         return Fit(Verdict.DOES_NOT_FIT, impossible, product=gpu.product)
     used = memory(arch, settings, gpu)
-    refused = tuple(why.of_the_memory(arch, settings, gpu, used, keys))
+    notes = (
+        *why.of_the_memory(arch, settings, gpu, used, keys),
+        *why.of_the_rest(arch, settings, gpu, keys),
+    )
+    refused = any(note.severity is Severity.ERROR for note in notes)
     asked = settings.max_model_len or arch.max_positions
+    promised = why.promised_pool(used)
     return Fit(
-        verdict=Verdict.DOES_NOT_FIT if refused else Verdict.FITS,
-        notes=(*refused, *why.of_the_graphs(settings, gpu, keys)),
+        verdict=Verdict.DOES_NOT_FIT if refused else Verdict.TIGHT if notes else Verdict.FITS,
+        notes=notes,
         product=gpu.product,
         gpu_measured=gpu.measured,
-        measured=gpu.measured and in_measured_range(arch, settings),
         usable=gpu.usable_gib,
         utilization=settings.utilization,
         weights=used.weights,
         activation=used.activation,
         non_torch=used.non_torch,
+        graphs=used.graphs,
         kv_pool=used.kv_pool,
-        parameters=arch.parameters(),
+        parameters=parameters(arch),
         quantization=settings.quantization,
         kv_dtype=settings.kv_dtype,
         tensor=settings.tensor,
         pipeline=settings.pipeline,
-        kv_bytes_per_token=int(arch.kv_bytes_per_token(settings.kv_bytes)),
-        kv_bytes_per_token_per_gpu=int(used.kv_bytes_per_token),
-        kv_tokens=used.kv_tokens,
+        kv_bytes_per_token=int(cache(arch, settings.kv_bytes).token_bytes),
+        kv_bytes_per_token_per_gpu=int(used.cache.token_bytes),
+        kv_tokens=used.cache.tokens(used.kv_pool * GIB, min(asked, arch.max_positions)),
         max_model_len=asked,
         max_position_embeddings=arch.max_positions,
         largest_context=why.largest_context(arch, used),
-        concurrency=why.promised_tokens(used) / asked,
+        concurrency=promised / used.cache.request_bytes(min(asked, arch.max_positions)),
+        max_num_seqs=batch(settings, gpu)[1],
+        bandwidth=gpu.bandwidth_gbs,
     )
 
 
@@ -180,6 +215,12 @@ def missing(release: Release) -> tuple[str, ...]:
         "global.llm.gpu.product is empty": not _below(llm, "gpu").get("product"),
     }
     return tuple(what for what, true in found.items() if true)
+
+
+def itl_seconds(release: Release) -> float:
+    """What the release promises for the time between two tokens, in seconds; 0.1 where it promises nothing."""
+    promised = _below(release.values, "global", "llm", "slo").get("itlP95Seconds")
+    return float(promised) if isinstance(promised, int | float) and promised > 0 else 0.1
 
 
 def _asked(release: Release) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:

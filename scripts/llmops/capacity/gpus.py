@@ -26,6 +26,11 @@ class Gpu:
     bandwidth_gbs: float
     node_labels: tuple[str, ...]
 
+    @property
+    def large_batches(self) -> bool:
+        """Whether vLLM defaults to large batches on it: 70 GiB or more, and not an A100."""
+        return self.usable_gib >= 70 and not self.product.startswith("A100")
+
 
 @cache
 def table() -> Mapping[str, Gpu]:

@@ -1,91 +1,107 @@
-"""Where one GPU's memory goes when vLLM starts: weights, activation, non-torch, the rest is KV cache.
+"""Where one GPU's memory goes when vLLM starts: weights, activation, libraries, graphs; the rest is KV cache.
 
-The identity is the engine's own: KV pool = utilization x device memory - weights - activation - non-torch.
-CUDA graphs are captured after the pool is sized and live in what the utilization leaves free. The overheads
-are measured points of vLLM 0.19 on an H100 with default batch sizes; smaller GPUs default to smaller batches
-and take less.
+The identity is the engine's own: KV pool = utilization x device memory - weights - activation - non-torch, and
+from 0.21 on less an estimate of the CUDA graphs too, which before lived in what the utilization leaves free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from llmops.capacity.architecture import Architecture
+from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
 from llmops.capacity.gpus import Gpu
+from llmops.capacity.kv import Cache, cache
 from llmops.capacity.settings import Settings
+from llmops.capacity.weights import weight_bytes
 
 GIB = float(2**30)
 
-# Tokens of one KV block: the engine hands out whole ones.
-BLOCK_TOKENS = 16
-
-# (vocabulary entries, GiB): the peak activation of a dense model is the logits' and follows the vocabulary.
-ACTIVATION_BY_VOCABULARY = ((49155, 0.75), (128256, 1.89), (152064, 2.21))
-# (pipeline stages, share of the activation of one stage): 1.10 and 1.05 of 1.89 GiB.
-ACTIVATION_BY_PIPELINE = ((1, 1.0), (2, 1.10 / 1.89), (4, 1.05 / 1.89))
-# (GPUs of one tensor group, GiB): from two on NCCL's buffers are in it.
-NON_TORCH_BY_TENSOR = ((1, 0.27), (2, 2.07), (4, 2.13))
-NON_TORCH_PIPELINE_ONLY = 0.07
+# First version that takes the graphs out of the pool, as its log says.
+GRAPHS_COUNTED_SINCE = (0, 21)
+# Sizes that graphs are captured for: 1, 2, 4, then every 8 up to 256, every 16 up to 512.
+_LARGEST_CAPTURE = 512
 
 
 @dataclass(frozen=True)
 class Memory:
-    """GiB on the fullest GPU of a replica, and tokens of the whole replica."""
+    """GiB on the fullest GPU of a replica; `cache` says what a token and a request take of the pool."""
 
     weights: float
     activation: float
     non_torch: float
+    graphs: float
     kv_pool: float
-    kv_bytes_per_token: float
-    kv_tokens: int
+    cache: Cache
 
 
-def activation(vocabulary: int, pipeline: int) -> float:
-    """GiB of peak activation on one GPU.
+def activation(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
+    """GiB of peak activation on the fullest GPU.
 
-    Between the measured vocabularies it is interpolated and below them it stays at the smallest; above them
-    the last slope goes on, because holding it there would promise memory that nobody measured.
+    It is the larger of two peaks, the sampler's (sequences x vocabulary) and the widest layer's (tokens x
+    MLP), and beside it the buffers that experts keep for all their tokens.
     """
-    (low, low_gib), (high, high_gib) = ACTIVATION_BY_VOCABULARY[-2:]
-    if vocabulary > high:
-        gib = high_gib + (vocabulary - high) * (high_gib - low_gib) / (high - low)
-    else:
-        gib = _interpolate(ACTIVATION_BY_VOCABULARY, vocabulary)
-    return gib * _interpolate(ACTIVATION_BY_PIPELINE, pipeline)
+    tokens, sequences = batch(settings, gpu)
+    lean = settings.version >= LEAN_SAMPLER_SINCE
+    each = constants.logit_bytes if lean else constants.logit_bytes_before
+    hidden = 2.0 * tokens * arch.hidden
+    sampler = each * sequences * arch.vocabulary + constants.hidden_copies * hidden
+    peak = max(sampler, widest_layer(arch, settings, tokens, constants))
+    return (peak + expert_buffers(arch, settings, tokens)) / GIB
 
 
-def non_torch(tensor: int, pipeline: int) -> float:
-    """GiB that the driver, NCCL and libraries take beside PyTorch on one GPU."""
-    if tensor == 1 and pipeline > 1:
-        return NON_TORCH_PIPELINE_ONLY
-    return _interpolate(NON_TORCH_BY_TENSOR, tensor)
+def widest_layer(
+    arch: Architecture, settings: Settings, tokens: int, constants: Constants = MEASURED
+) -> float:
+    """Bytes that the buffers of one layer take for so many tokens; those of experts are counted apart."""
+    width = arch.intermediate if not arch.experts or arch.experts.dense_layers else arch.experts.shared
+    mlp = constants.mlp_copies * width / settings.tensor
+    return (mlp + constants.layer_copies * arch.hidden) * tokens * 2.0
 
 
-def memory(arch: Architecture, settings: Settings, gpu: Gpu) -> Memory:
+def batch(settings: Settings, gpu: Gpu) -> tuple[int, int]:
+    """Tokens and sequences of one engine step: the values, else vLLM's defaults, which follow the GPU."""
+    tokens, sequences = (8192, 1024) if gpu.large_batches else (2048, 256)
+    if settings.version >= GRAPHS_COUNTED_SINCE:
+        # Newer engines measured more on an A100 than 2048 tokens explain; the larger batch covers it.
+        tokens = 8192
+    return settings.max_batched_tokens or tokens, settings.max_num_seqs or sequences
+
+
+def non_torch(tensor: int, constants: Constants = MEASURED) -> float:
+    """GiB that the driver, NCCL and libraries take beside PyTorch on one GPU.
+
+    Pipeline stages alone take less (0.07 measured on the first); the last has the sampler, so it is not
+    counted on.
+    """
+    return constants.non_torch_group if tensor > 1 else constants.non_torch_single
+
+
+def graphs(settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
+    """GiB that CUDA graphs are estimated to take; 0 where the engine makes none."""
+    if settings.enforce_eager:
+        return 0.0
+    top = min(_LARGEST_CAPTURE, 2 * batch(settings, gpu)[1])
+    sizes = 3 + min(top, 256) // 8 + max(0, top - 256) // 16
+    return constants.graph_base + constants.graph_each * sizes
+
+
+def memory(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> Memory:
     """The estimate for one replica; a pool that would be negative is 0."""
     tensor, pipeline = settings.tensor, settings.pipeline
-    weights = arch.weight_bytes(settings.linear_bytes, settings.element_bytes, tensor, pipeline) / GIB
-    act, other = activation(arch.vocabulary, pipeline), non_torch(tensor, pipeline)
-    pool = max(0.0, settings.utilization * gpu.usable_gib - weights - act - other)
-    per_token = arch.kv_bytes_per_token(settings.kv_bytes, tensor, pipeline)
-    tokens = int(pool * GIB / per_token)
-    return Memory(weights, act, other, pool, per_token, tokens - tokens % BLOCK_TOKENS)
+    weights = weight_bytes(arch, settings.bytes, tensor, pipeline) / GIB
+    act, other = activation(arch, settings, gpu, constants), non_torch(tensor, constants)
+    graph = graphs(settings, gpu, constants)
+    counted = graph if settings.version >= GRAPHS_COUNTED_SINCE else 0.0
+    pool = max(0.0, settings.utilization * gpu.usable_gib - weights - act - other - counted)
+    stored = cache(arch, settings.kv_bytes, tensor, pipeline, batch(settings, gpu)[0])
+    return Memory(weights, act, other, graph, pool, stored)
 
 
-def in_measured_range(arch: Architecture, settings: Settings) -> bool:
-    """Whether both overheads come from between measured points rather than from beyond them."""
-    low, high = ACTIVATION_BY_VOCABULARY[0][0], ACTIVATION_BY_VOCABULARY[-1][0]
-    both = settings.tensor > 1 and settings.pipeline > 1
-    return low <= arch.vocabulary <= high and max(settings.tensor, settings.pipeline) <= 4 and not both
-
-
-def _interpolate(points: Sequence[tuple[int, float]], at: int) -> float:
-    """Linear between the points, constant beyond their ends."""
-    if at <= points[0][0]:
-        return points[0][1]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        if at <= x1:
-            return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
-    return points[-1][1]
+def expert_buffers(arch: Architecture, settings: Settings, tokens: int) -> float:
+    """Bytes of the two work spaces of the expert kernels and of their result; mxfp4 kernels have none of their own."""
+    if arch.experts is None or "padded" in arch.traits:
+        return 0.0
+    width = arch.experts.intermediate / settings.tensor
+    first, second = max(width, arch.hidden), max(2 * width, arch.hidden)
+    return (arch.experts.chosen * (first + second) + arch.hidden) * tokens * 2.0

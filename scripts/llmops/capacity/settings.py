@@ -6,20 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmops.capacity.weights import Bytes
 from llmops.findings import InputError
 
 # vLLM's own default, for plain values that leave the key out.
 DEFAULT_UTILIZATION = 0.92
 
-# Per weight of a layer's matrices. 4 bit in groups of 128 carry about 6 % of scales and zero points.
-_INT4_BYTES = 0.5 * 1.06
+# Per weight of a layer's matrices. 4 bit in groups of 128 have a scale of 16 bit and a zero point of 4 each;
+# mxfp4 has a scale of 8 bit for every 32 and is for experts only.
+_INT4_BYTES = 0.5 + (2 + 0.5) / 128
 _LINEAR_BYTES: Mapping[str, float] = {
     "awq": _INT4_BYTES,
     "awq_marlin": _INT4_BYTES,
     "gptq": _INT4_BYTES,
     "gptq_marlin": _INT4_BYTES,
+    "w4a16": _INT4_BYTES,
     "fp8": 1.0,
+    "int8": 1.0,
+    "w8a8": 1.0,
 }
+_EXPERTS_ONLY: Mapping[str, float] = {"mxfp4": 0.5 + 1 / 32}
 _UNQUANTIZED = ("", "none", "bf16", "bfloat16", "fp16", "float16")
 _ELEMENT_BYTES: Mapping[str, int] = {
     # A float32 checkpoint, too, is loaded as 16 bit when dtype is auto.
@@ -45,7 +51,6 @@ MEMORY_FLAGS = frozenset(
         "--kv-cache-dtype",
         "--kv-cache-memory-bytes",
         "--max-model-len",
-        "--max-num-batched-tokens",
         "--num-gpu-blocks-override",
         "--pipeline-parallel-size",
         "--quantization",
@@ -59,19 +64,30 @@ MEMORY_FLAGS = frozenset(
 )
 
 
+# An engine without a version is taken for a new one.
+NEWEST = (9999,)
+_BATCH_FLAG = "--max-num-batched-tokens"
+
+
 @dataclass(frozen=True)
 class Settings:
-    """One engine's request. `max_model_len` is in tokens, None for the model's own; bytes are per element."""
+    """One engine's request. `max_model_len` is in tokens, None for the model's own; bytes are per element.
+
+    `max_num_seqs` and `max_batched_tokens` are None for vLLM's own, which follow the GPU.
+    """
 
     max_model_len: int | None
     utilization: float
     quantization: str
-    linear_bytes: float
-    element_bytes: int
+    bytes: Bytes
     kv_dtype: str
     kv_bytes: int
     tensor: int
     pipeline: int
+    max_num_seqs: int | None = None
+    max_batched_tokens: int | None = None
+    enforce_eager: bool = False
+    version: tuple[int, ...] = NEWEST
 
 
 @dataclass(frozen=True)
@@ -109,13 +125,37 @@ def read(
         max_model_len=_count(engine, "maxModelLen", prefix, None),
         utilization=_utilization(engine, prefix),
         quantization=method or "none",
-        linear_bytes=_LINEAR_BYTES.get(method, float(element_bytes)),
-        element_bytes=element_bytes,
+        bytes=Bytes(
+            linear=_LINEAR_BYTES.get(method, float(element_bytes)),
+            expert=_EXPERTS_ONLY.get(method, _LINEAR_BYTES.get(method, float(element_bytes))),
+            element=float(element_bytes),
+        ),
         kv_dtype=kv_dtype,
         kv_bytes=_kv_bytes(kv_dtype, element_bytes),
         tensor=_count(parallelism, "tensor", f"{prefix}engine.parallelism.", 1) or 1,
         pipeline=_count(parallelism, "pipeline", f"{prefix}engine.parallelism.", 1) or 1,
+        max_num_seqs=_count(engine, "maxNumSeqs", prefix, None),
+        max_batched_tokens=_batched(engine, prefix),
+        enforce_eager="--enforce-eager" in flags,
+        version=_version(engine),
     )
+
+
+def _batched(engine: Mapping[str, Any], prefix: str) -> int | None:
+    """Most tokens of one step: a key of the values, or the flag among `extraArgs`."""
+    args = [str(arg) for arg in engine.get("extraArgs") or ()]
+    for index, arg in enumerate(args):
+        name, _, value = arg.partition("=")
+        if name.replace("_", "-") == _BATCH_FLAG:
+            value = value or next(iter(args[index + 1 :]), "")
+            given = int(value) if value.isdecimal() else value
+            return _count({"extraArgs " + _BATCH_FLAG: given}, "extraArgs " + _BATCH_FLAG, prefix, None)
+    return _count(engine, "maxNumBatchedTokens", prefix, None)
+
+
+def _version(engine: Mapping[str, Any]) -> tuple[int, ...]:
+    parts = str(engine.get("version") or "").split(".")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else NEWEST
 
 
 def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str) -> tuple[str, str]:
@@ -129,10 +169,10 @@ def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str
             return "", "compressed-tensors weights without global.llm.model.quantization"
     if method in _UNQUANTIZED:
         return "", ""
-    if method not in _LINEAR_BYTES:
-        return "", f"quantization {method} (covered: awq, gptq, fp8)"
+    if method not in _LINEAR_BYTES and method not in _EXPERTS_ONLY:
+        return "", f"quantization {method} (covered: awq, gptq, w4a16, w8a8, int8, fp8, mxfp4)"
     bits, group = own.get("bits", 4), own.get("group_size", 128)
-    if _LINEAR_BYTES[method] == _INT4_BYTES and (bits, group) != (4, 128):
+    if _LINEAR_BYTES.get(method) == _INT4_BYTES and (bits, group) != (4, 128):
         return "", f"{method} with {bits} bit in groups of {group} (covered: 4 bit in groups of 128)"
     return method, ""
 

@@ -1,0 +1,212 @@
+"""The estimate against engines that ran and starts that failed, each predicted without its own model's measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from statistics import fmean
+from typing import Any
+
+import yaml
+
+from llmops.capacity import gpus
+from llmops.capacity.architecture import Architecture, architecture
+from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
+from llmops.capacity.fit import Verdict, fit
+from llmops.capacity.memory import GIB, Memory, batch, expert_buffers, memory, widest_layer
+from llmops.capacity.reasons import KV_POOL_MARGIN
+from llmops.capacity.settings import Settings, Uncovered, read
+from llmops.findings import InputError
+
+# What decides whether a row's peak is the sampler's; any value near the fitted one chooses the same rows.
+_TYPICAL_LOGIT_BYTES = 14.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One published measurement: GiB on one GPU (None where it was not published), tokens as logged."""
+
+    model: str
+    gpu: str
+    engine: Mapping[str, Any]
+    weights: float
+    kv: float
+    source: str
+    how: str
+    activation: float | None = None
+    non_torch: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run and its prediction; errors are shares of the measured value, positive where too much was promised."""
+
+    run: Run
+    predicted: Memory
+    tokens: int
+
+    @property
+    def weights_error(self) -> float:
+        """Share of the measured weights."""
+        return self.predicted.weights / self.run.weights - 1
+
+    @property
+    def kv_error(self) -> float:
+        """Share of the measured pool."""
+        return self.predicted.kv_pool / self.run.kv - 1
+
+    @property
+    def tokens_error(self) -> float | None:
+        """Share of the logged tokens, None where they were not published."""
+        return self.tokens / self.run.tokens - 1 if self.run.tokens else None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A start that failed as it was published, and what the estimate says of it."""
+
+    model: str
+    gpu: str
+    why: str
+    source: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Score:
+    """Rows and failures with what a reader asks first; errors are means of absolute shares."""
+
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+    constants: Constants
+
+    @property
+    def kv_error(self) -> float:
+        """Mean absolute error of the KV pool."""
+        return fmean(abs(row.kv_error) for row in self.rows)
+
+    @property
+    def weights_error(self) -> float:
+        """Mean absolute error of the weights."""
+        return fmean(abs(row.weights_error) for row in self.rows)
+
+    @property
+    def tokens_error(self) -> float:
+        """Mean absolute error of the tokens, where they were logged."""
+        return fmean(abs(error) for row in self.rows if (error := row.tokens_error) is not None)
+
+    @property
+    def worst(self) -> Row:
+        """The row that was promised the most KV cache beyond what it had: the margin has to cover it."""
+        return max(self.rows, key=lambda row: row.kv_error)
+
+    @property
+    def false_fits(self) -> tuple[Failure, ...]:
+        """Failed starts that the estimate would have let through."""
+        return tuple(failure for failure in self.failures if failure.verdict is Verdict.FITS)
+
+    @property
+    def covered(self) -> bool:
+        """Whether the margin of the check is larger than the worst error."""
+        return self.worst.kv_error < KV_POOL_MARGIN
+
+
+def score() -> Score:
+    """Every run predicted from constants that were fitted without any run of its model."""
+    data = _data()
+    runs = [_run(row, data) for row in data["runs"]]
+    rows = [_row(run, fitted([other for other in runs if other.model != run.model])) for run in runs]
+    failures = tuple(
+        Failure(row["model"], row["gpu"], row["why"], data["sources"][row["source"]], _verdict(row, data))
+        for row in data["failures"]
+    )
+    return Score(tuple(rows), failures, fitted(runs))
+
+
+def fitted(runs: Sequence[Run]) -> Constants:
+    """Constants from these runs alone: least squares of the activation on logits and hidden states, and means."""
+    samples = [(run, *_read(run)) for run in runs if run.activation is not None]
+    points: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
+    for run, arch, settings in samples:
+        gpu = gpus.product(run.gpu)
+        tokens, sequences = batch(settings, gpu)
+        peak = (run.activation or 0.0) * GIB - expert_buffers(arch, settings, tokens)
+        logits, hidden = float(sequences * arch.vocabulary), 2.0 * tokens * arch.hidden
+        if widest_layer(arch, settings, tokens) > _TYPICAL_LOGIT_BYTES * logits:
+            # The layers' buffers make the peak, so the row says nothing about the sampler.
+            continue
+        points[_lean(settings)].append((logits, hidden, peak))
+    new, old = points[True], points[False]
+    each, copies = _least_squares(new)
+    before = fmean((peak - copies * hidden) / logits for logits, hidden, peak in old) if old else 0.0
+    lean = [
+        (run.non_torch, settings.tensor) for run, _, settings in samples if _lean(settings) and run.non_torch
+    ]
+    alone = [gib for gib, tensor in lean if tensor == 1]
+    group = [gib for gib, tensor in lean if tensor > 1]
+    return replace(
+        MEASURED,
+        logit_bytes=each,
+        logit_bytes_before=before or MEASURED.logit_bytes_before,
+        hidden_copies=copies,
+        non_torch_single=fmean(alone),
+        non_torch_group=fmean(group),
+    )
+
+
+def _lean(settings: Settings) -> bool:
+    return settings.version >= LEAN_SAMPLER_SINCE
+
+
+def _least_squares(points: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """a and b of y = a u + b v with the least relative errors, for points (u, v, y)."""
+    uu = sum(u * u / y**2 for u, _, y in points)
+    vv = sum(v * v / y**2 for _, v, y in points)
+    uv = sum(u * v / y**2 for u, v, y in points)
+    uy, vy = sum(u / y for u, _, y in points), sum(v / y for _, v, y in points)
+    determinant = uu * vv - uv * uv
+    return (uy * vv - vy * uv) / determinant, (vy * uu - uy * uv) / determinant
+
+
+def _row(run: Run, constants: Constants) -> Row:
+    arch, settings = _read(run)
+    used = memory(arch, settings, gpus.product(run.gpu), constants)
+    length = settings.max_model_len or arch.max_positions
+    return Row(run, used, used.cache.tokens(used.kv_pool * GIB, length))
+
+
+def _read(run: Run) -> tuple[Architecture, Settings]:
+    config = _data()["models"][run.model]
+    settings = read(config, run.engine, "", "")
+    if isinstance(settings, Uncovered):
+        raise InputError(f"data/measured.yaml: {run.model} asks for {settings.what}, which is not covered")
+    return architecture(config), settings
+
+
+def _run(row: Mapping[str, Any], data: Mapping[str, Any]) -> Run:
+    return Run(
+        model=row["model"],
+        gpu=row["gpu"],
+        engine=row["engine"],
+        weights=row["weights"],
+        kv=row["kv"],
+        source=data["sources"][row["source"]],
+        how=row["how"],
+        activation=row.get("activation"),
+        non_torch=row.get("nonTorch"),
+        tokens=row.get("tokens"),
+    )
+
+
+def _verdict(row: Mapping[str, Any], data: Mapping[str, Any]) -> Verdict:
+    return fit(data["models"][row["model"]], row["engine"], gpus.product(row["gpu"]), prefix="").verdict
+
+
+@cache
+def _data() -> Mapping[str, Any]:
+    text = files("llmops.data").joinpath("measured.yaml").read_text(encoding="utf-8")
+    loaded: Mapping[str, Any] = yaml.safe_load(text)
+    return loaded

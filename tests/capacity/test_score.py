@@ -1,0 +1,74 @@
+"""The score is honest: held out by model, within its limits, and the constants in use are the fitted ones."""
+
+from dataclasses import replace
+
+import pytest
+
+from llmops.capacity import score as scoring
+from llmops.capacity.constants import MEASURED
+from llmops.capacity.fit import Verdict
+from llmops.capacity.reasons import KV_POOL_MARGIN
+
+
+@pytest.fixture(scope="module")
+def score() -> scoring.Score:
+    return scoring.score()
+
+
+def test_errors_are_below_what_is_promised(score: scoring.Score) -> None:
+    assert len(score.rows) >= 35
+    assert len({row.run.model for row in score.rows}) >= 20
+    assert score.kv_error < 0.03
+    assert score.weights_error < 0.01
+    assert score.tokens_error < 0.03
+
+
+def test_rows_that_were_published_as_figures_are_no_worse(score: scoring.Score) -> None:
+    direct = [abs(row.kv_error) for row in score.rows if row.run.how in ("log", "table")]
+    assert len(direct) >= 20
+    assert sum(direct) / len(direct) < 0.03
+
+
+def test_the_margin_of_the_check_covers_the_worst_row(score: scoring.Score) -> None:
+    assert score.worst.kv_error == max(row.kv_error for row in score.rows)
+    assert 0 < score.worst.kv_error < KV_POOL_MARGIN
+
+
+def test_no_recorded_failure_is_let_through(score: scoring.Score) -> None:
+    assert len(score.failures) == 8
+    assert all(failure.verdict in (Verdict.TIGHT, Verdict.DOES_NOT_FIT) for failure in score.failures)
+
+
+def test_a_pool_that_the_log_showed_to_be_empty_is_predicted_within_half_a_gib() -> None:
+    # gpt-oss-120b on one H100: -2.14 GiB at 0.9, and 1.71 GiB at 0.95, of which 0.22 GiB by smaller batches.
+    constants = scoring.fitted(
+        [run.run for run in scoring.score().rows if not run.run.model.startswith("gpt-oss")]
+    )
+    run = scoring.Run(
+        "gpt-oss-120b",
+        "H100-80GB",
+        {"gpuMemoryUtilization": 0.95, "version": "0.11.0"},
+        65.97,
+        1.71,
+        "",
+        "log",
+    )
+    row = scoring._row(run, constants)
+    assert row.predicted.kv_pool == pytest.approx(1.71, abs=0.5)
+
+
+def test_a_row_is_predicted_without_any_run_of_its_model(score: scoring.Score) -> None:
+    row = next(row for row in score.rows if row.run.model == "gemma-3-27b")
+    others = [other.run for other in score.rows if other.run.model != "gemma-3-27b"]
+    wrong = replace(row.run, activation=100.0)
+    assert scoring._row(wrong, scoring.fitted(others)).predicted == row.predicted
+
+
+def test_the_constants_in_use_are_those_that_all_runs_give(score: scoring.Score) -> None:
+    for name in ("logit_bytes", "logit_bytes_before", "hidden_copies", "non_torch_single", "non_torch_group"):
+        assert getattr(MEASURED, name) == pytest.approx(getattr(score.constants, name), rel=0.01), name
+
+
+def test_every_row_has_a_source(score: scoring.Score) -> None:
+    assert all(row.run.source.startswith("https://") for row in score.rows)
+    assert all(failure.source.startswith("https://") for failure in score.failures)
