@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.e2e.canary.stage import routed
 from tests.e2e.helm import Helm
 from tests.e2e.traffic import behaviour
 from tests.e2e.whole.alerting_platform import IMAGE, post
@@ -26,6 +27,10 @@ CHECKED: Layer = {
     "drift-cronjob": {"image": IMAGE, "schedule": "* * * * *", "minSamples": 30, "job": {"backoffLimit": 0}},
 }
 LOST: Layer = {"drift-cronjob": {"exporter": {"url": "http://198.18.255.1:9"}}}
+# A gate at an address where nobody answers; one that would answer is given by the stage.
+UNHEARD: Layer = routed("http://198.18.255.1:9")
+# Another version that behaves as the one before.
+NEWER: Layer = {"vllm-inference": {"engine": {"maxNumSeqs": 32}}}
 # Not a word of it passes the chart; somebody changed the object by hand.
 INVALID = {"spec": {"strategy": {"canary": {"maxSurge": 0, "maxUnavailable": 0}}}}
 # By hand as well: Helm compares its own two revisions of a custom resource and leaves what others changed.
@@ -45,11 +50,16 @@ class Fault:
 # Faults that do not touch each other share a release: a server takes 2 GiB of the node.
 RELEASES: dict[str, Fault] = {
     # 64 tokens take more than six seconds, five are promised.
-    "slow": Fault(("LLMLatencyP95High", "LLMDriftDetected"), layers=(behaviour(itl=0.1),), rate=2),
-    # Status 200, and then the stream breaks.
+    # Its update is promoted by hand before the gate has counted a request of it.
+    "slow": Fault(
+        ("LLMLatencyP95High", "LLMDriftDetected", "LLMCanaryUnmeasured"),
+        layers=(behaviour(itl=0.1),),
+        rate=2,
+    ),
+    # Status 200, and then the stream breaks. Its update asks a gate that is not there.
     "failing": Fault(
-        ("LLMErrorRateHigh", "LLMDriftJobMissed"),
-        layers=(CHECKED, LOST, behaviour(stream_error_rate=0.4)),
+        ("LLMErrorRateHigh", "LLMDriftJobMissed", "LLMCanaryHeld"),
+        layers=(CHECKED, LOST, UNHEARD, behaviour(stream_error_rate=0.4)),
         rate=3,
     ),
     "broken": Fault(
@@ -77,10 +87,20 @@ def behave(helm: Helm, **change: Any) -> None:
 
 def break_(releases: Mapping[str, Helm]) -> None:
     """What goes wrong after a good start."""
+    # What `kubectl argo rollouts promote --full` does.
+    releases["slow"].kubectl(
+        "patch",
+        "rollout/demo",
+        "--subresource=status",
+        "--type=merge",
+        '--patch={"status":{"promoteFull":true}}',
+    )
+    # Those that take room on the node, after the one that gives some back.
     releases["gone"].kubectl("scale", "rollout/demo", "--replicas=0")
-    releases["starting"].deploy("upgrade", BASE, DEPLOYMENT, behaviour(never_ready=True))
+    releases["failing"].deploy("upgrade", BASE, *RELEASES["failing"].layers, NEWER)
     releases["aborted"].deploy("upgrade", BASE, behaviour(crash_at_start=3))
     releases["hanging"].kubectl("patch", "rollout/demo", "--type=merge", "--patch", json.dumps(INVALID))
+    releases["starting"].deploy("upgrade", BASE, DEPLOYMENT, behaviour(never_ready=True))
 
 
 def repair(releases: Mapping[str, Helm]) -> None:
@@ -89,9 +109,10 @@ def repair(releases: Mapping[str, Helm]) -> None:
     behave(releases["failing"], stream_error_rate=0)
     behave(releases["broken"], error_rate=0)
     behave(releases["hanging"], hang=False)
-    # Only the way to the exporter changes; the engine's pods stay.
-    releases["failing"].deploy("upgrade", BASE, CHECKED, RELEASES["failing"].layers[-1])
+    # Without its update, and with the way to the exporter; the stable version's pods stay.
+    releases["failing"].deploy("upgrade", BASE, CHECKED, UNHEARD, RELEASES["failing"].layers[-1])
     releases["gone"].kubectl("scale", "rollout/demo", "--replicas=1")
     releases["hanging"].kubectl("patch", "rollout/demo", "--type=merge", "--patch", json.dumps(VALID))
-    for name in ("starting", "aborted"):
+    # For the unmeasured version of "slow" this is the next update.
+    for name in ("slow", "starting", "aborted"):
         releases[name].run("rollback", "demo", "1", "--server-side=false")

@@ -16,12 +16,13 @@ import yaml
 from tests.cluster import Cluster, scrape
 from tests.cluster.inbox import Inbox, inbox
 from tests.cluster.waiting import until
+from tests.e2e.canary.stage import routed
 from tests.e2e.helm import Helm
 from tests.e2e.states import healthy
 from tests.e2e.traffic import behaviour, load
-from tests.e2e.whole.alerting_faults import BASE, RELEASES, break_, repair
+from tests.e2e.whole.alerting_faults import BASE, NEWER, RELEASES, break_, repair
 from tests.e2e.whole.alerting_gpus import Gpu, gpu_exporter
-from tests.e2e.whole.alerting_platform import drifted, found, history, platform
+from tests.e2e.whole.alerting_platform import IMAGE, drifted, found, history, platform
 from tests.e2e.whole.alerting_speed import faster, marked, waits
 
 SPEED = 20
@@ -95,8 +96,9 @@ def staged(cluster: Cluster, folder: Callable[[str], Path]) -> Iterator[Stage]:
         received = stack.enter_context(inbox())
         gpu = stack.enter_context(gpu_exporter(cluster.node_address))
         operator = stack.enter_context(platform(cluster, folder("platform"), told(received.url)))
+        gate = f"http://{operator.get('services/llm-canary-gate')['spec']['clusterIP']}:8080"
         with ThreadPoolExecutor(3) as pool:
-            list(pool.map(lambda name: install(name, releases[name]), names))
+            list(pool.map(lambda name: install(name, releases[name], gate), names))
         cluster.start("kube-state-metrics")
         config = operator.get("configmaps/platform-alertmanager")["data"]["alertmanager.yml"]
         cluster.start("alertmanager", config=yaml.safe_load(config))
@@ -106,6 +108,7 @@ def staged(cluster: Cluster, folder: Callable[[str], Path]) -> Iterator[Stage]:
         watch(stage)
         for helm in releases.values():
             until(lambda helm=helm: seen(helm), f"a scrape of {helm.namespace}", seconds=60)  # type: ignore[misc]
+        held_at_gate(releases["slow"], gate)
         for name, fault in RELEASES.items():
             if fault.rate:
                 stack.enter_context(load(releases[name], TRAFFIC, rate=fault.rate))
@@ -123,12 +126,25 @@ def told(url: str) -> dict[str, Any]:
     file = {"groupWait": "1s", "groupInterval": "1s", "format": "ConfigMap"}
     # Two hours would still be six minutes.
     late = {"LLMDriftJobMissed": {"for": "30m"}}
-    return {"alert-rules": {"alerts": late, "receivers": [people], "alertmanager": file}}
+    prometheus = {"namespace": "monitoring", "prometheusUrl": "http://198.18.255.1:9090"}
+    return {
+        "global": {"llm": {"environment": {"monitoring": prometheus}}},
+        "components": {"driftExporter": True, "canaryGate": True},
+        "canary-gate": {"image": IMAGE},
+        "alert-rules": {"alerts": late, "receivers": [people], "alertmanager": file},
+    }
 
 
-def install(name: str, helm: Helm) -> None:
+def install(name: str, helm: Helm, gate: str) -> None:
     layers = RELEASES[name].layers if name in RELEASES else (behaviour(error_rate=0.6),)
-    helm.deploy("install", BASE, *layers)
+    helm.deploy("install", BASE, *layers, *([routed(gate)] if name == "slow" else []))
+
+
+def held_at_gate(helm: Helm, gate: str) -> None:
+    """Begins an update; the gate has asked for more requests than come."""
+    helm.deploy("upgrade", BASE, *RELEASES["slow"].layers, routed(gate), NEWER)
+    asked = f'llm_gate_required_requests{{namespace="{helm.namespace}"}}'
+    until(lambda: helm.cluster.query(asked), "a look of the gate", seconds=60)
 
 
 def watch(stage: Stage) -> None:
