@@ -14,16 +14,20 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-on-demand e2e-gitops e2e-whole lock images package bench clean
+.PHONY: help run test test-pod-security lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 run: $(RUN_READY) ## Render, check and explain one release: MODEL=qwen3-8b ENV=prod
 	@$(BIN)/llmops plan values/models/$(MODEL) --env $(ENV) --out out/$(MODEL)-$(ENV) $(ARGS)
 
 test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or helm
 	@$(BIN)/python -m pytest -n 2 --renderer $(RENDERER) $(ARGS)
+
+test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random pods and compare: ARGS='--seed 2'
+	@$(BIN)/python tools/setup.py cluster pod-security
+	@$(BIN)/python -m tests.kubernetes.pod_security_oracle $(ARGS)
 
 lint: setup-tools ## Style, types, layers, charts
 	@$(BIN)/ruff check .
@@ -59,6 +63,9 @@ e2e-on-demand: setup-cluster ## The parts alone: alerts, an autoscaler, object m
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics simulator
 	@$(BIN)/python -m pytest tests/e2e/test_on_demand.py tests/e2e/test_simulator.py -n 0 $(ARGS)
 
+e2e-policies: setup-cluster ## The API server and the toolkit judge the same objects: policies and Pod Security
+	@$(BIN)/python -m pytest tests/e2e/test_policies.py tests/e2e/test_pod_security.py -n 0 $(ARGS)
+
 e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk
 	@$(BIN)/python tools/setup.py cluster argo-cd
 	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py -n 0 $(ARGS)
@@ -66,6 +73,10 @@ e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on di
 e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the live cluster; out/e2e/whole.json
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics argo-cd
 	@$(BIN)/python -m pytest tests/e2e/whole -n 0 $(ARGS)
+
+test-oracle: setup-cluster ## Compare `llmops check` with the live API server on thousands of spoilt objects; out/oracle/
+	@$(BIN)/python -m tests.cluster up
+	@$(BIN)/python -m tests.oracle $(ARGS)
 
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py

@@ -59,7 +59,8 @@ CLUSTER_FAMILIES = {
         ("./...",),
         stamps=("k8s.io/kubernetes", ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")),
     ),
-    "rollouts": Family(("rollouts-controller",)),
+    # Beside the controller, what it says of a Rollout before it acts: the judge of `make test-oracle`.
+    "rollouts": Family(("rollouts-controller", "rollouts-validation"), ("tool", "./...")),
     "traefik": Family(("traefik",)),
     "coredns": Family(("coredns",), (".",)),
     "prometheus": FAMILIES["prometheus"],
@@ -68,6 +69,8 @@ CLUSTER_FAMILIES = {
     "alertmanager": FAMILIES["alertmanager"],
     "prometheus-adapter": Family(("adapter",)),
     "kube-state-metrics": Family(("kube-state-metrics",)),
+    # No part of a cluster: Kubernetes' own judgement of pods, for `make test-pod-security`.
+    "pod-security": Family(("pod-security",), (".",)),
     "argo-cd": Family(
         ("argo-cd", "memory-redis"),
         ("./...",),

@@ -18,6 +18,7 @@ ORDER = (
     "alert-rules",
     "drift-cronjob",
     "canary-gate",
+    "llm-policies",
     "llm-stack",
     "llm-platform",
     "llm-gitops",

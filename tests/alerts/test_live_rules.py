@@ -164,7 +164,7 @@ def shown(render: Render) -> list[tuple[str, str]]:
         for title, expr in asked(
             json.loads(boards.one("ConfigMap", f"llm-dashboard-{name}")["data"][f"{name}.json"])
         )
-        if title not in NOT_HERE
+        if title not in NOT_HERE and "llm_gate_" not in expr
     ]
 
 

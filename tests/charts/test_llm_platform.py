@@ -44,6 +44,7 @@ COMPONENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpu-hpa": ("adapterRules", {"scope": "cluster"}),
     "drift-cronjob": ("driftExporter", {"scope": "cluster"}),
     "canary-gate": ("canaryGate", {}),
+    "llm-policies": ("policies", {}),
 }
 
 
@@ -52,7 +53,7 @@ def platform(render: Render, *layers: dict[str, Any], **more: Any) -> Objects:
 
 
 def keys(items: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    return [(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in items]
+    return [(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in items]
 
 
 def alone(render: Render, component: str, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -198,6 +199,7 @@ def test_plain_helm_renders_it_beside_a_model_and_the_toolkit_finds_nothing(
     files = [part for file in release_files("qwen3-8b", "prod") for part in ("-f", str(file))]
     # What promotion will write; the tree's own releases wait for it, and waivers do not reach standard input.
     files += ["--set", f"vllm-inference.image.digest=sha256:{'0' * 64},global.llm.model.revision={'a' * 40}"]
+    files += ["--set", f"global.llm.release.cardDigest=sha256:{'0' * 64}"]
     streams = []
     for arguments in (
         (CHART, "--namespace", "monitoring", "-f", f"charts/{CHART}/ci/everything-values.yaml"),

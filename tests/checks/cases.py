@@ -13,14 +13,19 @@ from llmops import checks
 from llmops.findings import Finding
 from llmops.release import Inputs, Release
 from llmops.render import Target
-from llmops.render.manifest import parse, read_values
+from llmops.render.manifest import Object, parse, read_values
 
 NAMESPACE = "llm"
 TODAY = date(2026, 1, 1)
 
 
 def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0") -> Release:
-    """The release of a case: `manifests`, `values`, `model`, the chart's values `schema`, the model's `waivers`."""
+    """The release of a case: `manifests`, `values`, `model`, the chart's values `schema`, the model's `waivers`.
+
+    `repository` is the Git repository that the chart stands in: its `remote` and its `files`.
+
+    Its pods live in namespaces that Pod Security holds to `privileged`, unless `podSecurity` names a profile.
+    """
     model = folder / "models" / "demo"
     (model / "envs" / "prod").mkdir(parents=True, exist_ok=True)
     values_file = model / "values.yaml"
@@ -30,13 +35,21 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
     (chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 0.1.0}\n")
     if "schema" in case:
         (chart / "values.schema.json").write_text(json.dumps(case["schema"]))
+    if "repository" in case:
+        for file in case["repository"]["files"]:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).touch()
+        (folder / ".git").mkdir(exist_ok=True)
+        (folder / ".git" / "config").write_text(
+            f'[remote "origin"]\n\turl = {case["repository"]["remote"]}\n'
+        )
     if "waivers" in case:
         (model / "waivers.yaml").write_text(yaml.safe_dump(case["waivers"], sort_keys=False))
     return Release(
         name="demo",
         namespace=NAMESPACE,
         kube_version=kube_version,
-        objects=parse(case.get("manifests", ""), "case.yaml"),
+        objects=placed(parse(case.get("manifests", ""), "case.yaml"), case.get("podSecurity", "privileged")),
         values=case.get("values", {}),
         values_files=(read_values(values_file),),
         model=case.get("model"),
@@ -49,6 +62,20 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
         ),
         templates={},
     )
+
+
+def placed(objects: list[Object], profile: str) -> list[Object]:
+    """The objects, and the Namespaces that they live in without bringing them along."""
+    needed = {obj.namespace or NAMESPACE for obj in objects}
+    needed -= {obj.name for obj in objects if obj.kind == "Namespace"}
+    labels = {"pod-security.kubernetes.io/enforce": profile}
+    return objects + [
+        Object(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
+            "case.yaml",
+        )
+        for name in sorted(needed)
+    ]
 
 
 def judge(case: dict[str, Any], folder: Path) -> list[Finding]:

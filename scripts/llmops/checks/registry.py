@@ -59,13 +59,14 @@ _Check = TypeVar("_Check", bound=Callable[..., Iterator[Finding]])
 
 
 def rule(*, severity: Severity, fix: str, per_release: bool = True) -> Callable[[_Check], _Check]:
-    """Registers a function as the rule `<module>/<function>`; its docstring says why the defect matters.
+    """Registers a function as the rule `<theme>/<function>`; its docstring says why the defect matters.
 
     `fix` may use {kind}, {name} and {namespace}. `run` leaves a rule with `per_release=False` to its theme.
     """
 
     def register(check: _Check) -> _Check:
-        theme = check.__module__.rpartition(".")[2]
+        # A theme is a module of this package, or a package of its own with a module per topic.
+        theme = check.__module__.removeprefix(f"{__package__}.").partition(".")[0]
         rule_id = f"{theme}/{check.__name__}".replace("_", "-")
         doc = inspect.cleandoc(check.__doc__ or "")
         RULES[rule_id] = Rule(rule_id, severity, fix, doc, check, per_release)

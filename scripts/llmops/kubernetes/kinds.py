@@ -25,6 +25,13 @@ TEMPLATES: dict[Kind, tuple[str, ...]] = {
     ("batch", "Job"): ("/spec/template",),
     ROLLOUT: ("/spec/template",),
     ("argoproj.io", "Experiment"): ("/spec/templates/*/template",),
+    **dict.fromkeys(
+        (("argoproj.io", kind) for kind in ("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun")),
+        ("/spec/metrics/*/provider/job/spec/template",),
+    ),
+    ("", "PodTemplate"): ("/template",),
+    ("keda.sh", "ScaledJob"): ("/spec/jobTargetRef/template",),
+    ("jobset.x-k8s.io", "JobSet"): ("/spec/replicatedJobs/*/template/spec/template",),
     ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): (
         "/spec/leaderWorkerTemplate/leaderTemplate",
         "/spec/leaderWorkerTemplate/workerTemplate",
@@ -66,11 +73,14 @@ RUNTIME_LABELS: dict[Kind, frozenset[str]] = {
         for name in ("name", "group-index", "group-key", "worker-index", "template-revision-hash")
     ),
 }
-EPHEMERAL_LABELS = tuple(
-    f"/spec/strategy/{strategy}/{role}Metadata/labels"
-    for strategy, role in (
-        ("canary", "canary"), ("canary", "stable"), ("blueGreen", "active"), ("blueGreen", "preview"),
-    )
+EPHEMERAL_LABELS = (
+    *(
+        f"/spec/strategy/{strategy}/{role}Metadata/labels"
+        for strategy, role in (
+            ("canary", "canary"), ("canary", "stable"), ("blueGreen", "active"), ("blueGreen", "preview"),
+        )
+    ),
+    "/spec/strategy/canary/steps/*/experiment/templates/*/metadata/labels",
 )  # fmt: skip
 
 CLUSTER_SCOPED = frozenset(
@@ -153,6 +163,8 @@ REFERENCES: dict[Kind, tuple[tuple[str, Kind], ...]] = {
     ),
     VIRTUAL_SERVICE: (
         ("/spec/http/*/route/*/destination", SERVICE),
+        ("/spec/tls/*/route/*/destination", SERVICE),
+        ("/spec/tcp/*/route/*/destination", SERVICE),
         ("/spec/http/*/mirror", SERVICE),
         ("/spec/http/*/mirrors/*/destination", SERVICE),
     ),

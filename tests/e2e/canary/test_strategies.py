@@ -40,7 +40,7 @@ def test_marked_requests_and_no_others_get_the_new_version(stage: Stage, gate: s
             act.watch.hashes[each.pod] for each in requests(stage.helm.folder / "marked.jsonl", TOKENS)
         )
         assert versions.keys() == {new}
-        paused(stage.helm, 2)
+        paused(stage.helm, 3)
         before = [each.at for each in act.watch.samples][-1]
         act.promote()
         assert act.outcome() == "promoted"

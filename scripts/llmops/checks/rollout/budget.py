@@ -1,4 +1,4 @@
-"""Theme `rollout`: what happens while a new version takes over."""
+"""GPUs of an update, held against what the release may take."""
 
 from __future__ import annotations
 

@@ -1,0 +1,113 @@
+"""Theme `policy`: what one object alone can say, by the policies of the chart llm-policies, in their own CEL.
+
+A policy is a rule; its annotations hold what a report needs besides: `rule` (the id, by default policy/<name>),
+`severity`, `why`, `fix`, and `at`, where in an object it looks. CEL answers for a whole object, so the place is
+found by asking again about the object with all but one of these parts taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from llmops.checks.registry import ERROR, RULES, WARNING, Rule, defect, kept
+from llmops.findings import Finding
+from llmops.kubernetes.admission import EvaluationError, Policy, Subject, policies
+from llmops.kubernetes.kinds import CONTAINERS
+from llmops.references import kind_of, pod_templates, walk
+from llmops.release import Release
+from llmops.render.manifest import Object
+
+_ABOUT = "llm-policies/"
+_SEVERITIES = {"error": ERROR, "warning": WARNING}
+
+
+def refused(policy: Policy, release: Release) -> Iterator[Finding]:
+    """What a policy has against the objects of a release, each with the part of the object that it is about."""
+    for obj, said in kept(_all, release).get(policy.name, ()):
+        for pointer, message in located(policy, obj) or [("", one) for one in said]:
+            yield defect(obj, pointer, f"{message.rstrip('.')}.")
+
+
+def _all(release: Release) -> dict[str, list[tuple[Object, list[str]]]]:
+    """Policy → objects that it refuses, and why."""
+    found: dict[str, list[tuple[Object, list[str]]]] = {}
+    for obj in release.objects:
+        kind = kind_of(obj)
+        subject = Subject(obj.data)
+        for policy in policies():
+            if policy.matches(*kind) and (said := _said(policy, subject)):
+                found.setdefault(policy.name, []).append((obj, said))
+    return found
+
+
+def _said(policy: Policy, subject: Subject) -> list[str]:
+    """What a policy says; nothing where an expression fails, since the schema says of such an object what is wrong."""
+    try:
+        return policy.refusals(subject)
+    except EvaluationError:
+        return []
+
+
+def located(policy: Policy, obj: Object) -> list[tuple[str, str]]:
+    """(pointer, message) for each part of an object that is refused by itself."""
+    parts = list(dict.fromkeys(_parts(policy, obj)))
+    lists = {element.rpartition("/")[0] for element, _ in parts}
+    found = []
+    for element, rest in parts:
+        for message in _said(policy, Subject(_only(obj.data, "", lists, element))):
+            whole = element + rest
+            found.append((whole if obj.get(whole) is not None else element, message))
+    return found
+
+
+def _parts(policy: Policy, obj: Object) -> Iterator[tuple[str, str]]:
+    """Elements of lists that the policy looks at, each with the rest of the pointer below it.
+
+    A pattern that begins with / starts at the object; any other at a pod's spec, where `containers` means all.
+    """
+    for pattern in policy.annotations.get(f"{_ABOUT}at", "").split():
+        starts = [""] if pattern.startswith("/") else [one.spec_pointer for one in pod_templates(obj)]
+        kinds = [pattern]
+        if not pattern.startswith("/"):
+            below = pattern.removeprefix("containers/*")
+            kinds = [f"/{pattern}"] if below == pattern else [one + below for one in CONTAINERS]
+        for start in starts:
+            for kind in kinds:
+                head, _, rest = (start + kind).rpartition("/*")
+                for holder, value in walk(obj.data, head):
+                    if isinstance(value, list):
+                        yield from ((f"{holder}/{index}", rest) for index in range(len(value)))
+
+
+def _only(data: Any, here: str, lists: set[str], element: str) -> Any:
+    """The object with one element left of all in these lists; what is not on the way to one is not copied."""
+    if here in lists:
+        own, _, index = element.rpartition("/")
+        return [data[int(index)]] if here == own else []
+    if not any(one.startswith(f"{here}/") for one in lists):
+        return data
+    if isinstance(data, list):
+        return [_only(value, f"{here}/{index}", lists, element) for index, value in enumerate(data)]
+    return {
+        key: _only(value, f"{here}/{key.replace('~', '~0').replace('/', '~1')}", lists, element)
+        for key, value in data.items()
+    }
+
+
+def _register(policy: Policy) -> None:
+    about = {key.removeprefix(_ABOUT): value for key, value in policy.annotations.items()}
+    rule_id = about.get("rule", f"policy/{policy.name}")
+    RULES[rule_id] = Rule(
+        id=rule_id,
+        severity=_SEVERITIES[about.get("severity", "error")],
+        fix=about["fix"].strip(),
+        doc=about["why"].strip(),
+        check=partial(refused, policy),
+        per_release=True,
+    )
+
+
+for _policy in policies():
+    _register(_policy)

@@ -1,0 +1,131 @@
+"""Theme `upgrade`: does the next version install over this one, and stay as it was installed?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmops.checks.registry import WARNING, defect, graph, rule
+from llmops.findings import Finding
+from llmops.kubernetes.kinds import (
+    AUTOSCALERS,
+    HTTP_ROUTE,
+    ROLLOUT,
+    SERVICE,
+    TRAEFIK_SERVICE,
+    VIRTUAL_SERVICE,
+)
+from llmops.references import Graph, mapping, sequence, text, walk
+from llmops.release import Release
+from llmops.render.manifest import Object
+
+_STEERED = (SERVICE, TRAEFIK_SERVICE, HTTP_ROUTE, VIRTUAL_SERVICE)
+_VERSION_LABELS = ("helm.sh/chart", "app.kubernetes.io/version")
+# kind → the field that its controller writes, as managedFields spell the way to it.
+_WRITTEN = {
+    "Service": ("f:spec", "f:selector"),
+    "TraefikService": ("f:spec", "f:weighted"),
+    "HTTPRoute": ("f:spec", "f:rules"),
+    "VirtualService": ("f:spec", "f:http"),
+}
+_CONTESTED = ("replicas", "weight", "selector", "pod-template-hash")
+_APPLICATIONS = (("argoproj.io", "Application"), ("argoproj.io", "ApplicationSet"))
+_HOOKS = ("post-install", "post-upgrade")
+
+
+@rule(severity=WARNING, fix="Leave the label off the objects that the Rollout steers.")
+def version_label_on_steered_object(release: Release) -> Iterator[Finding]:
+    """The Rollouts controller owns the selector of its Services and the weights of its route.
+
+    Helm 4 and Argo CD apply on the server's side: an upgrade that changes such an object then fails with a conflict,
+    or takes the weights back in the middle of a canary. A label with the version in it changes the object every time.
+    """
+    objects = graph(release)
+    for obj, rollout in _steered(objects):
+        for key in _VERSION_LABELS:
+            if key in obj.labels:
+                pointer = f"/metadata/labels/{key.replace('/', '~1')}"
+                message = (
+                    f"{key} changes with every version, and Rollout {rollout.name} writes to this {obj.kind}."
+                )
+                yield defect(obj, pointer, message)
+
+
+@rule(
+    severity=WARNING,
+    fix="Install with --server-side=false, or leave the field out of what is applied.",
+)
+def field_with_two_owners(release: Release) -> Iterator[Finding]:
+    """A field that one owner applies and a controller writes is set back by every apply, or refused as a conflict.
+
+    Seen in objects read from a cluster with --show-managed-fields; manifests of a chart do not tell who applies them.
+    """
+    objects = graph(release)
+    contested = [(obj, f"Rollout {one.name}", _WRITTEN[obj.kind]) for obj, one in _steered(objects)]
+    for scaler in objects.of_kind(*AUTOSCALERS):
+        for edge in objects.edges_of(scaler, "/spec/scaleTargetRef"):
+            if edge.target:
+                contested.append((edge.target, f"{scaler.kind} {scaler.name}", ("f:spec", "f:replicas")))
+    for obj, owner, way in contested:
+        for pointer, entry in walk(obj.data, "/metadata/managedFields/*"):
+            known = mapping(entry)
+            if known.get("operation") == "Apply" and _owns(known.get("fieldsV1"), way):
+                field = ".".join(part.removeprefix("f:") for part in way)
+                message = f"{text(known.get('manager'))} applies {field}, which the {owner} writes."
+                yield defect(obj, pointer, message)
+
+
+@rule(severity=WARNING, fix="Add RespectIgnoreDifferences=true to syncPolicy.syncOptions.")
+def ignored_field_still_applied(release: Release) -> Iterator[Finding]:
+    """Argo CD leaves ignoreDifferences out of the comparison only; the next sync applies these fields all the same.
+
+    Judged are fields that a controller writes: replicas, weights, selectors.
+    """
+    for app in graph(release).of_kind(*_APPLICATIONS):
+        base = "/spec/template/spec" if app.kind == "ApplicationSet" else "/spec"
+        options = [text(one) for one in sequence(app.get(f"{base}/syncPolicy/syncOptions"))]
+        if "RespectIgnoreDifferences=true" in options:
+            continue
+        for pointer, ignored in walk(app.data, f"{base}/ignoreDifferences/*"):
+            one = mapping(ignored)
+            paths = [*sequence(one.get("jsonPointers")), *sequence(one.get("jqPathExpressions"))]
+            named = [text(path) for path in paths if any(word in text(path) for word in _CONTESTED)]
+            if named:
+                message = f"a sync still writes {', '.join(named)} of every {text(one.get('kind'))}."
+                yield defect(app, pointer, message)
+
+
+@rule(
+    severity=WARNING,
+    fix="Make it a `helm test`, or an analysis of the Rollout, which runs when the pods are there.",
+)
+def hook_beside_rollout(release: Release) -> Iterator[Finding]:
+    """Helm does not know when a Rollout is ready: --wait returns at once, and hooks run before the first new pod.
+
+    A hook after install or upgrade that asks the new version talks to nobody, or to the old one.
+    """
+    objects = graph(release)
+    rollouts = objects.of_kind(ROLLOUT)
+    for obj in objects.of_kind(("batch", "Job"), ("", "Pod")):
+        hooks = [one.strip() for one in text(obj.annotations.get("helm.sh/hook")).split(",")]
+        late = [one for one in hooks if one in _HOOKS]
+        if late and rollouts:
+            message = f"this {late[0]} hook does not wait for the pods of Rollout {rollouts[0].name}."
+            yield defect(obj, "/metadata/annotations/helm.sh~1hook", message)
+
+
+def _steered(objects: Graph) -> Iterator[tuple[Object, Object]]:
+    """(object, Rollout) of everything of the release that a Rollout writes to."""
+    for rollout in objects.of_kind(ROLLOUT):
+        seen: set[int] = set()
+        for edge in objects.edges_of(rollout, "/spec/strategy"):
+            if edge.target and edge.kind in _STEERED and id(edge.target) not in seen:
+                seen.add(id(edge.target))
+                yield edge.target, rollout
+
+
+def _owns(fields: object, way: tuple[str, ...]) -> bool:
+    for part in way:
+        if part not in mapping(fields):
+            return False
+        fields = mapping(fields)[part]
+    return True

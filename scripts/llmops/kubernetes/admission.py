@@ -1,0 +1,204 @@
+"""ValidatingAdmissionPolicies evaluated offline: the same CEL that the API server runs, on one object.
+
+Kinds are matched by their plural, which follows from the kind's name. Namespace and object selectors are the
+binding's business; `oldObject` and `params` are null, as on creation, and `namespaceObject` is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_optional, ext_strings
+
+from llmops.findings import InputError
+
+_VARIABLE = re.compile(r"\bvariables\.(\w+)")
+_NAMES = ("object", "oldObject", "request", "params", "namespaceObject", "variables")
+
+Variables = tuple[tuple[str, str], ...]
+"""(name, expression) in their order; each may name those before it."""
+
+
+class EvaluationError(Exception):
+    """CEL that does not compile, or that found no value where it looked for one."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One expression of a policy, and what to say when it is false: by an expression, else in fixed words."""
+
+    expression: str
+    message: str
+    message_expression: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A ValidatingAdmissionPolicy. `resources` are (group, plural), either of which may be `*`."""
+
+    name: str
+    annotations: Mapping[str, str]
+    resources: frozenset[tuple[str, str]]
+    conditions: tuple[str, ...]
+    variables: Variables
+    validations: tuple[Validation, ...]
+    ignores_errors: bool = False
+
+    def matches(self, group: str, kind: str) -> bool:
+        """Whether objects of a kind are the policy's business."""
+        plural = plural_of(kind)
+        return any((one, two) in self.resources for one in (group, "*") for two in (plural, "*"))
+
+    def judge(self, subject: Subject) -> list[str]:
+        """What the policy says against an object of a kind that it matches; empty when it admits it.
+
+        An expression that fails denies, as in the API server, unless failurePolicy is Ignore.
+        """
+        try:
+            return self.refusals(subject)
+        except EvaluationError as error:
+            return [] if self.ignores_errors else [str(error)]
+
+    def refusals(self, subject: Subject) -> list[str]:
+        """The same, but EvaluationError when an expression fails."""
+        if not all(subject.value(condition, self.variables) for condition in self.conditions):
+            return []
+        return [
+            self._said(one, subject)
+            for one in self.validations
+            if not subject.value(one.expression, self.variables)
+        ]
+
+    def _said(self, validation: Validation, subject: Subject) -> str:
+        if not validation.message_expression:
+            return validation.message
+        try:
+            said = subject.value(validation.message_expression, self.variables)
+        except EvaluationError:
+            return validation.message
+        return said if isinstance(said, str) and said.strip() and "\n" not in said else validation.message
+
+
+class Subject:
+    """One object under judgement, by any number of policies: what they all ask is evaluated once."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._known: dict[str, Any] = {}
+        self._bound = {**dict.fromkeys(_NAMES), "object": data, "request": {"operation": "CREATE"}}
+
+    def value(self, expression: str, variables: Variables) -> Any:
+        """The value of an expression as plain data. EvaluationError when it has none."""
+        key = _spelled_out(expression, variables)
+        if key not in self._known:
+            try:
+                self._known[key] = self._evaluated(expression, variables)
+            except EvaluationError as error:
+                self._known[key] = error
+        if isinstance(known := self._known[key], EvaluationError):
+            raise known
+        return known
+
+    def _evaluated(self, expression: str, variables: Variables) -> Any:
+        known = {}
+        for name, stated in variables:
+            if name in _named(expression):
+                try:
+                    known[name] = self.value(stated, variables)
+                except EvaluationError:
+                    # The expression may not get there; if it does, the missing key is an error again.
+                    continue
+        result = program(expression).eval(data={**self._bound, "variables": known})
+        if result.type() == cel.Type.ERROR:
+            raise EvaluationError(f"expression {expression!r} has no value: {result.value()}")
+        return result.plain_value()
+
+
+@cache
+def _named(expression: str) -> frozenset[str]:
+    """The variables that an expression names."""
+    return frozenset(_VARIABLE.findall(expression))
+
+
+@cache
+def _spelled_out(expression: str, variables: Variables) -> str:
+    """The expression with the definitions of its variables: two policies may call different things alike."""
+    below = (
+        f"{name} = {_spelled_out(stated, variables)}"
+        for name, stated in variables
+        if name in _named(expression)
+    )
+    return "; ".join((*below, expression))
+
+
+@cache
+def _environment() -> Any:
+    return cel.NewEnv(
+        variables=dict.fromkeys(_NAMES, cel.Type.DYN),
+        extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional()],
+    )
+
+
+@cache
+def program(expression: str) -> Any:
+    """The compiled expression. EvaluationError when it is not CEL."""
+    try:
+        return _environment().compile(expression)
+    except RuntimeError as error:
+        raise EvaluationError(f"expression {expression!r} does not compile: {error}") from error
+
+
+def policy_of(data: Mapping[str, Any]) -> Policy:
+    """The policy in a ValidatingAdmissionPolicy object."""
+    spec = data["spec"]
+    rules = spec["matchConstraints"]["resourceRules"]
+    return Policy(
+        name=data["metadata"]["name"],
+        annotations=data["metadata"].get("annotations", {}),
+        resources=frozenset(
+            (group, resource) for one in rules for group in one["apiGroups"] for resource in one["resources"]
+        ),
+        conditions=tuple(one["expression"] for one in spec.get("matchConditions", ())),
+        variables=tuple((one["name"], one["expression"]) for one in spec.get("variables", ())),
+        validations=tuple(
+            Validation(
+                one["expression"],
+                one.get("message", f"failed expression: {one['expression']}"),
+                one.get("messageExpression", ""),
+            )
+            for one in spec["validations"]
+        ),
+        ignores_errors=spec.get("failurePolicy") == "Ignore",
+    )
+
+
+def folder() -> Path:
+    """Where our policies stand: packed beside this module in a wheel, in the chart llm-policies in a checkout."""
+    packed = Path(__file__).with_name("policies")
+    return packed if packed.is_dir() else Path(__file__).parents[3] / "charts/llm-policies/policies"
+
+
+@cache
+def policies() -> Sequence[Policy]:
+    """Our policies by name. InputError when a file of them cannot be read."""
+    found = []
+    for path in sorted(folder().glob("*.yaml")):
+        try:
+            found.append(policy_of(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)))
+        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+            raise InputError(f"this is no ValidatingAdmissionPolicy: {error!r}", str(path)) from error
+    return found
+
+
+def plural_of(kind: str) -> str:
+    """The resource of a kind, by the rule that all kinds of Kubernetes and of our CRDs follow."""
+    lower = kind.lower()
+    if lower.endswith(("s", "x", "ch")):
+        return lower + "es"
+    return lower[:-1] + "ies" if lower.endswith("y") and lower[-2:-1] not in tuple("aeiou") else lower + "s"

@@ -1,0 +1,112 @@
+"""llm-policies on a live API server: it and the toolkit judge alike, and each mode does what its name says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from llmops.kubernetes.admission import policies
+from tests.charts.conftest import release_values
+from tests.cluster import Cluster
+from tests.cluster.objects import apply
+from tests.policies import corpus, live
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Cluster:
+    """The local cluster, brought up if it is not."""
+    found = Cluster()
+    found.up()
+    return found
+
+
+@pytest.fixture(scope="module")
+def pod() -> corpus.Data:
+    return next(
+        one for one in corpus.objects() if "literal-secret" in corpus.judged(one) and one["kind"] == "Pod"
+    )
+
+
+@pytest.fixture(scope="module")
+def role() -> corpus.Data:
+    wild = (one for one in corpus.objects() if "rbac-wildcard" in corpus.judged(one))
+    return next(one for one in wild if one["kind"] == "ClusterRole")
+
+
+def test_the_api_server_and_the_toolkit_say_the_same(cluster: Cluster, record_property: Any) -> None:
+    cases = corpus.objects()
+    with live.installed(cluster, {"mode": "warn", **live.ALL}):
+        answers = live.asked(cluster, cases)
+    assert {status for status, _ in answers} <= {201, 409}
+    for case, (_, said) in zip(cases, answers, strict=True):
+        assert corpus.judged(case) == said, case
+    record_property("objects", len(cases))
+    record_property("refused", sum(bool(said) for _, said in answers))
+
+
+def test_what_is_stored_for_the_fast_test_is_what_it_says_now(cluster: Cluster) -> None:
+    cases = corpus.stored()
+    with live.installed(cluster, {"mode": "warn", **live.ALL}):
+        answers = live.asked(cluster, [case["object"] for case in cases])
+    assert [said for _, said in answers] == [case["said"] for case in cases]
+
+
+def test_our_own_release_is_let_in_where_everything_is_enforced(cluster: Cluster) -> None:
+    """As promotion leaves it: with digests of image and card. The toolkit has nothing against it either."""
+    digest = f"sha256:{'1' * 64}"
+    promoted = {
+        "global": {
+            "llm": {"release": {"cardDigest": digest}, "environment": {"namespace": corpus.NAMESPACE}}
+        },
+        "vllm-inference": {"image": {"digest": digest}},
+    }
+    layers = [*release_values("qwen3-8b", "prod"), promoted]
+    objects = live.rendered(layers, corpus.NAMESPACE)
+    assert {"Rollout", "Service"} <= {one["kind"] for one in objects}
+    assert [corpus.judged(one) for one in objects if corpus.judged(one)] == []
+    account = f"/api/v1/namespaces/{corpus.NAMESPACE}/serviceaccounts/demo"
+    with live.installed(cluster, {"mode": "enforce", **live.ALL}):
+        # Pods of a namespace are refused before policies are asked while their account is not there.
+        apply(cluster.layout, account, {"apiVersion": "v1", "kind": "ServiceAccount"})
+        assert {status for status, _ in live.asked(cluster, objects)} == {201}
+
+
+def test_enforcing_refuses_and_auditing_lets_pass(cluster: Cluster, pod: corpus.Data) -> None:
+    modes = {name.name: {"mode": "audit"} for name in policies()}
+    cases = corpus.objects()
+    with live.installed(cluster, {"mode": "enforce", **live.ALL}):
+        for case, (status, said) in zip(cases, live.asked(cluster, cases), strict=True):
+            ours = corpus.judged(case)
+            assert (status == live.REFUSED) == bool(ours), case
+            # A refusal names one of the policies, and one of its messages.
+            assert all(name in ours and {*said[name]} <= {*ours[name]} for name in said), case
+    warned = {**modes, "literal-secret": {"mode": "warn"}}
+    with live.installed(
+        cluster, {"mode": "warn", **live.ALL, "policies": warned}, awaited=("literal-secret",)
+    ):
+        status, said = live.asked(cluster, [pod])[0]
+        assert (status, list(said)) == (201, ["literal-secret"])
+
+
+def test_other_namespaces_and_the_cluster_are_left_alone(
+    cluster: Cluster, pod: corpus.Data, role: corpus.Data
+) -> None:
+    elsewhere = {**pod, "metadata": {**pod["metadata"], "namespace": "default"}}
+    with live.installed(
+        cluster, {"mode": "warn", "namespaces": [corpus.NAMESPACE]}, awaited=("literal-secret",)
+    ):
+        answers = live.asked(cluster, [pod, elsewhere, role])
+    assert [bool(said) for _, said in answers] == [True, False, False]
+
+
+def test_a_namespace_is_judged_by_its_label(cluster: Cluster, pod: corpus.Data) -> None:
+    metadata = yaml.safe_load("{labels: {llm-policies/judged: 'true'}}")
+    cluster.api("PATCH", f"/api/v1/namespaces/{corpus.NAMESPACE}", {"metadata": metadata}, live.MERGE)
+    try:
+        with live.installed(cluster, {"mode": "warn"}, awaited=("literal-secret",)):
+            assert "literal-secret" in live.asked(cluster, [pod])[0][1]
+    finally:
+        gone = {"metadata": {"labels": {"llm-policies/judged": None}}}
+        cluster.api("PATCH", f"/api/v1/namespaces/{corpus.NAMESPACE}", gone, live.MERGE)

@@ -1,0 +1,136 @@
+"""Puts mutants to the real judges and to the toolkit, and counts where they differ."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmops.kubernetes import schema, semantics
+from llmops.render.manifest import Object
+from tests.oracle import controller, seeds
+from tests.oracle.mutate import Mutator
+from tests.oracle.server import Server
+
+_CHUNK = 1000
+_LEFT_TO_CONTROLLERS = ("Rollout", "StatefulSet")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One mutant with the verdicts: what the judges said, empty when they take it, and our problems."""
+
+    data: dict[str, Any]
+    base: int
+    done: tuple[str, ...]
+    judge: str
+    ours: tuple[semantics.Problem, ...]
+
+    @property
+    def sort(self) -> str:
+        """agree, miss (they refuse, we do not) or false (we refuse, they do not)."""
+        return "agree" if bool(self.judge) == bool(self.ours) else "miss" if self.judge else "false"
+
+    def line(self) -> str:
+        return json.dumps(
+            {
+                "kind": self.data["kind"],
+                "done": self.done,
+                "judge": self.judge,
+                "ours": [list(one) for one in self.ours],
+                "object": self.data,
+            }
+        )
+
+
+@dataclass
+class Count:
+    """What was not compared: mutants that the schema refuses already, and answers that decide nothing."""
+
+    schema: int = 0
+    admission: int = 0
+
+
+def bases(server: Server) -> list[dict[str, Any]]:
+    """All seed objects that the judges take. ValueError when they refuse a hand-written one."""
+    written = seeds.handwritten()
+    objects = [*written, *seeds.rendered()]
+    refused = [
+        f"{one['kind']} {one['metadata']['name']}: {verdict}"
+        for one, verdict in zip(objects, judged(server, objects), strict=True)
+        if verdict
+    ]
+    if refused:
+        raise ValueError("the API server refuses seed objects: " + "; ".join(refused))
+    return objects
+
+
+def judged(server: Server, objects: Sequence[dict[str, Any]]) -> list[str | None]:
+    """What is wrong with each object; "" for nothing, None where the answer is not about the object."""
+    said: list[str | None] = []
+    for one in server.ask(objects):
+        said.append(None if not one.counts else "" if one.taken else one.message)
+    pods = {
+        index: deployment
+        for index, one in enumerate(objects)
+        if one["kind"] in _LEFT_TO_CONTROLLERS
+        and said[index] == ""
+        and (deployment := seeds.as_deployment(one))
+    }
+    for index, verdict in zip(pods, server.ask(list(pods.values())), strict=True):
+        said[index] = None if not verdict.counts else "" if verdict.taken else f"pods: {verdict.message}"
+    ruled = [index for index, one in enumerate(objects) if one["kind"] in controller.KINDS]
+    for index, errors in zip(ruled, controller.judge([objects[index] for index in ruled]), strict=True):
+        if said[index] == "" and errors:
+            said[index] = "controller: " + "; ".join(errors)
+    return said
+
+
+def cases(server: Server, mutator: Mutator, wanted: int, count: Count) -> Iterator[Case]:
+    """The first `wanted` mutants that can be compared, with all verdicts."""
+    found, number = 0, 0
+    while found < wanted:
+        mutants = [mutator.mutant(one) for one in range(number, number + _CHUNK)]
+        number += _CHUNK
+        kept = []
+        for one in mutants:
+            if one.done and not schema.violations(Object(one.data), seeds.VERSION):
+                kept.append(one)
+            else:
+                count.schema += 1
+        for mutant, verdict in zip(kept, judged(server, [one.data for one in kept]), strict=True):
+            if verdict is None:
+                count.admission += 1
+            elif found < wanted:
+                found += 1
+                yield Case(
+                    mutant.data, mutant.base, mutant.done, verdict, tuple(semantics.problems(mutant.data))
+                )
+
+
+def write(found: Sequence[Case], folder: Path) -> None:
+    """The disagreements as JSON lines, one file for each sort."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for sort in ("miss", "false"):
+        lines = [one.line() for one in found if one.sort == sort]
+        (folder / f"{sort}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+def table(found: Sequence[Case], count: Count) -> str:
+    """Agreement, and the misses by kind."""
+    sorts = Counter(one.sort for one in found)
+    refused = sum(1 for one in found if one.judge)
+    lines = [
+        f"objects compared       {len(found)}",
+        f"refused by the judges  {refused} ({100 * refused / len(found):.1f} %)",
+        f"same verdict           {sorts['agree']} ({100 * sorts['agree'] / len(found):.2f} %)",
+        f"false refusals         {sorts['false']}",
+        f"misses                 {sorts['miss']}",
+        f"left out               {count.schema} refused by the schema check, {count.admission} by other admission",
+    ]
+    kinds = Counter(one.data["kind"] for one in found if one.sort == "miss")
+    lines += [f"  miss {kind:24} {number}" for kind, number in kinds.most_common(12)]
+    return "\n".join(lines) + "\n"
