@@ -203,11 +203,14 @@ def gate(tmp_path: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "llmops.jobs.gate", "--host=127.0.0.1", "--port=0"]
     command += ["--prometheus=http://127.0.0.1:9", f"--folder={tmp_path}"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    port = process.stderr.readline().split()[-1]
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.communicate(timeout=10)
+    try:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert said.startswith("listening on port "), said
+        yield f"http://127.0.0.1:{said.split()[-1]}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 def reporting(gate: str) -> dict[str, str]:

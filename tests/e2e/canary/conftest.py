@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -37,7 +37,19 @@ def gate(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"http://{address}:8080"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What wants the cluster for itself comes last, when nobody else is waiting."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
 @pytest.fixture
-def stage(release: Callable[..., Helm], request: pytest.FixtureRequest) -> Stage:
-    """A release of its own; its scenarios go into the family's account."""
-    return Stage(release(), lambda book: request.node.user_properties.append(("scenario", book)))
+def stage(release: Callable[..., Helm], request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """A release of its own; its scenarios go into the family's account.
+
+    Tests run side by side, but for those that take away what all need.
+    """
+    made = release()
+    alone = request.node.get_closest_marker("alone")
+    with (OUT / ".turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield Stage(made, lambda book: request.node.user_properties.append(("scenario", book)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.e2e.canary.stage import GOOD, Stage, routed
 from tests.e2e.prometheus import scraped
 from tests.e2e.states import healthy
@@ -27,6 +29,7 @@ def test_without_a_gate_the_slow_version_is_promoted(stage: Stage, gate: str) ->
     assert stage.last["lost"] == 0, stage.last
 
 
+@pytest.mark.brief
 def test_long_streams_outlive_their_server(stage: Stage) -> None:
     """By number of pods there is no delay before a server ends: only the drain keeps its streams."""
     stage.install(BY_PODS, scraped=scraped, **LONG)

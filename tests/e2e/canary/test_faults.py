@@ -22,7 +22,12 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+FEW = ("answers 503", "slow first token", "hangs with a healthy /health")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.brief if name in FEW else ()) for name in FAULTS]
+)
 def test_a_fault_in_the_middle_of_a_release_stops_it(name: str, stage: Stage, gate: str) -> None:
     change, gates = FAULTS[name]
     stage.install(routed(gate), scraped=scraped)
@@ -45,6 +50,7 @@ def test_a_version_that_crashes_again_and_again_is_stopped(stage: Stage, gate: s
     assert stage.last["blast"] > 0
 
 
+@pytest.mark.brief
 def test_a_crash_at_start_and_then_a_version_that_never_is_ready(stage: Stage, gate: str) -> None:
     """Argo Rollouts forgets its progress deadline after an abort: only the second guard can stop the next version."""
     stage.install(routed(gate), scraped=scraped)

@@ -16,6 +16,7 @@ from tests.e2e.prometheus import scraped
 from tests.e2e.states import hashes, weights
 
 BLIND_SECONDS = 180
+alone = pytest.mark.alone
 
 
 def holds(act: Act, seconds: float) -> None:
@@ -24,6 +25,7 @@ def holds(act: Act, seconds: float) -> None:
         act.outcome(seconds)
 
 
+@alone
 def test_without_prometheus_it_holds_and_then_goes_on(cluster: Cluster, stage: Stage, gate: str) -> None:
     stage.install(routed(gate), scraped=scraped)
     name = "Prometheus gone for three minutes"
@@ -41,6 +43,7 @@ def test_without_prometheus_it_holds_and_then_goes_on(cluster: Cluster, stage: S
     assert stage.last["lost"] == 0, stage.last
 
 
+@alone
 def test_without_the_gate_it_holds_and_then_goes_on(cluster: Cluster, stage: Stage, gate: str) -> None:
     stage.install(routed(gate), scraped=scraped)
     with stage.scenario("gate gone for half a minute", "promoted", {"seed": 1}, seconds=110, rate=8) as act:
@@ -55,6 +58,7 @@ def test_without_the_gate_it_holds_and_then_goes_on(cluster: Cluster, stage: Sta
     assert stage.last["lost"] == 0, stage.last
 
 
+@alone
 def test_a_new_controller_goes_on_in_the_middle_of_a_step(cluster: Cluster, stage: Stage, gate: str) -> None:
     stage.install(routed(gate), scraped=scraped)
     with stage.scenario("controller restarted", "promoted", {"seed": 1}, seconds=80) as act:
