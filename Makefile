@@ -57,7 +57,7 @@ e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with rea
 	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 3 --dist worksteal $(ARGS)
 
 e2e-canary: setup-cluster ## Good and bad canaries under load on the live cluster
-	@$(BIN)/python -m pytest tests/e2e/canary tests/e2e/test_gateway.py tests/e2e/test_routes.py -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests/e2e/canary tests/e2e/test_gateway.py tests/e2e/test_routes.py -n 3 --dist worksteal $(ARGS)
 
 e2e-canary-brief: setup-cluster ## A third of e2e-canary: six of its scenarios
 	@$(BIN)/python -m pytest tests/e2e/canary -m brief -n 2 --dist worksteal $(ARGS)

@@ -222,7 +222,7 @@ def test_a_model_without_a_verdict_does_not_block_and_draws_no_bar(report: Relea
 
 
 def test_what_is_estimated_and_what_is_measured_is_said(report: ReleaseReport) -> None:
-    overheads = "Activation and libraries are those of published runs of vLLM 0.19 on H100"
+    overheads = "Activation and libraries are fitted to published runs of vLLM 0.11 to 0.19"
     for measured, basis in ((False, "derived"), (True, "measured")):
         assert report.fit
         one = replace(report, fit=replace(report.fit, gpu_measured=measured))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmops.canary.steps import Step, peak
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HOURS_PER_MONTH = 730
 
 # What the sizes of a Fit that no GPU's memory decides come from.
-OVERHEADS = "those of published runs of vLLM 0.19 on H100"
+OVERHEADS = "fitted to published runs of vLLM 0.11 to 0.19"
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,30 @@ class Waived:
 
 
 @dataclass(frozen=True)
+class Key:
+    """A key of the values, with dots; `source` is FILE:LINE of the file that sets it, empty for a chart's default."""
+
+    name: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What wrote the place of a finding: FILE:LINE of the template (FILE where no line is known), and values."""
+
+    template: str = ""
+    keys: tuple[Key, ...] = ()
+
+
+UNKNOWN = Origin()
+
+
+@dataclass(frozen=True)
 class ReleaseReport:
     """One release: its findings, the memory fit (None: unknown) and the rollout's steps (empty: none).
 
-    `requests_per_second` is the model's traffic as the reader states it; None: unknown.
+    `requests_per_second` is the model's traffic as the reader states it; None: unknown. `origins` has what is
+    known of the origin of findings, by finding.
     """
 
     release: Release
@@ -45,6 +65,11 @@ class ReleaseReport:
     steps: tuple[Step, ...] = ()
     gpus_per_pod: int = 0
     requests_per_second: float | None = None
+    origins: Mapping[Finding, Origin] = field(default_factory=dict)
+
+    def origin(self, finding: Finding) -> Origin:
+        """What is known of the origin of a finding."""
+        return self.origins.get(finding, UNKNOWN)
 
 
 @dataclass(frozen=True)
