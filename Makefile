@@ -14,7 +14,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pod-security lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench clean
+.PHONY: help run test test-pod-security lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ e2e-canary: setup-cluster ## Good and bad canaries under load on the live cluste
 
 e2e-canary-brief: setup-cluster ## A third of e2e-canary: six of its scenarios
 	@$(BIN)/python -m pytest tests/e2e/canary -m brief -n 2 --dist worksteal $(ARGS)
+
+e2e-catalogue: setup-cluster ## Every model of values/models in prod, on the scripted engine
+	@$(BIN)/python -m pytest tests/e2e/test_catalogue.py -n 0 $(ARGS)
 
 e2e-on-demand: setup-cluster ## The parts alone: alerts, an autoscaler, object metrics; a foreign engine
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics simulator

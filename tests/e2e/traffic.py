@@ -39,16 +39,17 @@ def load(
     prompts: Sequence[str] = (),
     account: list[Any] | None = None,
     header: str = "",
+    model: str = MODEL,
 ) -> Iterator[Callable[[], dict[str, Any]]]:
     """Streams requests while the body runs, at the release's Service or as a client of the gateway, which splits
     them by weight; the function given waits for the account. `rate` is requests a second, `out` names the account,
-    `header` is one more header of each request.
+    `header` is one more header of each request, `model` the name asked for.
     """
     url = f"http://{helm.get(f'services/{helm.name}')['spec']['clusterIP']}"
     if gateway:
         url = helm.cluster.web_url
     lines = helm.folder / f"{out}.jsonl"
-    command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", f"--model={MODEL}"]
+    command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", f"--model={model}"]
     command += [f"--host={helm.host}"] if gateway else []
     command += [f"--header={header}"] if header else []
     command += [f"--rate={rate}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={lines}"]
