@@ -211,3 +211,14 @@ def test_only_the_chosen_gates_judge() -> None:
         replace(POLICY, gates=("errors", "stall")), evidence(ttft=latency([SLOW] * 10)), Look(0, 10)
     )
     assert (found.outcome, set(found.gates)) == ("pass", {"errors", "stall"})
+
+
+def test_a_gate_without_a_limit_ends_no_step_before_its_looks() -> None:
+    """Or a preview would be promoted after one window where no service level is stated."""
+    one = Signal(np.ones((1, 3)), np.zeros((1, 3)), (0.5, 1.0, np.inf))
+    policy = Policy(gates=("ttft", "queue"), looks=(3,), modes=("absolute",))
+    outcomes = [
+        judge(policy, Evidence({"ttft": one, "queue": one}), Look(0, number, "absolute")).outcome
+        for number in (1, 2, 3)
+    ]
+    assert outcomes == ["wait", "wait", "pass"]

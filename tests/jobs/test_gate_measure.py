@@ -75,6 +75,11 @@ HISTORY: dict[str, list[Pod]] = {
             },
         ),
     ],
+    # Two engines whose histograms have no bound in common but the last.
+    "other-buckets": [
+        Pod(CANARY, buckets(TTFT, [1] * 9, [5, 6, 7, 8, 9, 10, 11, 12, 13], edges=["0.4", "+Inf"])),
+        Pod(STABLE, buckets(TTFT, [1] * 9, [5, 6, 7, 8, 9, 10, 11, 12, 13], edges=["0.5", "+Inf"])),
+    ],
     # The counter of failures is born with the first one, in the third window.
     "late": [Pod(CANARY, {FINE: [5, 6, 7, 8, 9, 10, 11, 12, 13], BROKEN: [None] * 5 + [2, 3, 3, 4]})],
     # A restart in the second window: 20 before, then 4 and 9.
@@ -285,6 +290,11 @@ def test_no_data_is_no_signal(source: Source) -> None:
     evidence = look(source, "never-heard-of")
     assert evidence.signals == {}
     assert requests(evidence) == (0, 0)
+
+
+def test_histograms_without_a_common_bucket_are_no_signal(source: Source) -> None:
+    """All requests would be alike, so any version would pass."""
+    assert "ttft" not in look(source, "other-buckets").signals
 
 
 def test_a_canary_without_series_has_zeros_where_stable_has_counts(source: Source) -> None:

@@ -30,6 +30,8 @@ HISTORY: dict[str, list[Pod]] = {
     "good": [steady(CANARY, SCRAPES, 4, 3, 2), USUAL],
     "slow": [steady(CANARY, SCRAPES, 1, 3, 5), USUAL],
     "broken": [steady(CANARY, SCRAPES, 4, 3, 2, failed=4), USUAL],
+    # One server that two jobs of Prometheus scrape.
+    "twice": [*(replace(steady(CANARY, SCRAPES, 4, 3, 2), labels={"job": job}) for job in ("a", "b")), USUAL],
     "few": [steady(CANARY, SCRAPES, 0.5, 0, 0), USUAL],
 }
 GATES = ("ttft", "errors", "stream_errors", "stall", "restarts")
@@ -216,11 +218,45 @@ def test_what_is_kept_has_bounds(source: Source, tmp_path: Path) -> None:
     for number in range(MOST_ROLLOUTS + 3):
         clock.ask("unknown", 200, canary=f"{number}")
     assert len(clock.evidence("unknown")) == MOST_ROLLOUTS
-    small = Memory(tmp_path, most=2)
-    gate = Gate(source, small, lambda: T0)
-    for name in ("one", "two", "three"):
-        gate.verdict(Question(Release("llm", name), CANARY, STABLE, 0, "compare", POLICY))
-    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["llm_three", "llm_two"]
+    small = Clock(Gate(source, Memory(tmp_path / "small", most=2), lambda: small.now))
+    (tmp_path / "small").mkdir()
+    small.ask("one", 0)
+    small.ask("two", 1)
+    # Nobody who is in the middle of a rollout is forgotten for another one.
+    with pytest.raises(JobError, match="2 releases are being judged"):
+        small.ask("three", 2)
+    small.ask("two", 121)
+    small.ask("three", 121)
+    assert sorted(path.stem for path in (tmp_path / "small").glob("*.json")) == ["llm_three", "llm_two"]
+
+
+def test_a_server_that_two_jobs_scrape_is_counted_once(clock: Clock) -> None:
+    once, twice = (clock.ask(name, 0) and clock.ask(name, 2)["gates"] for name in ("good", "twice"))
+    assert (once["ttft"]["canary"], once["errors"]["canary"]) == (36, 36)
+    assert (twice["ttft"]["canary"], twice["errors"]["canary"]) == (36, 36)
+
+
+def test_what_a_job_of_another_version_posts_starts_nothing_anew(clock: Clock) -> None:
+    clock.walk("good", 0, 2)
+    for number in range(MOST_ROLLOUTS + 3):
+        document = {"checks": [{"name": "models", "ok": True}]}
+        clock.gate.post(Result(Release("llm", "good"), f"old{number}", "smoke", document, {}))
+    assert clock.ask("good", 3)["look"] == 3
+    assert CANARY in [one["canary"] for one in clock.evidence("good")]
+
+
+def test_a_result_that_nothing_follows_from_is_refused(clock: Clock) -> None:
+    with pytest.raises(ValueError, match=r"document\.items"):
+        clock.gate.post(Result(Release("llm", "good"), CANARY, "quality", {"items": "many"}, {}))
+
+
+def test_a_question_does_not_wait_long_for_another_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmops.jobs.gate.state._PATIENCE", 0.1)
+    with (
+        clock.gate.memory.lock(Release("llm", "good")),
+        pytest.raises(JobError, match="still being answered"),
+    ):
+        clock.ask("good", 0)
 
 
 def test_a_failed_look_is_no_look(source: Source) -> None:

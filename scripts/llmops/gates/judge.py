@@ -34,7 +34,7 @@ def _gate(policy: Policy, evidence: Evidence, look: Look, gate: str) -> GateVerd
     if signal is None:
         return GateVerdict("wait", words.missing(gate))
     if look.mode == "absolute" and limit(policy, gate, signal.edges) is None:
-        return GateVerdict("pass", words.unlimited(gate))
+        return GateVerdict("pass" if done else "wait", words.unlimited(gate))
     return _statistical(policy, evidence, look, gate, signal)
 
 

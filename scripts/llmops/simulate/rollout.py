@@ -67,7 +67,7 @@ def _look(policy: Policy, signals: Mapping[str, Signal], window: int, state: _St
     going = state.aborted_at == 0
     for gate, signal in seen.items():
         if mode == "absolute" and limit(policy, gate, signal.edges) is None:
-            state.passed[gate] |= going
+            state.passed[gate] |= going & (look.number >= planned)
             continue
         number = requests(gate, seen, mode)
         enough = number >= policy.min_requests

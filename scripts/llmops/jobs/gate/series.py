@@ -66,7 +66,7 @@ class Source(Prometheus):
     """Prometheus, asked for many values at once. JobError if there is no complete answer."""
 
     def range(self, expression: str, over: Grid) -> list[Series]:
-        """Values at each point of the grid."""
+        """Values at each point of the grid. A server that two jobs of Prometheus scrape is one series."""
         found: dict[frozenset[tuple[str, str]], Series] = {}
         for first in range(0, over.points, _AT_ONCE):
             ends = [
@@ -75,10 +75,11 @@ class Source(Prometheus):
             asked = {"query": expression, "start": f"{ends[0]:.3f}", "end": f"{ends[1] + 0.001:.3f}"}
             for labels, at, values in self._matrix("query_range", {**asked, "step": f"{over.step:g}"}):
                 empty = Series(labels, np.full(over.points, np.nan))
-                row = found.setdefault(frozenset(labels.items()), empty).values
+                own = frozenset(each for each in labels.items() if each[0] != "job")
+                row = found.setdefault(own, empty).values
                 place = np.rint((at - over.start) / over.step).astype(int)
                 inside = (place >= 0) & (place < over.points)
-                row[place[inside]] = values[inside]
+                row[place[inside]] = np.fmax(row[place[inside]], values[inside])
         return list(found.values())
 
     def samples(self, selector: str, seconds: float, now: float) -> list[Samples]:

@@ -8,8 +8,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Timer
 from typing import Any
 
 from llmops.jobs import JobError
@@ -20,6 +21,8 @@ from llmops.jobs.gate.service import Gate
 
 LARGEST = 64 * 1024
 THREADS = 64
+# Seconds in which a request has to be there as a whole.
+DEADLINE = 15.0
 _EVIDENCE = re.compile(r"/v1/evidence/([^/?]+)/([^/?]+)")
 _THERE_IS = (
     "there are /v1/verdict, /v1/results, /v1/results/verdict, /v1/evidence/NAMESPACE/RELEASE and /metrics"
@@ -29,9 +32,23 @@ _THERE_IS = (
 class Handler(BaseHTTPRequestHandler):
     """One request. `gate` is set on the server."""
 
-    # A client that stops talking gives its thread back.
+    # A client that stops talking gives its thread back, and so does one that talks too slowly.
     timeout = 10
     server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self._late = Timer(DEADLINE, self._hang_up)
+        self._late.daemon = True
+        self._late.start()
+
+    def finish(self) -> None:
+        self._late.cancel()
+        super().finish()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RD)
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -59,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         if int(length) > LARGEST:
             return self._answer(413, f"a body has at most {LARGEST} bytes\n")
         body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            return self._answer(408, f"the body was not there within {DEADLINE:g} s\n")
         return self._do(lambda: ways[self.path](body))
 
     def _do(self, work: Callable[[], dict[str, Any] | None]) -> None:

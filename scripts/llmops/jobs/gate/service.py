@@ -19,7 +19,8 @@ from llmops.jobs.gate.series import Source
 from llmops.jobs.gate.state import MOST_LOOKS, Memory, Rollout
 from llmops.jobs.times import rfc3339
 
-# A verdict is repeated for so long, for gates that ask a little later; who asks then has started anew.
+# A verdict is repeated for so long after the last question, for gates that ask a little later, each every ten
+# seconds; who asks then has started anew.
 REPEATED = 40.0
 # Steps are asked for in every window. After such a silence the same step is that of another attempt.
 SILENCE = 900.0
@@ -54,11 +55,13 @@ class Gate:
             return _answer(rollout.looks[-1])
 
     def post(self, result: Result) -> None:
-        """Keeps what a Job found, with the rollout that it belongs to."""
+        """Keeps what a Job found, with the rollout that it belongs to. ValueError when no verdict could follow."""
+        _of_document(result, dict(result.document))
         with self.memory.lock(result.release):
             rollout = self._of(result.release, result.canary)
-            rollout = rollout or self.memory.add(result.release, Rollout(result.canary))
-            found = {"at": self._now(), "document": dict(result.document), "answered": None}
+            now = self._now()
+            rollout = rollout or self.memory.add(result.release, Rollout(result.canary), now)
+            found = {"at": now, "document": dict(result.document), "answered": None}
             rollout.results[result.kind] = found
             self.memory.save(result.release)
 
@@ -115,26 +118,32 @@ class Gate:
         _say({**_who(asked.release, asked.canary), "stable": asked.stable, **shown, "gates": figures}, now)
 
     def _rollout(self, asked: Question, now: float) -> Rollout:
-        """The rollout that is asked about: the last one, if it still can be that, else a new one."""
-        known = self.memory.rollouts(asked.release)
+        """The rollout that is asked about: the last one, if it still can be that, else a new one.
+
+        What only a Job has posted about is no later one: it may be the Job of a version that is gone.
+        """
+        known = [one for one in self.memory.rollouts(asked.release) if one.began is not None]
+        posted = self._of(asked.release, asked.canary)
         last = known[-1] if known else None
-        if last and last.began is None and last.canary == asked.canary:
-            last.began, last.stable = now, asked.stable
-        elif last is None or _another(last, asked, now):
-            results = last.results if last and last.canary == asked.canary else {}
-            fresh = {kind: one for kind, one in results.items() if last and one["at"] > last.called}
-            last = self.memory.add(asked.release, Rollout(asked.canary, asked.stable, now, results=fresh))
-        else:
+        if last and not _another(last, asked, now):
             return last
+        if posted and posted.began is None:
+            last = posted
+            last.began, last.stable = now, asked.stable
+        else:
+            results = posted.results.items() if posted else ()
+            fresh = {kind: one for kind, one in results if posted and one["at"] > posted.called}
+            made = Rollout(asked.canary, asked.stable, now, results=fresh)
+            last = self.memory.add(asked.release, made, now)
         last.step, last.entered, last.until = asked.step, now, now
         last.called, last.required = now, asked.policy.min_requests
         self.memory.save(asked.release)
         return last
 
     def _of(self, release: Release, canary: str) -> Rollout | None:
-        """The last rollout, if it is of this canary."""
+        """The last rollout of this canary."""
         known = self.memory.rollouts(release)
-        return known[-1] if known and known[-1].canary == canary else None
+        return next((one for one in reversed(known) if one.canary == canary), None)
 
 
 def _another(last: Rollout, asked: Question, now: float) -> bool:
@@ -147,7 +156,7 @@ def _another(last: Rollout, asked: Question, now: float) -> bool:
     window, look = asked.policy.window_seconds, last.last
     if look is None or look["outcome"] == "wait":
         return now > last.called + max(SILENCE, 20 * window)
-    return now > last.until + window + max(REPEATED, 3 * window)
+    return now > last.called + REPEATED
 
 
 def _within(look: Look, policy: Policy, evidence: Evidence) -> Look:

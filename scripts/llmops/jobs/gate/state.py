@@ -6,11 +6,13 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from llmops.jobs import JobError
 from llmops.jobs.gate.question import Release
 from llmops.jobs.times import rfc3339
 
@@ -21,6 +23,10 @@ MOST_LOOKS = 100
 # Of a rollout that another one followed.
 MOST_OLD_LOOKS = 20
 _LOCKS = 256
+# Seconds that a question waits for another one; Argo Rollouts itself gives up after ten.
+_PATIENCE = 8.0
+# Seconds for which a release that the controller has asked about is not forgotten for the sake of another.
+_KEPT = 3600.0
 
 
 @dataclass
@@ -81,9 +87,19 @@ class Memory:
             except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 continue  # Not ours, or of another version: counting begins anew, which only takes longer.
 
-    def lock(self, release: Release) -> Lock:
-        """Held while a release is judged, so that all its gates see one look. Some releases share one."""
-        return self._locks[hash(release) % _LOCKS]
+    @contextmanager
+    def lock(self, release: Release) -> Iterator[None]:
+        """Held while a release is judged, so that all its gates see one look. Some releases share one.
+
+        JobError when another question takes long, so that a slow Prometheus does not take all threads.
+        """
+        own = self._locks[hash(release) % _LOCKS]
+        if not own.acquire(timeout=_PATIENCE):
+            raise JobError(f"an earlier question about {release.name} is still being answered")
+        try:
+            yield
+        finally:
+            own.release()
 
     def rollouts(self, release: Release) -> list[Rollout]:
         with self._lock:
@@ -93,18 +109,31 @@ class Memory:
         with self._lock:
             return iter([(release, one) for release, all_of in self._rollouts.items() for one in all_of])
 
-    def add(self, release: Release, rollout: Rollout) -> Rollout:
-        """A new rollout. Of too many the oldest goes, of too many releases the one asked about longest ago."""
+    def add(self, release: Release, rollout: Rollout, now: float) -> Rollout:
+        """A new rollout. Of too many those go that no gate step has asked about, then the oldest.
+
+        Of too many releases the one asked about longest ago goes. JobError where all are in the middle of a rollout.
+        """
         with self._lock:
+            if release not in self._rollouts and len(self._rollouts) >= self._most:
+                self._forget(now)
             before = self._rollouts.pop(release, [])
             for old in before:
                 old.looks = old.looks[-MOST_OLD_LOOKS:]
-            self._rollouts[release] = [*before, rollout][-MOST_ROLLOUTS:]
-            while len(self._rollouts) > self._most:
-                gone, _ = self._rollouts.popitem(last=False)
-                if self._folder:
-                    (self._folder / _file(gone)).unlink(missing_ok=True)
+            many = max(0, len(before) + 1 - MOST_ROLLOUTS)
+            spare = sorted(before, key=lambda one: one.began is not None)[:many]
+            self._rollouts[release] = [*(one for one in before if one not in spare), rollout]
         return rollout
+
+    def _forget(self, now: float) -> None:
+        """Makes room for one release."""
+        called = {release: max(one.called for one in all_of) for release, all_of in self._rollouts.items()}
+        gone = next((release for release, at in called.items() if at < now - _KEPT), None)
+        if gone is None:
+            raise JobError(f"{self._most} releases are being judged, and there is room for no more")
+        del self._rollouts[gone]
+        if self._folder:
+            (self._folder / _file(gone)).unlink(missing_ok=True)
 
     def save(self, release: Release) -> None:
         """Writes the file of a release; a disk that refuses is said on stderr, and the answer is given all the same."""
