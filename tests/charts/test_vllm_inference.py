@@ -85,7 +85,7 @@ def test_typed_values_become_flags_only_when_set(render: Render) -> None:
         "dtype": "bfloat16",
         "kvCacheDtype": "fp8",
         "quantization": "awq_marlin",
-        "extraArgs": ["--enable-prefix-caching"],
+        "extraArgs": ["--seed=1"],
     }
     arguments = render(CHART, {"engine": engine}).arguments
     assert "--max-model-len=1048576" in arguments  # not 1.048576e+06
@@ -95,7 +95,7 @@ def test_typed_values_become_flags_only_when_set(render: Render) -> None:
         "--kv-cache-dtype=fp8",
         "--quantization=awq_marlin",
     } <= set(arguments)
-    assert arguments[-1] == "--enable-prefix-caching"
+    assert arguments[-1] == "--seed=1"
 
 
 @pytest.mark.parametrize(("tensor", "pipeline", "gpus"), [(1, 1, "1"), (4, 1, "4"), (2, 3, "6")])
@@ -391,6 +391,18 @@ def test_a_canary_that_never_starts_meets_a_second_guard(render: Render) -> None
         '(count(up{namespace="models",rollouts_pod_template_hash="{{args.canary-hash}}"} == 1) > bool 0)'
         ' or (0 * count(up{namespace="models",rollouts_pod_template_hash="{{args.stable-hash}}"} == 1))'
     )
+
+
+def test_the_second_guard_waits_for_a_person_who_thinks_before_any_server(render: Render) -> None:
+    steps = [{"pause": {}}, {"setWeight": 20}, {"pause": {"duration": "60s"}}]
+    for given, expected in ((steps, 1), (steps[1:], None)):
+        strategy = {
+            "trafficRouter": "traefik",
+            "route": {"host": "x.example.com"},
+            "strategy": {"steps": given},
+        }
+        canary = render(CHART, GUARDED, strategy).workload["spec"]["strategy"]["canary"]
+        assert canary["analysis"].get("startingStep") == expected
 
 
 @pytest.mark.parametrize(

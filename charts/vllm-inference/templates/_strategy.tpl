@@ -17,7 +17,17 @@ blueGreen:
 {{- else -}}
 canary:
   {{- if $plan.guarded }}
+  {{- /* While a person thinks before the first step with servers, nothing has to have started. */}}
+  {{- $first := -1 }}
+  {{- range $index, $step := $plan.steps }}
+  {{- if and (lt $first 0) (not (hasKey $step "pause")) }}
+  {{- $first = $index }}
+  {{- end }}
+  {{- end }}
   analysis:
+    {{- if gt $first 0 }}
+    startingStep: {{ $first }}
+    {{- end }}
     templates:
       - templateName: {{ printf "%s-started" $name | quote }}
     args:
