@@ -14,7 +14,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pod-security lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench clean
+.PHONY: help run test test-pod-security test-mutants test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench bench-check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -28,6 +28,12 @@ test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or hel
 test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random pods and compare: ARGS='--seed 2'
 	@$(BIN)/python tools/setup.py cluster pod-security
 	@$(BIN)/python -m tests.kubernetes.pod_security_oracle $(ARGS)
+
+test-mutants: setup-tools ## Plant a thousand ordinary mistakes into our releases: 98 % must be reported; out/mutants.json
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+test-values: setup-tools ## Check pairwise combinations of all values; branches and values that nothing reaches
+	@$(BIN)/python -m tests.values_coverage $(ARGS)
 
 lint: setup-tools ## Style, types, layers, charts
 	@$(BIN)/ruff check .
@@ -57,7 +63,7 @@ e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with rea
 	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 3 --dist worksteal $(ARGS)
 
 e2e-canary: setup-cluster ## Good and bad canaries under load on the live cluster
-	@$(BIN)/python -m pytest tests/e2e/canary tests/e2e/test_gateway.py tests/e2e/test_routes.py -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests/e2e/canary tests/e2e/test_gateway.py tests/e2e/test_routes.py -n 3 --dist load --maxschedchunk=1 $(ARGS)
 
 e2e-canary-brief: setup-cluster ## A third of e2e-canary: six of its scenarios
 	@$(BIN)/python -m pytest tests/e2e/canary -m brief -n 2 --dist worksteal $(ARGS)
@@ -86,6 +92,10 @@ test-oracle: setup-cluster ## Compare `llmops check` with the live API server on
 
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py
+
+bench-check: setup-tools ## Time `llmops check` against helm and kubeconform: ARGS='--releases 200'
+	@$(BIN)/python tools/setup.py cluster kubeconform
+	@$(BIN)/python -m tests.bench_check $(ARGS)
 
 images: $(DEV_READY) ## Image of the cluster's own programs: by docker, podman or buildah, else as an archive
 	@$(BIN)/python -m images.build $(ARGS)

@@ -45,19 +45,27 @@ def routed(gate: str, **strategy: Any) -> dict[str, Any]:
 
 @dataclass
 class Act:
-    """What a test's body sees of the rollout that it started, and tells about it."""
+    """What a test's body sees of the rollout that it started, and tells about it.
+
+    `before` is the version that serves, `old` that one and the one that was stopped last.
+    """
 
     helm: Helm
     watch: Watch
     before: str
+    old: frozenset[str]
     fault: float = float("inf")
+
+    def samples(self) -> list[Sample]:
+        """Looks at the rollout since there is a new version."""
+        return [each for each in self.watch.samples if each.canary not in ("", *self.old)]
 
     def canary(self) -> str:
         """The hash of the new version, once there is one."""
 
         def there() -> str:
-            new = [each.canary for each in self.watch.samples if each.canary not in ("", self.before)]
-            return new[-1] if new else ""
+            new = self.samples()
+            return new[-1].canary if new else ""
 
         return until(there, "a new version", 30)
 
@@ -65,9 +73,9 @@ class Act:
         """Waits until the rollout is at that step; fails at once when it was aborted."""
 
         def there() -> Sample | None:
-            last = self.watch.samples[-1] if self.watch.samples else None
-            assert not (last and last.aborted and last.canary != self.before), last
-            return last if last and last.canary != self.before and last.step >= step else None
+            last = self.samples()[-1:]
+            assert not any(each.aborted for each in last), last
+            return last[0] if last and last[0].step >= step else None
 
         return until(there, f"step {step} of {self.helm.name}", seconds)
 
@@ -104,26 +112,28 @@ class Act:
         """Waits for the end: promoted, or aborted."""
 
         def over() -> str:
-            last = self.watch.samples[-1]
-            if last.canary in ("", self.before):
-                return ""
-            if last.aborted:
-                return "aborted"
-            return "promoted" if last.phase == "Healthy" and last.stable == last.canary else ""
+            for last in self.samples()[-1:]:
+                if last.aborted:
+                    return "aborted"
+                if last.phase == "Healthy" and last.stable == last.canary:
+                    return "promoted"
+            return ""
 
         return until(over, f"an end of the rollout of {self.helm.name}", seconds)
 
     def aborted_at(self) -> Sample | None:
-        return next((each for each in self.watch.samples if each.aborted), None)
+        """The first look after the abort, unless it was promoted before."""
+        for each in self.samples():
+            if each.aborted or (each.phase == "Healthy" and each.stable == each.canary):
+                return each if each.aborted else None
+        return None
 
     def last_step(self) -> int | None:
         """The step before the abort; the controller forgets it."""
-        steps = [each.step for each in self.watch.samples if each.canary != self.before]
         end = self.aborted_at()
         if end is None:
             return None
-        before = [each.step for each in self.watch.samples if each.at < end.at and each.canary == end.canary]
-        return max(before or steps, default=0)
+        return max((each.step for each in self.samples() if each.at < end.at), default=0)
 
 
 def post(address: str, change: Mapping[str, Any]) -> None:
@@ -163,7 +173,7 @@ class Stage:
         name: str,
         expected: str,
         new: Mapping[str, Any],
-        seconds: int = 90,
+        seconds: int = 75,
         gateway: bool = True,
         rate: float = RATE,
         release: Callable[[], object] | None = None,
@@ -175,7 +185,8 @@ class Stage:
         """
         with Watch(self.helm) as watch:
             until(lambda: watch.samples, "a first look", 20)
-            act = Act(self.helm, watch, watch.samples[-1].stable)
+            first = watch.samples[-1]
+            act = Act(self.helm, watch, first.stable, frozenset({first.stable, first.canary}))
             with load(self.helm, seconds, gateway=gateway, rate=rate, out=slug(name)) as summary:
                 if release:
                     release()
