@@ -132,6 +132,32 @@ def test_unreadable_input_prints_json_where_json_was_asked_for() -> None:
     assert "stdin:2" in json.dumps(json.loads(done.stdout))
 
 
+@pytest.mark.parametrize(("form", "words"), [("sarif", '"executionSuccessful": false'), ("junit", "<error")])
+def test_unreadable_input_is_told_in_the_form_that_was_asked_for(
+    tmp_path: Path, form: str, words: str
+) -> None:
+    done = llmops("check", "--manifests", "-", "--format", form, text="a: 1\na: 2\n")
+    assert done.returncode == 2
+    assert words in done.stdout
+    assert "stdin:2" in done.stdout
+    file = tmp_path / "report"
+    done = llmops("check", "--manifests", "-", "--format", form, "--output", str(file), text="a: 1\na: 2\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in file.read_text()
+    assert done.stderr.startswith("llmops: stdin:2")
+
+
+def test_a_report_goes_to_a_file_and_the_text_to_the_screen(tmp_path: Path) -> None:
+    file = tmp_path / "new folder" / "page.html"
+    arguments = with_file(tmp_path, {"vllm-inference": {"image": {"tag": "latest"}}})
+    done = llmops(*arguments, "--format", "html", "--output", str(file))
+    assert done.returncode == 1
+    assert "error image/floating-tag" in done.stdout
+    assert "values: vllm-inference.image.tag" in done.stdout
+    assert file.read_text().startswith("<!doctype html>")
+    assert f"Written: {file}" in done.stderr
+
+
 def test_anybodys_manifests_from_a_pipe() -> None:
     service = {
         "apiVersion": "v1",
@@ -220,5 +246,5 @@ def test_odd_manifests_are_findings_and_no_traceback(odd: str) -> None:
 def test_help_names_every_command() -> None:
     done = llmops("--help")
     assert done.returncode == 0
-    for command in ("render", "check", "plan", "fit", "explain"):
+    for command in ("render", "check", "plan", "fit", "diff", "explain"):
         assert f"\n  {command}" in done.stdout

@@ -71,6 +71,8 @@ CLUSTER_FAMILIES = {
     "kube-state-metrics": Family(("kube-state-metrics",)),
     # No part of a cluster: Kubernetes' own judgement of pods, for `make test-pod-security`.
     "pod-security": Family(("pod-security",), (".",)),
+    # Nor is this: the yardstick of `make bench-check`.
+    "kubeconform": Family(("kubeconform",)),
     "argo-cd": Family(
         ("argo-cd", "memory-redis"),
         ("./...",),

@@ -33,7 +33,7 @@ def load(path: Path) -> Any:
 
 
 def generate(root: Path) -> None:
-    """Writes charts/llm-common/templates/_{defaults,vllm,gpus,signals}.tpl below `root`."""
+    """Writes charts/llm-common/templates/_{defaults,vllm,parser,gpus,signals}.tpl below `root`."""
     data = Path("scripts/llmops/data")
     common = root / "charts/llm-common"
     schema = load(common / "global.schema.yaml")
@@ -46,6 +46,14 @@ def generate(root: Path) -> None:
         "signals": (f"{data}/metrics/signals.yaml", signals["signals"]),
         "gpus": (f"{data}/gpus.yaml", {name: row["nodeLabels"] for name, row in gpus.items()}),
     }
+    known = load(root / data / "engines/arguments.yaml")
+    parser = {
+        "version": known["version"],
+        "flags": " ".join(flag for flag in known["flags"] if flag.startswith("--")),
+        "toolCallParser": " ".join(known["choices"]["--tool-call-parser"]),
+        "reasoningParser": " ".join(known["choices"]["--reasoning-parser"]),
+    }
+    tables["parser"] = (f"{data}/engines/arguments.yaml", parser)
     for name, (source, table) in tables.items():
         text = define(f"llm-common.{name}", source, dump(table))
         (common / f"templates/_{name}.tpl").write_text(text, encoding="utf-8")

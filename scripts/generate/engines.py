@@ -17,6 +17,24 @@ The charts render vLLM {floor} or newer. Flags follow `vllm-inference.engine.ver
 |---|---|---|
 {rows}
 
+Environment variables:
+
+| value | variable |
+|---|---|
+{variables_rows}
+
+Refused in `engine.extraArgs` and `engine.extraEnv`, since others can reach the server:
+
+{refused_rows}
+
+`engine.lora.runtimeLoading` lets clients load adapters by `POST /v1/load_lora_adapter`. Whoever has the key
+can then make the engine open any folder that it can read, and what was loaded is gone after a restart and in a
+new version. So it takes a key and a single server.
+
+Every flag above is one that the parser of vLLM {arguments_version} takes, as a test compares; the parser's list was
+read from its source as text. With an engine of that version a flag in `engine.extraArgs` or a parser that it does
+not know is refused, since the server would not start; an own `engine.command` and vendors' builds are left alone.
+
 The process runs as UID {uid}, GID {gid}, with a writable home at `{home}`, and serves API and metrics on port {port}.
 """
 
@@ -27,5 +45,15 @@ def generate(root: Path) -> None:
     rows = [(f"vllm-inference.engine.{row['key']}", row) for row in table["flags"]]
     rows += [(row["from"], row) for row in table["derived"]]
     lines = [f"| `{value}` | `{row['flag']}` | {row['since']} |" for value, row in rows]
-    text = TEMPLATE.format(rows="\n".join(lines), **table["user"], **table)
+    variables = [f"| `vllm-inference.engine.{row['key']}` | `{row['name']}` |" for row in table["variables"]]
+    refused = [f"- `{row['flag']}`: {row['why']}." for row in table["refused"]]
+    refused += [f"- `{row['name']}`: {row['why']}." for row in table["refusedVariables"]]
+    text = TEMPLATE.format(
+        rows="\n".join(lines),
+        variables_rows="\n".join(variables),
+        refused_rows="\n".join(refused),
+        arguments_version=load(root / "scripts/llmops/data/engines/arguments.yaml")["version"],
+        **table["user"],
+        **table,
+    )
     (root / "docs/engines.md").write_text(text, encoding="utf-8")

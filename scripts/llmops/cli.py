@@ -181,8 +181,13 @@ def render_command(
 @version_option
 @renderer_option
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "junit", "html"]),
+    default="text",
+    show_default=True,
 )
+@click.option("-o", "--output", type=PATH, help="File for the report; the screen then shows the text.")
 @click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True)
 @click.option("--disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable.")
 def check(
@@ -199,12 +204,14 @@ def check(
     kube_version: str,
     renderer_name: str,
     form: str,
+    output: Path | None,
     fail_on: str,
     disable: tuple[str, ...],
 ) -> None:
     """Check a chart with values, a tree of models, or anybody's manifests."""
     from llmops import examine
-    from llmops.report import as_json, html, text
+    from llmops.report import formats, origin, text
+    from llmops.report.width import terminal_width
 
     versions = [version.strip() for version in kube_version.split(",") if version.strip()]
     try:
@@ -218,18 +225,24 @@ def check(
             inputs = inputs_of(
                 chart, files, name, namespace, api_versions, models, environment, environments, models_chart
             )
-            reports = examine.releases(inputs, renderer(renderer_name), versions, disable)
+            chosen = renderer(renderer_name)
+            reports = origin.trace(examine.releases(inputs, chosen, versions, disable), chosen)
     except InputError as error:
-        if form != "json":
-            raise
-        click.echo(as_json.failure(str(error)))
-        sys.exit(2)
-    if form == "text":
-        shown = text.render(reports, colour=text.is_colourful(sys.stdout))
-    else:
-        shown = as_json.render(reports) if form == "json" else html.render(reports)
-    click.echo(shown.rstrip("\n"))
+        if told := formats.failure(form, str(error)):
+            if output is None:
+                click.echo(told.rstrip("\n"))
+                sys.exit(2)
+            write(output, told)
+        raise
     level = Severity[fail_on.upper()]
+    if form != "text" and output is None:
+        click.echo(formats.render(form, reports, level).rstrip("\n"))
+    else:
+        colour, width = text.is_colourful(sys.stdout), terminal_width(sys.stdout)
+        click.echo(text.render(reports, colour=colour, width=width).rstrip("\n"))
+    if output is not None:
+        write(output, formats.render(form, reports, level))
+        click.echo(f"\nWritten: {output}", err=True)
     sys.exit(any(finding.severity >= level for report in reports for finding in report.findings))
 
 
@@ -277,7 +290,7 @@ def plan(
     from dataclasses import replace
 
     from llmops import examine, release
-    from llmops.report import html, overview, plan_json, text
+    from llmops.report import html, origin, overview, plan_json, text
     from llmops.report import plan as screen
 
     where = models or model
@@ -288,9 +301,10 @@ def plan(
     inputs = release.discover(
         where, env=environment, environments=environments, chart=chart, kube_version=kube_version
     )
+    chosen = renderer(renderer_name)
     reports = [
         replace(report, requests_per_second=requests_per_second)
-        for report in examine.releases(inputs, renderer(renderer_name), [kube_version])
+        for report in origin.trace(examine.releases(inputs, chosen, [kube_version]), chosen)
     ]
     many = models is not None or len(reports) > 1
     colour = text.is_colourful(sys.stdout)
@@ -433,12 +447,14 @@ def diff(
 
 
 @main.command()
-@click.argument("rule")
-def explain(rule: str) -> None:
-    """Say why a rule exists, how to satisfy it, and show its cases."""
+@click.argument("rule", required=False)
+def explain(rule: str | None) -> None:
+    """Say why RULE exists, how to satisfy it, and show its cases; without RULE list all rules by theme."""
     from llmops import checks
+    from llmops.report import rules
+    from llmops.report.width import terminal_width
 
-    click.echo(checks.explain(rule), nl=False)
+    click.echo(checks.explain(rule) if rule else rules.listing(terminal_width(sys.stdout)), nl=False)
 
 
 @main.group()

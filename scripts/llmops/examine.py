@@ -24,14 +24,15 @@ def releases(
 ) -> list[ReleaseReport]:
     """Renders and judges each release for each Kubernetes version.
 
-    Findings about waivers come with the last release. Raises InputError for what cannot be read.
+    Findings about waivers, and about releases side by side, come with the last release. Raises InputError for
+    what cannot be read.
     """
     disable = tuple(disable)
     outcomes = [_outcome(one, renderer, versions, disable) for one in inputs]
     reports = [report(outcome) for outcome in outcomes]
-    about_waivers = checks.review_waivers(outcomes)
-    if about_waivers and reports:
-        reports[-1] = replace(reports[-1], findings=(*reports[-1].findings, *about_waivers))
+    about_all = (*checks.review_waivers(outcomes), *checks.review_tree(outcomes))
+    if about_all and reports:
+        reports[-1] = replace(reports[-1], findings=(*reports[-1].findings, *about_all))
     return reports
 
 

@@ -109,7 +109,8 @@ def test_gpus_follow_from_parallelism(render: Render, tensor: int, pipeline: int
 
 
 def test_another_vendor_resource(render: Render) -> None:
-    objects = render(CHART, llm(gpu={"resource": "amd.com/gpu"}))
+    rocm = {"image": {"repository": "vllm/vllm-openai-rocm"}}
+    objects = render(CHART, llm(gpu={"resource": "amd.com/gpu"}), rocm)
     assert objects.engine["resources"]["limits"]["amd.com/gpu"] == "1"
     assert "nvidia.com/gpu" not in str(objects.pod["tolerations"])
     assert objects.pod["tolerations"] == [
@@ -395,11 +396,11 @@ def test_a_canary_that_never_starts_meets_a_second_guard(render: Render) -> None
 
 def test_the_second_guard_waits_for_a_person_who_thinks_before_any_server(render: Render) -> None:
     steps = [{"pause": {}}, {"setWeight": 20}, {"pause": {"duration": "60s"}}]
-    for given, expected in ((steps, 1), (steps[1:], None)):
+    for listed, expected in ((steps, 1), (steps[1:], None)):
         strategy = {
             "trafficRouter": "traefik",
             "route": {"host": "x.example.com"},
-            "strategy": {"steps": given},
+            "strategy": {"steps": listed},
         }
         canary = render(CHART, GUARDED, strategy).workload["spec"]["strategy"]["canary"]
         assert canary["analysis"].get("startingStep") == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
     """The release of a case: `manifests`, `values`, `model`, the chart's values `schema`, the model's `waivers`.
 
     `repository` is the Git repository that the chart stands in: its `remote` and its `files`.
+
+    `beside` are the manifests of further releases that are checked in the same run.
 
     Its pods live in namespaces that Pod Security holds to `privileged`, unless `podSecurity` names a profile.
     """
@@ -82,7 +85,11 @@ def judge(case: dict[str, Any], folder: Path) -> list[Finding]:
     """All findings of a case, those about its waivers included."""
     today = date.fromisoformat(case["today"]) if "today" in case else TODAY
     outcome = checks.run(release_of(case, folder), today=today)
-    return outcome.findings + checks.review_waivers([outcome], today=today)
+    tree = [outcome]
+    for index, text in enumerate(case.get("beside", ())):
+        release = release_of({**case, "manifests": text, "waivers": []}, folder / f"beside-{index}")
+        tree.append(checks.Outcome(replace(release, name=f"beside-{index}"), [], []))
+    return outcome.findings + checks.review_waivers([outcome], today=today) + checks.review_tree(tree)
 
 
 def manifests(text: str, **more: Any) -> Release:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from llmops.release import Release
 from llmops.render.manifest import Object
 from tests.charts.conftest import Render, render
 from tests.checks.cases import manifests
+from tests.conftest import program
 
 __all__ = ["render"]
 
@@ -79,12 +81,98 @@ def test_every_signal_of_the_charts_is_a_metric_of_the_engine() -> None:
         assert table.series.keys() & {metric, f"{metric}_bucket"}, metric
 
 
-@pytest.mark.parametrize("name", ["argo-rollouts", "dcgm", "kube-state-metrics"])
+@pytest.mark.parametrize(
+    "name", ["argo-rollouts", "dcgm", "keda", "kube-state-metrics", "prometheus-adapter", "traefik"]
+)
 def test_rows_of_other_exporters_say_where_they_come_from(name: str) -> None:
     with open(f"scripts/llmops/data/metrics/{name}.yaml", encoding="utf-8") as file:  # noqa: PTH123
         rows = yaml.safe_load(file)["metrics"]
     assert all(row["source"] for row in rows)
     assert len({row["name"] for row in rows}) == len(rows)
+
+
+def test_a_bound_of_a_go_program_may_be_spelled_both_ways() -> None:
+    """Prometheus 3 stores 1 as 1.0; what Python exposes is 5.0 from the start."""
+    asked = 'rate(rollout_reconcile_bucket{{le="{}"}}[5m]) > 1'
+    assert found(rule_of(asked.format("1"), asked.format("1.0"), asked.format("+Inf"))) == []
+    (one,) = found(rule_of(asked.format("2")))
+    assert one.rule == "promql/unknown-label-value"
+
+
+@pytest.mark.parametrize(
+    ("version", "rules"),
+    [("0.22.1", ["promql/unknown-metric"]), ("0.30.0", []), ("0.33.0", [])],
+)
+def test_the_version_of_plain_manifests_is_that_of_their_image(version: str, rules: list[str]) -> None:
+    """Nobody looked at what lies between 0.27.0 and 0.32.0, so nothing is said of it."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "a", "image": f"vllm/vllm-openai:v{version}"}]},
+    }
+    text = yaml.safe_dump_all([rule_of("rate(vllm:admission_rejections_total[5m]) > 0"), pod])
+    findings = checks.run(manifests(text)).findings
+    assert [one.rule for one in findings if one.rule.startswith("promql/")] == rules
+
+
+CONFIRMED = {
+    # expression -> whether Prometheus answers for the series below, which promql/never-true and
+    # promql/broken-quantile say it never does.
+    "vllm:kv_cache_usage_perc > 90": False,
+    "vllm:kv_cache_usage_perc * 100 > 90": True,
+    "histogram_quantile(0.95, sum(rate(vllm:e2e_request_latency_seconds_bucket[5m]))) > 0": False,
+    "histogram_quantile(0.95, sum by (le) (rate(vllm:e2e_request_latency_seconds_bucket[5m]))) > 0": True,
+    "rate(vllm:prompt_tokens_total[5m]) < 0": False,
+    "absent(vllm:kv_cache_usage_perc) == 0": False,
+}
+SERIES = {
+    'vllm:kv_cache_usage_perc{pod="a",namespace="n"}': "1+0x10",
+    'vllm:prompt_tokens_total{pod="a"}': "0+60x10",
+    'vllm:e2e_request_latency_seconds_bucket{pod="a",le="5.0"}': "0+60x10",
+    'vllm:e2e_request_latency_seconds_bucket{pod="a",le="+Inf"}': "0+60x10",
+}
+
+
+def test_prometheus_agrees_on_what_is_never_true_and_which_labels_are_left(tmp_path: Path) -> None:
+    """By promtool: an alert that we call dead does not fire, the other fires; a dropped label prints nothing."""
+    rules = rule_of(*CONFIRMED)["spec"]
+    for number, rule in enumerate(rules["groups"][0]["rules"]):
+        rule["alert"] = f"A{number}"
+    lost = {
+        "alert": "Lost",
+        "expr": "sum by (pod) (vllm:kv_cache_usage_perc) > on (pod) 0 * vllm:kv_cache_usage_perc",
+        "labels": {"severity": "info"},
+        "annotations": {"s": "{{ $labels.pod }}|{{ $labels.namespace }}|{{ $labels.severity }}"},
+    }
+    rules["groups"][0]["rules"].append(lost)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
+    fires = {"Lost": [{"exp_labels": {"pod": "a", "severity": "info"}, "exp_annotations": {"s": "a||"}}]}
+    labels = [{"pod": "a", "namespace": "n"}, {}]
+    shown = iter(labels)
+    for number, answers in enumerate(CONFIRMED.values()):
+        fires[f"A{number}"] = [{"exp_labels": next(shown)}] if answers else []
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in SERIES.items()],
+        "alert_rule_test": [
+            {"eval_time": "9m", "alertname": name, "exp_alerts": alerts} for name, alerts in fires.items()
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [case]}))
+    command = [str(program("LLMOPS_PROMTOOL", "bin/promtool")), "test", "rules", str(tmp_path / "test.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    dead = {one.path for one in found(rule_of(*CONFIRMED))}
+    assert dead == {
+        f"/spec/groups/0/rules/{number}/expr"
+        for number, answers in enumerate(CONFIRMED.values())
+        if not answers
+    }
+    alone = {**rules["groups"][0], "rules": [lost]}
+    (one, two) = found({**rule_of(), "spec": {"groups": [alone]}})
+    assert [one.rule, two.rule] == ["promql/lost-label"] * 2
+    assert ("$labels.namespace" in one.message, "$labels.severity" in two.message) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,26 @@ def test_another_engine_says_how_many_gpus_its_canary_takes(tmp_path: Path) -> N
 def test_the_same_chart_and_values_are_no_change() -> None:
     done = llmops("diff", *STACK, *prod())
     assert (done.returncode, done.stdout) == (0, "1 release, no change\n")
+
+
+def test_a_packed_version_of_a_chart_and_its_folder(tmp_path: Path, helm4_path: Path) -> None:
+    shutil.copytree(
+        ROOT / "charts", tmp_path / "charts", ignore=shutil.ignore_patterns("*.tgz", "Chart.lock")
+    )
+    chart, packed = tmp_path / "charts/vllm-inference", tmp_path / "packed"
+    command = [helm4_path, "package", chart, "--dependency-update", "--destination", packed]
+    subprocess.run([*map(str, command)], check=True, capture_output=True)
+    (archive,) = packed.glob("*.tgz")
+    values = tmp_path / "values.yaml"
+    values.write_text("global: {llm: {model: {name: a, source: 'hf://a/b'}}}\n")
+    done = llmops("diff", archive, chart, "-f", values)
+    assert (done.returncode, done.stdout) == (0, "1 release, no change\n"), done.stderr
+    (helpers,) = (tmp_path / "charts").glob("llm-common/templates/_labels*")
+    helpers.write_text(helpers.read_text().replace("app.kubernetes.io/name: ", "app.kubernetes.io/name: my-"))
+    done = llmops("diff", archive, chart, "-f", values, "--format", "markdown")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.startswith("### This upgrade cannot work\n")
+    assert "/spec/selector/matchLabels/app.kubernetes.io~1name" in done.stdout
 
 
 def test_more_replicas_are_other_gpus_and_no_restart(tmp_path: Path) -> None:

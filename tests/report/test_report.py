@@ -135,6 +135,7 @@ def test_text_shows_each_finding_with_its_fix_and_place_and_counts_at_the_end(re
     assert text.render([report]).splitlines() == [
         "qwen3-8b (prod, namespace llm-prod)",
         "error graph/dangling-service  Service/default/x  /spec/selector  selects no pod.",
+        "    why: A Service whose selector matches no pod answers no request.",
         "    fix: Set spec.selector to labels of a pod template.",
         "    at services.yaml:14",
         "warning image/tag  an image <script>alert(1)</script> is named by a tag.",
@@ -172,6 +173,9 @@ def test_json_has_the_promised_shape(report: ReleaseReport) -> None:
         "message": "selects no pod.",
         "fix": "Set spec.selector to labels of a pod template.",
         "source": "services.yaml:14",
+        "why": "A Service whose selector matches no pod answers no request.",
+        "template": "",
+        "values": [],
     }
     assert document["waived"][0]["reason"] == "The registry is out of reach here."
     unreadable = json.loads(as_json.failure("values.yaml:3: a key stands twice"))

@@ -21,6 +21,7 @@ replicas:
 gpu:
   product: ''
   resource: nvidia.com/gpu
+  deviceClass: ''
   budget: null
 components:
   autoscaling: false
@@ -35,6 +36,8 @@ environment:
   domain: ''
   gateway:
     namespace: traefik
+    minTlsVersion: ''
+  encryptedStorage: []
   monitoring:
     namespace: monitoring
     prometheusUrl: ''

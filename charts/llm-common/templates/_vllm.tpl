@@ -7,6 +7,15 @@ user:
   gid: 0
 home: /home/vllm
 port: 8000
+images:
+  nvidia.com: vllm/vllm-openai
+  amd.com: vllm/vllm-openai-rocm
+  gpu.intel.com: vllm/vllm-openai-xpu
+  ? ''
+  : vllm/vllm-openai-cpu
+folders:
+  chatTemplate: /etc/llm/chat-template
+  tls: /etc/llm/tls
 flags:
 - key: maxModelLen
   flag: --max-model-len
@@ -38,6 +47,142 @@ flags:
   since: 0.11.0
   aliases:
   - -pp
+- key: parallelism.data
+  flag: --data-parallel-size
+  since: 0.11.0
+  aliases:
+  - -dp
+- key: prefixCaching
+  flag: --enable-prefix-caching
+  since: 0.11.0
+  emit: switch
+  aliases:
+  - --no-enable-prefix-caching
+- key: chunkedPrefill
+  flag: --enable-chunked-prefill
+  since: 0.11.0
+  emit: switch
+  aliases:
+  - --no-enable-chunked-prefill
+- key: maxNumBatchedTokens
+  flag: --max-num-batched-tokens
+  since: 0.11.0
+- key: speculative
+  flag: --speculative-config
+  since: 0.11.0
+  emit: json
+  names:
+    method: method
+    tokens: num_speculative_tokens
+    model: model
+    revision: revision
+    lookupMax: prompt_lookup_max
+  aliases:
+  - -sc
+  - --spec-method
+  - --spec-model
+  - --spec-tokens
+- key: toolCallParser
+  flag: --enable-auto-tool-choice
+  since: 0.11.0
+  emit: present
+- key: toolCallParser
+  flag: --tool-call-parser
+  since: 0.11.0
+- key: reasoningParser
+  flag: --reasoning-parser
+  since: 0.11.0
+- key: structuredOutput
+  flag: --structured-outputs-config
+  since: 0.33.0
+  emit: json
+  names:
+    backend: backend
+- key: lora.adapters
+  flag: --enable-lora
+  since: 0.11.0
+  emit: present
+  aliases:
+  - --no-enable-lora
+- key: lora.adapters
+  flag: --lora-modules
+  since: 0.11.0
+  emit: adapters
+- key: lora.maxLoras
+  flag: --max-loras
+  since: 0.11.0
+- key: lora.maxRank
+  flag: --max-lora-rank
+  since: 0.11.0
+- key: kvOffload.sizeGiB
+  flag: --kv-offloading-size
+  since: 0.33.0
+- key: kvOffload.backend
+  flag: --kv-offloading-backend
+  since: 0.33.0
+- key: multimodal
+  flag: --limit-mm-per-prompt
+  since: 0.11.0
+  emit: json
+  names:
+    image: image
+    video: video
+    audio: audio
+  aliases:
+  - --language-model-only
+- key: mediaDomains
+  flag: --allowed-media-domains
+  since: 0.33.0
+  emit: list
+- key: limits.queuedRequests
+  flag: --max-num-queued-reqs
+  since: 0.33.0
+- key: limits.queuedTokens
+  flag: --max-num-queued-tokens
+  since: 0.33.0
+- key: logging.requests
+  flag: --enable-log-requests
+  since: 0.33.0
+  emit: switch
+  aliases:
+  - --no-enable-log-requests
+- key: logging.maxChars
+  flag: --max-log-len
+  since: 0.11.0
+- key: tracing.endpoint
+  flag: --otlp-traces-endpoint
+  since: 0.11.0
+variables:
+- key: limits.choices
+  name: VLLM_MAX_N_SEQUENCES
+- key: mediaDomains
+  name: VLLM_MEDIA_URL_ALLOW_REDIRECTS
+  text: '0'
+- key: lora.runtimeLoading
+  name: VLLM_ALLOW_RUNTIME_LORA_UPDATING
+  text: '1'
+- key: tracing.protocol
+  name: OTEL_EXPORTER_OTLP_TRACES_PROTOCOL
+refused:
+- flag: --enable-sleep-mode
+  why: whoever reaches /sleep stops the server for all; scale to zero instead
+- flag: --enable-prompt-embeds
+  why: clients could send tensors, which has corrupted memory before; send text
+- flag: --trust-request-chat-template
+  why: a request could run its own template; set engine.chatTemplate
+- flag: --enable-tokenizer-info-endpoint
+  why: it answers without a key and shows the chat template
+- flag: --enable-log-outputs
+  why: answers would stand in the logs; they may hold what users keep private
+- flag: --profiler-config
+  why: whoever reaches /start_profile slows the server down; profile a copy of it
+refusedVariables:
+- name: VLLM_SERVER_DEV_MODE
+  why: it opens routes that run code in the engine
+- name: PYTHONOPTIMIZE
+  why: it removes checks that the engine relies on for security
+- name: VLLM_ALLOW_INSECURE_SERIALIZATION
+  why: it unpickles what others send
 derived:
 - from: global.llm.model.name
   flag: --served-model-name
@@ -76,4 +221,17 @@ derived:
   - --uds
   - --root-path
   - --config
+- from: engine.chatTemplate
+  flag: --chat-template
+  since: 0.11.0
+- from: engine.tls
+  flag: --ssl-certfile
+  since: 0.11.0
+  aliases:
+  - --ssl-keyfile
+- from: engine.tls
+  flag: --enable-ssl-refresh
+  since: 0.33.0
+  aliases:
+  - --no-enable-ssl-refresh
 {{- end -}}

@@ -8,22 +8,24 @@ table, in its order and only when set; what the user adds comes last.
 {{- $table := .table -}}
 {{- with .root -}}
 {{- $arguments := list $facts.modelArgument (printf "--served-model-name=%s" $llm.model.name) -}}
-{{- if and (eq $facts.scheme "hf") $llm.model.revision -}}
+{{- if and (not $facts.offline) $llm.model.revision -}}
 {{- range list "--revision" "--tokenizer-revision" "--code-revision" -}}
 {{- $arguments = append $arguments (printf "%s=%s" . $llm.model.revision) -}}
 {{- end -}}
 {{- end -}}
-{{- $engine := .Values.engine -}}
+{{- $root := . -}}
 {{- range $table.flags -}}
-{{- $value := $engine -}}
-{{- range splitList "." .key -}}
-{{- $value = get $value . -}}
+{{- $arguments = concat $arguments (include "vllm-inference.flag" (dict "root" $root "row" .) | fromJsonArray) -}}
 {{- end -}}
-{{- if and (not (kindIs "invalid" $value)) (ne (toString $value) "") -}}
-{{- /* Numbers arrive as floats: a bare 1048576 would print as 1.048576e+06. */ -}}
-{{- $text := kindIs "string" $value | ternary (toString $value) (toJson $value) -}}
-{{- $arguments = append $arguments (printf "%s=%s" .flag $text) -}}
+{{- with .Values.engine.chatTemplate.key -}}
+{{- $arguments = append $arguments (printf "--chat-template=%s/%s" $table.folders.chatTemplate .) -}}
 {{- end -}}
+{{- if .Values.engine.tls.secret -}}
+{{- $tls := $table.folders.tls -}}
+{{- $arguments = concat $arguments (list (printf "--ssl-certfile=%s/tls.crt" $tls) (printf "--ssl-keyfile=%s/tls.key" $tls) "--enable-ssl-refresh") -}}
+{{- end -}}
+{{- if eq $facts.scheme "s3" -}}
+{{- $arguments = append $arguments "--load-format=runai_streamer" -}}
 {{- end -}}
 {{- $arguments = append $arguments (printf "--shutdown-timeout=%d" (int .Values.lifecycle.longestStreamSeconds)) -}}
 {{- $arguments = append $arguments "--disable-access-log-for-endpoints=/health,/metrics,/ping" -}}
@@ -33,6 +35,7 @@ table, in its order and only when set; what the user adds comes last.
 
 {{- /* vllm-inference.environment (as the pod): environment variables of the engine as a YAML list. Secrets only by reference. */ -}}
 {{- define "vllm-inference.environment" -}}
+{{- $handed := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
@@ -53,15 +56,7 @@ arrives on it, which the gateway answers with 502. */}}
 - name: HF_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
-{{- with .Values.hub.tokenSecret }}
-{{- if .name }}
-- name: HF_TOKEN
-  valueFrom:
-    secretKeyRef:
-      name: {{ .name | quote }}
-      key: {{ .key | quote }}
-{{- end }}
-{{- end }}
+{{- include "vllm-inference.token" . }}
 {{- end }}
 {{- with .Values.engine.apiKey }}
 {{- if .secret }}
@@ -71,6 +66,26 @@ arrives on it, which the gateway answers with 502. */}}
       name: {{ .secret | quote }}
       key: {{ .key | quote }}
 {{- end }}
+{{- end }}
+{{- if .Values.cache.existingClaim }}
+{{- /* The engine loads compiled code from here: another image, model or command line gets another folder. */}}
+- name: VLLM_CACHE_ROOT
+  value: {{ printf "%s/.cache/vllm-%s" $table.home (printf "%s %s %s %s" $facts.image $llm.model.source $llm.model.revision (include "vllm-inference.arguments" $handed) | sha256sum | trunc 16) | quote }}
+{{- end }}
+{{- if eq $facts.scheme "s3" }}
+{{- include "vllm-inference.storeVariables" . }}
+{{- end }}
+{{- $root := . }}
+{{- range $table.variables }}
+{{- $value := include "vllm-inference.setting" (dict "root" $root "key" .key) | fromJson }}
+{{- if $value.set }}
+- name: {{ .name }}
+  value: {{ .text | default (kindIs "string" $value.is | ternary (toString $value.is) (toJson $value.is)) | quote }}
+{{- end }}
+{{- end }}
+{{- if .Values.engine.tracing.endpoint }}
+- name: OTEL_SERVICE_NAME
+  value: {{ .Release.Name | quote }}
 {{- end }}
 {{- with .Values.engine.extraEnv }}
 {{ toYaml . }}

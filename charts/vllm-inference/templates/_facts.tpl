@@ -23,12 +23,15 @@ facts:
 {{- if $autoscaled -}}
 {{- $most = $llm.replicas.max | default $llm.replicas.min | int -}}
 {{- end -}}
-{{- $gpus := mul (int $v.engine.parallelism.tensor) (int $v.engine.parallelism.pipeline) | int -}}
+{{- $devices := mul (int $v.engine.parallelism.tensor) (int $v.engine.parallelism.pipeline) (int ($v.engine.parallelism.data | default 1)) | int -}}
+{{- $gpus := empty $llm.gpu.resource | ternary 0 $devices -}}
 {{- $plan := include "vllm-inference.plan" (dict "root" . "llm" $llm "most" $most) -}}
 {{- $peak := (fromJson $plan).peak | int -}}
 {{- $source := $llm.model.source -}}
-{{- $scheme := regexFind "^[a-z]+" $source -}}
-{{- $path := regexReplaceAll "^[a-z]+://" $source "" -}}
+{{- $scheme := regexFind "^[a-z0-9]+" $source -}}
+{{- $path := regexReplaceAll "^[a-z0-9]+://" $source "" -}}
+{{- $downloaded := and $v.cache.download (eq $scheme "hf") -}}
+{{- $download := $downloaded | ternary (int $v.cache.downloadSeconds) 0 -}}
 {{- /* Whole probe periods of 10 s. */ -}}
 {{- $startup := divf (mul 2 (int $life.loadSeconds)) 10 | ceil | int | mul 10 | int -}}
 {{- $registry := $v.image.registry | default $llm.environment.registry -}}
@@ -47,23 +50,44 @@ autoscaled: {{ $autoscaled }}
 replicas: {{ $replicas }}
 mostReplicas: {{ $most }}
 gpusPerReplica: {{ $gpus }}
+{{- /* The part of one GPU: two of them may be the same GPU, and cannot share a model. */}}
+partGpu: {{ regexMatch "^nvidia.com/(mig-.*|.*[.]shared)$" $llm.gpu.resource }}
+vendor: {{ first (splitList "/" $llm.gpu.resource) | quote }}
+devices: {{ $devices }}
+{{- /* A claim's template cannot be changed, and pods of the old version still need theirs: another request has another name. */}}
+{{- if and $llm.gpu.deviceClass $gpus }}
+claimTemplate: {{ printf "%s-gpu-%s" .Release.Name (printf "%s %d" $llm.gpu.deviceClass $gpus | sha256sum | trunc 8) | quote }}
+{{- else }}
+claimTemplate: ""
+{{- end }}
 peakReplicas: {{ $peak }}
 peakGpus: {{ mul $peak $gpus }}
 rollout: {{ eq $v.workload "Rollout" }}
 plan: {{ $plan }}
-startGuardSeconds: {{ add $startup (int $life.imagePullSeconds) }}
+startGuardSeconds: {{ add $startup $download (int $life.imagePullSeconds) }}
 startupSeconds: {{ $startup }}
-progressDeadlineSeconds: {{ add $startup (int $life.imagePullSeconds) (int $v.strategy.deadlineMarginSeconds) }}
+progressDeadlineSeconds: {{ add $startup $download (int $life.imagePullSeconds) (int $v.strategy.deadlineMarginSeconds) }}
 {{- /* preStop counts inside the grace period; 10 s are for the engine to close after the last stream. */}}
 graceSeconds: {{ add (int $life.preStopSeconds) (int $life.longestStreamSeconds) 10 }}
 scheme: {{ $scheme | quote }}
 claim: {{ eq $scheme "pvc" | ternary (first (splitList "/" $path)) "" | quote }}
 {{- if eq $scheme "pvc" }}
 modelArgument: {{ printf "/models/%s" (rest (splitList "/" $path) | join "/") | trimSuffix "/" | quote }}
+{{- else if eq $scheme "oci" }}
+modelArgument: {{ printf "/models/%s" (rest (splitList "#" $path) | join "/") | trimSuffix "/" | quote }}
+{{- else if eq $scheme "s3" }}
+modelArgument: {{ $source | quote }}
+{{- else if $downloaded }}
+modelArgument: {{ printf "%s/models/%s/%s" (include "llm-common.vllm" . | fromYaml).home ($path | replace "/" "--") $llm.model.revision | quote }}
 {{- else }}
 modelArgument: {{ $path | quote }}
 {{- end }}
-offline: {{ ne $scheme "hf" }}
+repository: {{ $path | quote }}
+modelImage: {{ eq $scheme "oci" | ternary (first (splitList "#" $path)) "" | quote }}
+downloaded: {{ $downloaded }}
+{{- /* offline: the engine asks no hub. remote: something in the pod reaches out of it. */}}
+offline: {{ or $downloaded (ne $scheme "hf") }}
+remote: {{ has $scheme (list "hf" "s3") }}
 image: {{ $image | quote }}
 host: {{ $host | quote }}
 {{- end -}}

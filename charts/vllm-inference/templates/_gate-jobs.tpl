@@ -23,13 +23,7 @@ affinity:
           labelSelector:
             matchLabels:
               {{- include "llm-common.selectorLabels" (dict "root" . "component" "engine" "llm" $llm) | nindent 14 }}
-tolerations:
-  - key: {{ $llm.gpu.resource | quote }}
-    operator: Exists
-    effect: NoSchedule
-  {{- with .Values.scheduling.tolerations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+{{- include "vllm-inference.tolerations" (dict "root" . "llm" $llm) }}
 containers:
   - name: smoke
     image: {{ $facts.image | quote }}
@@ -37,7 +31,11 @@ containers:
     command: [python3, /test/smoke.py]
     env:
       - name: ENGINE_URL
-        value: {{ printf "http://%s:%d" $handed.service (int .Values.service.port) | quote }}
+        value: {{ printf "%s://%s:%d" (empty .Values.engine.tls.secret | ternary "http" "https") $handed.service (int .Values.service.port) | quote }}
+      {{- if .Values.engine.tls.secret }}
+      - name: SSL_CERT_FILE
+        value: /tls/ca.crt
+      {{- end }}
       {{- /* Beside an engine there are GPUs; the engine image would ask the runtime for all of them. */}}
       - name: NVIDIA_VISIBLE_DEVICES
         value: void
@@ -83,10 +81,19 @@ containers:
       {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" .Values.securityContext.readOnlyRootFilesystem) | nindent 6 }}
     volumeMounts:
       - {name: test, mountPath: /test, readOnly: true}
+      {{- if .Values.engine.tls.secret }}
+      - {name: tls, mountPath: /tls, readOnly: true}
+      {{- end }}
 volumes:
   - name: test
     configMap:
       name: {{ $handed.script | quote }}
+  {{- with .Values.engine.tls.secret }}
+  - name: tls
+    secret:
+      secretName: {{ . | quote }}
+      items: [{key: ca.crt, path: ca.crt}]
+  {{- end }}
 {{- end -}}
 {{- end -}}
 

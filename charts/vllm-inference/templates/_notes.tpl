@@ -25,7 +25,7 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
    helm test {{ $name }} -n {{ $ns }} --logs
 
 3. Use it:
-{{- if ne .Values.trafficRouter "none" }}
+{{- if or (ne .Values.trafficRouter "none") .Values.route.ingress.className }}
    curl {{ .Values.route.tls | ternary "https" "http" }}://{{ $facts.host }}/v1/models{{ $header }}
 {{- else }}
    kubectl -n {{ $ns }} port-forward service/{{ $name }} 8000:{{ int .Values.service.port }}

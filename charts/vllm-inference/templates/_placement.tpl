@@ -1,19 +1,28 @@
-{{- /* vllm-inference.resources: /dev/shm is memory of the pod, so the limit holds both. */ -}}
+{{- /* vllm-inference.resources: /dev/shm and a KV cache beside the GPU's are memory of the pod, so the limit holds them too. */ -}}
 {{- define "vllm-inference.resources" -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- with .root -}}
-{{- $memory := printf "%dGi" (add (int .Values.resources.memoryGiB) (int .Values.resources.shmGiB)) -}}
+{{- $memory := printf "%dGi" (add (int .Values.resources.memoryGiB) (int .Values.resources.shmGiB) (int .Values.engine.kvOffload.sizeGiB)) -}}
 {{- $disk := printf "%dGi" (add 4 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0)) -}}
+{{- $counted := and $facts.gpusPerReplica (not $facts.claimTemplate) -}}
 requests:
   cpu: {{ .Values.resources.cpu | toString | quote }}
   memory: {{ $memory }}
   ephemeral-storage: {{ $disk }}
+  {{- if $counted }}
   {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
+  {{- end }}
 limits:
   memory: {{ $memory }}
   ephemeral-storage: {{ $disk }}
+  {{- if $counted }}
   {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
+  {{- end }}
+{{- if $facts.claimTemplate }}
+claims:
+  - name: gpu
+{{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -37,13 +46,7 @@ affinity:
               values:
                 {{- get (include "llm-common.gpus" $root | fromYaml) . | toYaml | nindent 16 }}
 {{- end }}
-tolerations:
-  - key: {{ $llm.gpu.resource | quote }}
-    operator: Exists
-    effect: NoSchedule
-  {{- with .Values.scheduling.tolerations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+{{- include "vllm-inference.tolerations" (dict "root" . "llm" $llm) }}
 {{- if .Values.scheduling.spreadOverNodes }}
 topologySpreadConstraints:
   - topologyKey: kubernetes.io/hostname
@@ -55,5 +58,21 @@ topologySpreadConstraints:
     {{- /* Each version spreads for itself: the old one's pods must not push the new one's together. */}}
     matchLabelKeys: [{{ eq .Values.workload "Rollout" | ternary "rollouts-pod-template-hash" "pod-template-hash" }}]
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* vllm-inference.tolerations (dict "root" $ "llm" $llm): GPU nodes carry a taint named like the resource of a whole GPU. */ -}}
+{{- define "vllm-inference.tolerations" -}}
+{{- $taint := hasPrefix "nvidia.com/" .llm.gpu.resource | ternary "nvidia.com/gpu" .llm.gpu.resource -}}
+{{- if or $taint .root.Values.scheduling.tolerations }}
+tolerations:
+  {{- with $taint }}
+  - key: {{ . | quote }}
+    operator: Exists
+    effect: NoSchedule
+  {{- end }}
+  {{- with .root.Values.scheduling.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end -}}

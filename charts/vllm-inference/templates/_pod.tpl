@@ -8,6 +8,7 @@
 {{- $who := dict "root" . "component" "engine" -}}
 {{- /* /v1/models answers only when the model is served, but wants the key where there is one: then /health. */ -}}
 {{- $ready := empty .Values.engine.apiKey.secret | ternary "/v1/models" "/health" -}}
+{{- $scheme := empty .Values.engine.tls.secret | ternary "" ", scheme: HTTPS" -}}
 metadata:
   labels:
     {{- /* The chart's own labels win, so that no user label can move a pod out of the selector. */}}
@@ -40,6 +41,13 @@ spec:
   runtimeClassName: {{ . | quote }}
   {{- end }}
   {{- include "vllm-inference.placement" $handed | nindent 2 }}
+  {{- with $facts.claimTemplate }}
+  resourceClaims:
+    - {name: gpu, resourceClaimTemplateName: {{ . | quote }}}
+  {{- end }}
+  {{- if $facts.downloaded }}
+  {{- include "vllm-inference.download" $handed | nindent 2 }}
+  {{- end }}
   containers:
     - name: engine
       image: {{ $facts.image | quote }}
@@ -59,18 +67,18 @@ spec:
           containerPort: {{ int $table.port }}
           protocol: TCP
       startupProbe:
-        httpGet: {path: {{ $ready }}, port: http}
+        httpGet: {path: {{ $ready }}, port: http{{ $scheme }}}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: {{ div (int $facts.startupSeconds) 10 }}
       {{- /* Readiness gives up after 15 s, liveness kills after 120 s: a saturated engine loses new requests, not its life. */}}
       readinessProbe:
-        httpGet: {path: {{ $ready }}, port: http}
+        httpGet: {path: {{ $ready }}, port: http{{ $scheme }}}
         periodSeconds: 5
         timeoutSeconds: 5
         failureThreshold: 3
       livenessProbe:
-        httpGet: {path: /health, port: http}
+        httpGet: {path: /health, port: http{{ $scheme }}}
         periodSeconds: 10
         timeoutSeconds: 10
         failureThreshold: 12
@@ -83,12 +91,13 @@ spec:
       securityContext:
         {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" .Values.securityContext.readOnlyRootFilesystem) | nindent 8 }}
       volumeMounts:
-        - {name: home, mountPath: {{ $table.home }}}
+        {{- include "vllm-inference.homeMount" $handed | nindent 8 }}
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
-        {{- if $facts.claim }}
+        {{- if or $facts.claim $facts.modelImage }}
         - {name: model, mountPath: /models, readOnly: true}
         {{- end }}
+        {{- include "vllm-inference.mounts" $handed | nindent 8 | trimSuffix "\n        " }}
   volumes:
     - name: home
       {{- if .Values.cache.existingClaim }}
@@ -105,11 +114,20 @@ spec:
       emptyDir:
         medium: Memory
         sizeLimit: {{ int .Values.resources.shmGiB }}Gi
+    {{- if $facts.downloaded }}
+    - name: download
+      configMap: {name: {{ printf "%s-download" .Release.Name | quote }}}
+    {{- end }}
+    {{- with $facts.modelImage }}
+    - name: model
+      image: {reference: {{ . | quote }}, pullPolicy: IfNotPresent}
+    {{- end }}
     {{- with $facts.claim }}
     - name: model
       persistentVolumeClaim:
         claimName: {{ . | quote }}
         readOnly: true
     {{- end }}
+    {{- include "vllm-inference.volumes" $handed | nindent 4 | trimSuffix "\n    " }}
 {{- end }}
 {{- end -}}

@@ -48,6 +48,7 @@ __all__ = [
     "explain",
     "find",
     "graph",
+    "review_tree",
     "review_waivers",
     "rule",
     "run",
@@ -107,6 +108,20 @@ def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> li
         for rule_id in ("waiver/expired", "waiver/unused"):
             if rule_id not in disabled:
                 found += RULES[rule_id].judge(review)
+    return sorted(found, key=order)
+
+
+def review_tree(outcomes: Iterable[Outcome]) -> list[Finding]:
+    """The findings about releases side by side, by the rules of theme `tree`; none for a single release."""
+    checked = list(outcomes)
+    releases = [one.release for one in checked]
+    disabled = frozenset[str]().union(*(one.disabled for one in checked))
+    found = [
+        finding
+        for rule_id, one in sorted(RULES.items())
+        if rule_id.startswith("tree/") and rule_id not in disabled and len(releases) > 1
+        for finding in one.judge(releases)
+    ]
     return sorted(found, key=order)
 
 

@@ -135,8 +135,9 @@ def indefinite(metric: Mapping[str, Any]) -> bool:
 def asked(value: object) -> Iterator[tuple[str, str]]:
     """(pointer, name) of every argument that a value asks for as {{args.name}}, however deep."""
     if isinstance(value, str):
-        for name in _ASKED.findall(value):
-            yield "", name
+        if "{{" in value:  # most texts hold none, and a search costs more than this look
+            for name in _ASKED.findall(value):
+                yield "", name
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from ((f"/{index}{pointer}", name) for pointer, name in asked(item))

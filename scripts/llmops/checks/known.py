@@ -56,6 +56,10 @@ class Known:
                 return Missing(f"{nobody}{closest(name, like)}")
         return None
 
+    def type_of(self, name: str) -> Series | None:
+        """The row of a name that an exporter has; None where a rule of the input records it, or nobody knows it."""
+        return None if name in self.recorded or name in self.removed else self.series.get(name)
+
     def _scraped(self, series: Series) -> Labels:
         own = dict(series.labels)
         if not self.buckets and "le" in own:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from llmops.capacity import fit
-from llmops.checks.registry import ERROR, WARNING, rule, values_defect
+from llmops.checks.command_line import Word, lines
+from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect
 from llmops.findings import Finding, Severity
 from llmops.references import mapping, text
 from llmops.release import Release
@@ -32,6 +33,42 @@ def unpinned_revision(release: Release) -> Iterator[Finding]:
     yield values_defect(release, f"{MODEL}/revision", f"the revision of {source} {given}.")
 
 
+@rule(
+    severity=ERROR,
+    fix="Take the flag away, or read that code, pin its revision and waive the finding with the reason.",
+)
+def remote_code(release: Release) -> Iterator[Finding]:
+    """With this flag the engine runs Python files of the model's repository, with the GPU node's network and tokens.
+
+    A model that cannot do without it gets a waiver that says who read the code.
+    """
+    for pods, line in lines(release):
+        for word in line.flags("--trust-remote-code"):
+            if word.value.lower() not in ("false", "0"):
+                message = "the engine runs code that comes with the model."
+                yield defect(pods.owner, word.pointer, message)
+
+
+@rule(
+    severity=WARNING,
+    fix="Write one and the same commit into --revision, --tokenizer-revision and --code-revision.",
+)
+def mixed_revisions(release: Release) -> Iterator[Finding]:
+    """Weights of one commit with the tokenizer or the code of another answer differently from what was evaluated.
+
+    With a tokenizer from a repository of its own (--tokenizer) its revision is another thing.
+    """
+    for pods, line in lines(release):
+        weights = _last(line.flags("--revision"))
+        for flag in ("--tokenizer-revision", "--code-revision"):
+            other = _last(line.flags(flag))
+            apart = flag == "--tokenizer-revision" and line.flags("--tokenizer")
+            if other and not apart and other.value != (weights.value if weights else ""):
+                stated = f"--revision {weights.value}" if weights else "no --revision"
+                message = f"{flag} {other.value} stands beside {stated}."
+                yield defect(pods.owner, other.pointer, message)
+
+
 @rule(severity=ERROR, fix="Write a smaller context, more parallelism, or a GPU with more memory.")
 def does_not_fit(release: Release) -> Iterator[Finding]:
     """An engine whose weights, overheads and one longest request exceed its GPUs refuses to start, or dies loading.
@@ -46,6 +83,11 @@ def does_not_fit(release: Release) -> Iterator[Finding]:
 def memory_tight(release: Release) -> Iterator[Finding]:
     """What the estimate cannot exclude: the engine may run out of memory after its cache is sized."""
     yield from _memory(release, WARNING)
+
+
+def _last(words: list[Word]) -> Word | None:
+    """Of a flag that is given twice the last one counts."""
+    return words[-1] if words else None
 
 
 def _memory(release: Release, severity: Severity) -> Iterator[Finding]:

@@ -65,6 +65,18 @@ def names(expr: str) -> set[str]:
     return found
 
 
+def root(expr: str) -> Any:
+    """The outermost node of an expression, without parentheses; None when it does not parse."""
+    import promql_parser
+
+    if shape(expr) is None:
+        return None
+    node: Any = promql_parser.parse(expr)
+    while type(node).__name__ == "ParenExpr":
+        node = node.expr
+    return node
+
+
 def _shape(node: Any) -> Shape:
     walk = _WALKS.get(type(node).__name__)
     if walk is not None:

@@ -40,6 +40,16 @@ def _parsed(expr: str) -> Any:
     return promql_parser.parse(expr)
 
 
+def parsed(expr: str) -> Any:
+    """The tree of an expression; None when it is no PromQL or longer than anybody writes."""
+    if len(_OPERATORS.findall(expr)) > _MOST_OPERATORS:
+        return None
+    try:
+        return _parsed(expr)
+    except ValueError:
+        return None
+
+
 def judged(expr: str, known: Known) -> tuple[Labels | None, list[Problem]]:
     """The labels that an expression's series may have, and what is wrong with it.
 

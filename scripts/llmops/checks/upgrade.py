@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.registry import WARNING, defect, graph, rule
+from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import (
     AUTOSCALERS,
@@ -14,7 +14,7 @@ from llmops.kubernetes.kinds import (
     TRAEFIK_SERVICE,
     VIRTUAL_SERVICE,
 )
-from llmops.references import Graph, mapping, sequence, text, walk
+from llmops.references import Graph, Key, kind_of, mapping, sequence, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -30,6 +30,13 @@ _WRITTEN = {
 _CONTESTED = ("replicas", "weight", "selector", "pod-template-hash")
 _APPLICATIONS = (("argoproj.io", "Application"), ("argoproj.io", "ApplicationSet"))
 _HOOKS = ("post-install", "post-upgrade")
+_BEFORE = "pre-install"
+# Kinds that an operator makes a Secret of → where they name it, if not by their own name.
+_MAKERS = {
+    ("cert-manager.io", "Certificate"): ("/spec/secretName",),
+    ("external-secrets.io", "ExternalSecret"): ("/spec/target/name",),
+    ("bitnami.com", "SealedSecret"): ("/spec/template/metadata/name",),
+}
 
 
 @rule(severity=WARNING, fix="Leave the label off the objects that the Rollout steers.")
@@ -111,6 +118,59 @@ def hook_beside_rollout(release: Release) -> Iterator[Finding]:
         if late and rollouts:
             message = f"this {late[0]} hook does not wait for the pods of Rollout {rollouts[0].name}."
             yield defect(obj, "/metadata/annotations/helm.sh~1hook", message)
+
+
+@rule(
+    severity=ERROR,
+    fix="Make that object a hook with a lower helm.sh/hook-weight, or let the hook run after install.",
+)
+def hook_before_its_object(release: Release) -> Iterator[Finding]:
+    """A hook before install runs while nothing else of the release exists, and Helm waits until it has ended.
+
+    A pod that mounts an object of the release, or runs as its ServiceAccount, then never starts, and the install fails.
+    That counts as well for a Secret that an operator makes of an object of the release.
+    """
+    objects = graph(release)
+    makers = {objects.key(maker): maker for maker in objects.objects if kind_of(maker) in _MAKERS}
+    for obj in objects.of_kind(("batch", "Job"), ("", "Pod")):
+        if _BEFORE not in _hooks(obj):
+            continue
+        for edge in objects.edges_of(obj):
+            there = edge.target or _maker(makers, edge.namespace, edge.name, edge.kind)
+            if there and not _optional(obj, edge.pointer) and _later(there, obj):
+                message = f"{there.kind} {there.name} is made after this {_BEFORE} hook, which waits for it."
+                yield defect(obj, edge.pointer, message)
+
+
+def _hooks(obj: Object) -> list[str]:
+    return [one.strip() for one in text(obj.annotations.get("helm.sh/hook")).split(",") if one.strip()]
+
+
+def _later(obj: Object, hook: Object) -> bool:
+    """Whether an object comes after a hook before install: by its phase, else by its weight."""
+    return _BEFORE not in _hooks(obj) or _weight(obj) > _weight(hook)
+
+
+def _weight(obj: Object) -> int:
+    try:
+        return int(str(obj.annotations.get("helm.sh/hook-weight", 0)))
+    except ValueError:
+        return 0
+
+
+def _optional(obj: Object, pointer: str) -> bool:
+    """Whether the pod starts without what it names there."""
+    return mapping(obj.get(pointer.rpartition("/")[0])).get("optional") is True
+
+
+def _maker(makers: dict[Key, Object], namespace: str, name: str, kind: tuple[str, str]) -> Object | None:
+    """The object that an operator makes this Secret of."""
+    for key, maker in makers.items():
+        if kind == ("", "Secret") and key[2] == namespace:
+            named = [text(maker.get(pointer)) for pointer in _MAKERS[kind_of(maker)]]
+            if name == next((one for one in named if one), key[3]):
+                return maker
+    return None
 
 
 def _steered(objects: Graph) -> Iterator[tuple[Object, Object]]:

@@ -10,15 +10,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llmops.checks.registry import ERROR, RULES, rule, values_defect
 from llmops.findings import Finding, InputError, RefusedError
 from llmops.kubernetes.schema import Schema
 from llmops.kubernetes.violations import Violation, Written, explain, pointer, unknown
 from llmops.references import mapping, sequence, text
 from llmops.release import Inputs, Release
-from llmops.render.manifest import ValuesFile
+from llmops.render.manifest import ValuesFile, read_values
 
 _OF_THE_NAME = "the release name "
 _KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*")
@@ -108,20 +106,30 @@ def _charts(
 
 def _chart_yaml(file: Path) -> dict[str, Any]:
     try:
-        return mapping(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        # Read once, since every release of a tree asks.
+        return read_values(file).data
+    except InputError:
         # Rendering says what is wrong with the chart.
         return {}
 
 
 def _below(values: Mapping[str, Any], keys: tuple[str, ...]) -> object:
     """A component's values as its templates see them."""
+    if not keys:
+        # A component's copy of the global values is the global values' own affair: said once.
+        return {key: _without_global(key, value) for key, value in values.items()}
     node: object = values
     for key in keys:
         node = mapping(node).get(key, {})
     if keys and isinstance(node, dict) and "global" in values:
         return {"global": values["global"], **node}
     return node
+
+
+def _without_global(key: str, value: object) -> object:
+    if key == "global" or not isinstance(value, Mapping):
+        return value
+    return {name: one for name, one in value.items() if name != "global"}
 
 
 @lru_cache(maxsize=64)

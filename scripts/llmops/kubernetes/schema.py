@@ -25,6 +25,7 @@ __all__ = [
     "Kind",
     "Schema",
     "Violation",
+    "definition",
     "kinds",
     "known",
     "of_definition",
@@ -88,6 +89,19 @@ def violations(
         return _builtin(minor, name).violations(obj.data, written)
     file = crds.path(*kind)
     return _fetched(minor, file).violations(obj.data, written) if file else []
+
+
+def definition(api_version: str, kind: str, kube_version: str) -> dict[str, Any]:
+    """The JSON schema of a kind, with only the definitions that it reaches; for programs that read schemas.
+
+    InputError for an unknown version, KeyError for an unknown kind.
+    """
+    minor = _minor(kube_version)
+    file = crds.path(api_version, kind)
+    known_here = _kinds(minor)
+    if file is None or (api_version, kind) in known_here:
+        return _builtin(minor, known_here[api_version, kind]).schema
+    return _fetched(minor, file).schema
 
 
 def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schema]:

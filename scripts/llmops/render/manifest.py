@@ -13,10 +13,13 @@ import yaml
 from yaml.cyaml import CSafeLoader
 
 from llmops.findings import InputError
+from llmops.render.parts import parts
 from llmops.render.scan import Document, documents
 from llmops.render.sdk import go_yaml
 
 MAX_VALUES_FILE = 5 * 2**20  # bytes; Helm refuses a larger file inside a chart
+MAX_MANIFESTS = 20 * 2**20  # characters
+MAX_OBJECTS = 100_000
 _GO_LINE = re.compile(r"line (\d+): ")
 
 
@@ -125,11 +128,18 @@ _ABSENT = object()
 def parse(text: str, source: str) -> list[Object]:
     """The objects of a manifest; documents without content are skipped and Lists are expanded.
 
-    Raises InputError with SOURCE:LINE for whatever Go would not read or would read as something else, and
-    for a document that is not an object with apiVersion, kind and metadata.name (or generateName).
+    Raises InputError with SOURCE:LINE for whatever Go would not read or would read as something else, for a
+    document that is not an object with apiVersion, kind and metadata.name (or generateName), and for more than
+    20 MB or 100,000 objects, which would keep the reader waiting for minutes.
     """
+    if len(text) > MAX_MANIFESTS:
+        size, most = len(text) // 2**20, MAX_MANIFESTS // 2**20
+        raise InputError(f"the manifests are {size} MB long; check at most {most} MB at a time", source)
     text = _normalised(text)
     objects: list[Object] = []
+    many = InputError(f"there are more than {MAX_OBJECTS} objects; check them in parts", source)
+    if text.count("\n---") > MAX_OBJECTS:
+        raise many
     for document in documents(text, source):
         if not document.root:
             continue
@@ -141,6 +151,8 @@ def parse(text: str, source: str) -> list[Object]:
         data = _read(document, source)
         whole = Object(data, source, document.line, document.text, document.offset)
         objects.extend(_expanded(whole))
+        if len(objects) > MAX_OBJECTS:
+            raise many
     return objects
 
 
@@ -217,14 +229,20 @@ def _expanded(item: Object) -> Iterator[Object]:
     """The object itself, or the objects of a List, each checked for its name and kind."""
     kind, items = item.data.get("kind"), item.data.get("items", _ABSENT)
     if isinstance(kind, str) and kind.endswith("List") and (items is None or isinstance(items, list)):
+        texts = {} if item.base or not items else parts(item.text)
         for index, data in enumerate(items or ()):
-            base = f"{item.base}/items/{index}"
-            line = _line(item.text, base) + item.offset
+            if part := texts.get(index):
+                base, text, offset, line = "", part.text, item.offset + part.line, item.offset + part.line + 1
+            else:
+                base, text, offset = f"{item.base}/items/{index}", item.text, item.offset
+                line = _line(text, base) + offset
             if not isinstance(data, dict):
                 raise InputError(f"items[{index}] is not an object; write a mapping", f"{item.source}:{line}")
             data = {**_inherited(item), **data}
-            yield from _expanded(Object(data, item.source, line, item.text, item.offset, base))
+            yield from _expanded(Object(data, item.source, line, text, offset, base))
         return
+    if kind == "List":
+        raise InputError("the List has no list of items; write `items:` with the objects below", item.at())
     for key in ("apiVersion", "kind"):
         if not isinstance(item.data.get(key), str) or not item.data[key]:
             raise InputError(

@@ -158,7 +158,9 @@ class _Reader:
         if value[0] not in "+-.0123456789":
             return
         if len(value) > 15 and _INTEGER.match(value) and abs(_integer(value)) > _LARGEST_EXACT:
-            self.refuse(event, f'{value} is beyond 2^53 and would be rounded; write "{value}" in quotes')
+            shown = value if len(value) <= _LONGEST_INTEGER else f"a number of {len(value)} digits"
+            quoted = f'"{value}"' if shown == value else "it"
+            self.refuse(event, f"{shown} is beyond 2^53 and would be rounded; write {quoted} in quotes")
         if len(value) < 6 and _NO_NUMBER.match(value):
             self.refuse(event, f'{value} is no number in JSON; write a number, or "{value}" in quotes')
 
@@ -245,6 +247,8 @@ def _unreadable(error: Exception, text: str, source: str) -> InputError:
     if mark is None:  # the reader's errors carry no mark
         found = _CONTROL.search(text)
         line = text.count("\n", 0, found.start()) + 1 if found else 1
+        if found and found[0] == "\0":
+            return InputError("the text holds NUL bytes: it is binary, or not UTF-8", f"{source}:{line}")
         problem = "control characters are not allowed" if found else "a character is not allowed in YAML"
     else:
         # libyaml notices an open quote only at the end of the text; where it began is what helps.

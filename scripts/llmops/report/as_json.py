@@ -7,16 +7,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmops.findings import Finding
-from llmops.report.model import ReleaseReport, in_order
+from llmops.report.model import UNKNOWN, Origin, ReleaseReport, in_order
+from llmops.report.rules import why
 
 
 def render(reports: Sequence[ReleaseReport]) -> str:
-    """{"objects", "releases", "findings", "waived"}; findings in the order of the text report."""
+    """{"objects", "releases", "findings", "waived"}; findings in the order of the text report.
+
+    Beside the fields of a finding a row has `why`, `template` (FILE:LINE, or empty) and `values`, the keys that
+    decide what stands there: [{"key", "source"}], with an empty source for a default of the chart.
+    """
     return _dump(
         {
             "objects": sum(len(report.release.objects) for report in reports),
             "releases": len(reports),
-            "findings": [_row(finding) for report in reports for finding in in_order(report.findings)],
+            "findings": [
+                _row(finding, report.origin(finding))
+                for report in reports
+                for finding in in_order(report.findings)
+            ],
             "waived": [
                 {
                     **_row(waived.finding),
@@ -36,7 +45,7 @@ def failure(message: str) -> str:
     return _dump({"objects": 0, "releases": 0, "findings": [], "waived": [], "error": message})
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _row(finding: Finding, origin: Origin = UNKNOWN) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "severity": str(finding.severity),
@@ -47,6 +56,9 @@ def _row(finding: Finding) -> dict[str, str]:
         "message": finding.message,
         "fix": finding.fix,
         "source": finding.source,
+        "why": why(finding.rule),
+        "template": origin.template,
+        "values": [{"key": key.name, "source": key.source} for key in origin.keys],
     }
 
 

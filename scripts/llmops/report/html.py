@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from llmops.checks.queries import PLACEHOLDER, queries
 from llmops.report.charts import memory_bar, steps_chart
@@ -25,19 +27,22 @@ from llmops.report.model import (
     waits,
     without_fit,
 )
+from llmops.report.rules import why
+from llmops.report.text import places
 from llmops.report.timing import causes, clock, said, timing
 
 if TYPE_CHECKING:
     from llmops.render.manifest import Object
 
 HIDDEN = "(hidden)"
+_TICKED = re.compile("`([^`]+)`")
 
 
 def render(reports: Sequence[ReleaseReport]) -> str:
     """The page of one release, or of several under one another with a list of them on top."""
     pages = [_page(report) for report in reports]
     title = pages[0]["facts"].title if len(pages) == 1 else plural(len(pages), "release")
-    return _environment().get_template("report.html.j2").render(pages=pages, title=title)
+    return environment().get_template("report.html.j2").render(pages=pages, title=title)
 
 
 def as_yaml(obj: Object) -> str:
@@ -86,8 +91,14 @@ def asked(objects: Sequence[Object]) -> list[tuple[str, list[tuple[str, str]]]]:
     return list(found.items())
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def ticked(text: str) -> Markup:
+    """A sentence with what stands in backticks as code."""
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
+
+
+def environment() -> Environment:
+    """The templates of pages, with the filters they use."""
+    made = Environment(
         loader=PackageLoader("llmops.report"),
         # Names of objects and messages come from anybody's manifests.
         autoescape=True,
@@ -95,9 +106,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(plural=plural, subject=subject, duration=duration, as_yaml=as_yaml)
-    environment.globals.update(basis=basis, overheads=OVERHEADS, span=span, hours_per_month=HOURS_PER_MONTH)
-    return environment
+    made.filters.update(plural=plural, subject=subject, duration=duration, as_yaml=as_yaml, ticked=ticked)
+    made.globals.update(basis=basis, overheads=OVERHEADS, span=span, hours_per_month=HOURS_PER_MONTH)
+    made.globals.update(why=why, places=places)
+    return made
 
 
 class _Readable(yaml.SafeDumper):

@@ -32,7 +32,7 @@ def _lines(reports: Sequence[ReleaseReport], colour: bool) -> Iterator[str]:
         )
     for name, report in zip(names, reports, strict=True):
         if report.findings:
-            yield from ("", name, *(f"  {line}" for line in finding_lines(report.findings, colour)))
+            yield from ("", name, *(f"  {line}" for line in finding_lines(report, colour=colour)))
     yield ""
     ready = sum(summary(report).ready for report in reports)
     yield f"{plural(len(reports), 'release')}, {ready} ready, {len(reports) - ready} not"

@@ -180,7 +180,7 @@ def _cost(facts: Summary, gpus_per_pod: int) -> Iterator[str]:
 def _findings(report: ReleaseReport, colour: bool) -> Iterator[str]:
     if report.findings or report.waived:
         yield "Findings"
-    yield from (f"  {line}" for line in finding_lines(report.findings, colour))
+    yield from (f"  {line}" for line in finding_lines(report, colour=colour))
     for waived in report.waived:
         until = f" (until {waived.expires})" if waived.expires else ""
         what = subject(waived.finding) or waived.finding.path

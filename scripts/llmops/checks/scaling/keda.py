@@ -21,7 +21,7 @@ _ENGINE = ("vllm:", "sglang:", "tgi_", "llm:requests_")
 @rule(severity=ERROR, fix='Write ignoreNullValues: "false" into the metadata of the trigger.')
 def keda_null_is_zero(release: Release) -> Iterator[Finding]:
     """KEDA takes an empty answer of Prometheus for 0, so a lost scrape scales down to the minimum under full load."""
-    for scaler, pointer, trigger in _prometheus_triggers(graph(release)):
+    for scaler, pointer, trigger in prometheus_triggers(graph(release)):
         if text(mapping(trigger.get("metadata")).get("ignoreNullValues")).lower() not in ("false", "0", "f"):
             yield defect(scaler, f"{pointer}/metadata", "no answer counts as 0 here.")
 
@@ -36,7 +36,7 @@ def keda_without_fallback(release: Release) -> Iterator[Finding]:
     The HPA then keeps what it has, which may be too few when the outage hits a small night shift.
     """
     objects = graph(release)
-    asking = {id(scaler) for scaler, _, _ in _prometheus_triggers(objects)}
+    asking = {id(scaler) for scaler, _, _ in prometheus_triggers(objects)}
     for scaler in objects.of_kind(SCALED_OBJECT):
         if id(scaler) in asking and not mapping(scaler.get("/spec/fallback")):
             yield defect(scaler, "/spec", "the ScaledObject has no fallback.")
@@ -48,7 +48,7 @@ def many_series(release: Release) -> Iterator[Finding]:
 
     With one pod it works; it stops with the second, which is when it would be needed.
     """
-    for scaler, pointer, trigger in _prometheus_triggers(graph(release)):
+    for scaler, pointer, trigger in prometheus_triggers(graph(release)):
         query = text(mapping(trigger.get("metadata")).get("query"))
         answer = shape(query) if query else None
         if answer is not None and answer.many:
@@ -63,7 +63,7 @@ def zero_without_signal(release: Release) -> Iterator[Finding]:
     """
     objects = graph(release)
     triggers: dict[int, list[str]] = {}
-    for scaler, _, trigger in _prometheus_triggers(objects):
+    for scaler, _, trigger in prometheus_triggers(objects):
         triggers.setdefault(id(scaler), []).append(text(mapping(trigger.get("metadata")).get("query")))
     for scaler in objects.of_kind(SCALED_OBJECT):
         asked = triggers.get(id(scaler), [])
@@ -82,7 +82,8 @@ def _of_engine(query: str) -> bool:
     return bool(asked) and all(one.startswith(_ENGINE) for one in asked)
 
 
-def _prometheus_triggers(objects: Graph) -> Iterator[tuple[Object, str, dict[str, Any]]]:
+def prometheus_triggers(objects: Graph) -> Iterator[tuple[Object, str, dict[str, Any]]]:
+    """Every trigger that asks Prometheus, with its ScaledObject and pointer."""
     for scaler in objects.of_kind(SCALED_OBJECT):
         for pointer, trigger in walk(scaler.data, "/spec/triggers/*"):
             if mapping(trigger).get("type") == "prometheus":

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from math import inf
 from typing import Any
 
 import yaml
@@ -21,11 +22,18 @@ _NO_SIGNALS = "signals.yaml"
 
 @dataclass(frozen=True)
 class Series:
-    """What one name selects. `since` is the first version of the exporter known to have it; may be empty."""
+    """What one name selects. `since` is the first version of the exporter known to have it; may be empty.
+
+    `type` is counter or gauge, of the parts of a histogram or summary too. `lifetime`: a counter that lives and ends
+    with what it counts, so that its plain value means something. `most` is the largest value there can be.
+    """
 
     name: str
     labels: Labels
     since: str = ""
+    type: str = "gauge"
+    lifetime: bool = False
+    most: float = inf
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,14 @@ class Removed:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The metrics of one exporter. A name with one of `prefixes` that is not in `series` does not exist."""
+    """The metrics of one exporter. A name with one of `prefixes` that is not in `series` does not exist.
+
+    `versions` are those that were looked at as a whole.
+    """
 
     exporter: str
     version: str
+    versions: tuple[str, ...]
     prefixes: tuple[str, ...]
     series: Mapping[str, Series] = field(repr=False)
     removed: Mapping[str, Removed] = field(repr=False)
@@ -63,7 +75,7 @@ def catalogues() -> tuple[Catalogue, ...]:
 
 def _catalogue(table: Mapping[str, Any]) -> Catalogue:
     exporter = table.get("exporter") or table["engine"]
-    bounds = {key: _spelled(value) for key, value in table.get("buckets", {}).items()}
+    bounds = {key: _spelled(value, table.get("le", "")) for key, value in table.get("buckets", {}).items()}
     series = {one.name: one for row in table["metrics"] for one in _series(row, bounds)}
     removed = {
         row["name"] + suffix: Removed(
@@ -74,7 +86,9 @@ def _catalogue(table: Mapping[str, Any]) -> Catalogue:
         for row in table.get("removed", ())
         for suffix in ("", "_bucket", "_sum", "_count")
     }
-    return Catalogue(exporter, str(table["version"]), tuple(table.get("prefixes", ())), series, removed)
+    versions = tuple(map(str, table.get("versions", (table["version"],))))
+    prefixes = tuple(table.get("prefixes", ()))
+    return Catalogue(exporter, str(table["version"]), versions, prefixes, series, removed)
 
 
 def _series(row: Mapping[str, Any], bounds: Mapping[str, frozenset[str] | None]) -> Iterator[Series]:
@@ -87,11 +101,19 @@ def _series(row: Mapping[str, Any], bounds: Mapping[str, frozenset[str] | None])
             more = {"le": bounds.get(row.get("buckets", ""))}
         elif row["type"] == "summary" and not suffix:
             more = {"quantile": None}
-        yield Series(row["name"] + suffix, {**labels, **more}, since)
+        kind = "counter" if suffix or row["type"] == "counter" else "gauge"
+        most = float(row.get("max", inf))
+        yield Series(row["name"] + suffix, {**labels, **more}, since, kind, bool(row.get("lifetime")), most)
     if row["type"] != "gauge":
         yield Series(row["name"].removesuffix("_total") + "_created", labels, since)
 
 
-def _spelled(bounds: object) -> frozenset[str] | None:
-    """Bucket bounds as series spell them; None where they follow from a flag."""
-    return frozenset({*(str(float(one)) for one in bounds), "+Inf"}) if isinstance(bounds, list) else None
+def _spelled(bounds: object, spelling: str) -> frozenset[str] | None:
+    """Bucket bounds as series spell them; None where they follow from a flag.
+
+    Python writes 5.0. Go writes 5, of which Prometheus 3 makes 5.0.
+    """
+    if not isinstance(bounds, list):
+        return None
+    plain = {f"{float(one):g}" for one in bounds} if spelling == "go" else set()
+    return frozenset({*(str(float(one)) for one in bounds), *plain, "+Inf"})

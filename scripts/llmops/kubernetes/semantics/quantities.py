@@ -23,9 +23,13 @@ def quantity(value: object) -> Fraction | None:
     return _parsed(str(value))
 
 
+# Nobody means a longer one, and Python refuses to read one of thousands of digits.
+_LONGEST = 400
+
+
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Fraction | None:
-    match = _FORM.fullmatch(text)
+    match = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or not text.strip():
         return None
     number, binary, decimal, exponent = match.groups()

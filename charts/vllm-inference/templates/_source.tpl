@@ -1,0 +1,82 @@
+{{- /* vllm-inference.storeVariables: where the object store is and what it wants. */ -}}
+{{- define "vllm-inference.storeVariables" -}}
+{{- with .Values.objectStore.endpoint }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+- name: RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING
+  value: "0"
+{{- end }}
+{{- if or .Values.objectStore.endpoint .Values.objectStore.secret }}
+- name: AWS_EC2_METADATA_DISABLED
+  value: "true"
+{{- end }}
+{{- with .Values.objectStore.region }}
+- name: AWS_DEFAULT_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.objectStore.secret }}
+{{- $secret := . }}
+{{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $secret | quote }}
+      key: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* vllm-inference.token: the hub's token, for whoever asks the hub. */ -}}
+{{- define "vllm-inference.token" -}}
+{{- with .Values.hub.tokenSecret }}
+{{- if .name }}
+- name: HF_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .name | quote }}
+      key: {{ .key | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* vllm-inference.homeMount (as the pod): the engine's home. On a claim each release has its own folder: what stands in it is code. */ -}}
+{{- define "vllm-inference.homeMount" -}}
+{{- $own := empty .root.Values.cache.existingClaim | ternary "" (printf ", subPath: %s" .root.Release.Name) -}}
+- {name: home, mountPath: {{ .table.home }}{{ $own }}}
+{{- end -}}
+
+{{- /* vllm-inference.download (as the pod): the container that brings the model before the engine starts. */ -}}
+{{- define "vllm-inference.download" -}}
+{{- $handed := . -}}
+{{- $llm := .context.llm -}}
+{{- $facts := .context.facts -}}
+{{- with .root -}}
+initContainers:
+  - name: download
+    image: {{ $facts.image | quote }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    command: [python3, /download/download.py]
+    env:
+      - name: HUB
+        value: {{ $llm.environment.hubEndpoint | default "https://huggingface.co" | quote }}
+      - name: REPOSITORY
+        value: {{ $facts.repository | quote }}
+      - name: REVISION
+        value: {{ $llm.model.revision | quote }}
+      - name: FOLDER
+        value: {{ $facts.modelArgument | quote }}
+      {{- /* It runs beside GPUs of others; the engine image would ask the runtime for all of them. */}}
+      - name: NVIDIA_VISIBLE_DEVICES
+        value: void
+      {{- include "vllm-inference.token" . | nindent 6 | trimSuffix "\n      " }}
+    resources:
+      requests: {cpu: "1", memory: 512Mi, ephemeral-storage: 64Mi}
+      {{- /* Written pages count as memory of the container until they are on the disk, but can be dropped. */}}
+      limits: {memory: 2Gi, ephemeral-storage: {{ add 1 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0) }}Gi}
+    securityContext:
+      {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" true) | nindent 6 }}
+    volumeMounts:
+      {{- include "vllm-inference.homeMount" $handed | nindent 6 }}
+      - {name: download, mountPath: /download, readOnly: true}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,118 @@
+"""Findings as SARIF 2.1.0, the form that code scanning of Git hosts reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from llmops.checks import RULES
+from llmops.findings import Finding, Severity
+from llmops.report.model import UNKNOWN, Origin, ReleaseReport, in_order, subject
+from llmops.report.rules import why
+from llmops.report.text import heading
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
+_NOWHERE = "stdin"
+
+
+def render(reports: Sequence[ReleaseReport]) -> str:
+    """One run with a result for each finding; a waived one is a result with a suppression."""
+    found = [(report, finding, "") for report in reports for finding in in_order(report.findings)]
+    waived = [(report, one.finding, one.reason) for report in reports for one in report.waived]
+    rules = sorted({finding.rule for _, finding, _ in (*found, *waived)})
+    results = [_result(*one, rules.index(one[1].rule)) for one in (*found, *waived)]
+    return _document({"results": results, "invocations": [{"executionSuccessful": True}]}, rules)
+
+
+def failure(message: str) -> str:
+    """A run that could not read its input (exit status 2)."""
+    told = {"level": "error", "message": {"text": message}}
+    broken = {"executionSuccessful": False, "toolExecutionNotifications": [told]}
+    return _document({"results": [], "invocations": [broken]}, [])
+
+
+def _document(run: Mapping[str, Any], rules: Sequence[str]) -> str:
+    driver = {"name": "llmops", "version": version("llm-charts"), "rules": [_rule(one) for one in rules]}
+    document = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "columnKind": "utf16CodeUnits", **run}],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rule(rule_id: str) -> dict[str, Any]:
+    rule = RULES.get(rule_id)
+    if rule is None:
+        return {"id": rule_id}
+    return {
+        "id": rule_id,
+        "shortDescription": {"text": why(rule_id)},
+        "fullDescription": {"text": rule.doc},
+        "help": {"text": f"{rule.doc}\n\nFix: {rule.fix}\n\n`llmops explain {rule_id}` shows cases."},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+
+
+def _result(report: ReleaseReport, finding: Finding, reason: str, index: int) -> dict[str, Any]:
+    told = f"{heading(report)}: {finding.message}" if report.release.name else finding.message
+    first, *others = _locations(finding, report.origin(finding))
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": f"{told} {finding.fix}".strip()},
+        "locations": [{**first, "logicalLocations": [_logical(finding)]}],
+        "partialFingerprints": {"finding/v1": _fingerprint(report, finding)},
+    }
+    if others:
+        result["relatedLocations"] = [{"id": number, **one} for number, one in enumerate(others, start=1)]
+    if reason:
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
+    return result
+
+
+def _locations(finding: Finding, origin: Origin = UNKNOWN) -> Iterator[dict[str, Any]]:
+    """What the reader can edit comes first: a line of a values file, else the template, else what was given."""
+    keys = [key for key in origin.keys if key.source]
+    yielded = False
+    for place, told in [
+        *((key.source, f"sets {key.name}") for key in keys),
+        (origin.template or finding.source, "writes it"),
+    ]:
+        if place and not (yielded and place in {key.source for key in keys}):
+            yielded = True
+            yield {"physicalLocation": _physical(place), "message": {"text": told}}
+    if not yielded:
+        yield {"physicalLocation": _physical(_NOWHERE)}
+
+
+def _physical(place: str) -> dict[str, Any]:
+    """A FILE:LINE or FILE as a place relative to the folder of the run, where it is below that."""
+    name, _, line = place.rpartition(":")
+    file, region = (name, {"region": {"startLine": int(line)}}) if name and line.isdecimal() else (place, {})
+    path = Path(file)
+    if path.is_absolute() and not path.is_relative_to(Path.cwd()):
+        return {"artifactLocation": {"uri": path.as_uri()}, **region}
+    relative = os.path.relpath(path) if path.is_absolute() else os.path.normpath(file)
+    return {"artifactLocation": {"uri": quote(Path(relative).as_posix()), "uriBaseId": "%SRCROOT%"}, **region}
+
+
+def _logical(finding: Finding) -> dict[str, str]:
+    whole = subject(finding) + (f"#{finding.path}" if finding.path else "")
+    return {"kind": "resource", "fullyQualifiedName": whole or finding.rule}
+
+
+def _fingerprint(report: ReleaseReport, finding: Finding) -> str:
+    """The same for the same defect when lines move or its words change."""
+    release = report.release
+    environment = release.inputs.environment if release.inputs else ""
+    parts = (release.name, environment, finding.rule, subject(finding), finding.path)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,181 @@
+"""The GitHub Action and the pre-commit hook: judged by their own tools, and run here as the runner would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+(HOOK,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+BROKEN = (
+    "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 80, nodePort: 30080}]}}\n"
+)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What a GitHub runner has: a folder for the job's files."""
+
+    temp: Path
+
+    def step(self, name: str, cwd: Path = ROOT, **inputs: str) -> tuple[int, str, dict[str, str]]:
+        """Runs a step with the given inputs, defaults elsewhere: exit status, log and outputs."""
+        (step,) = [one for one in ACTION["runs"]["steps"] if one["id"] == name]
+        given = {
+            key: inputs.pop(key.replace("-", "_"), one.get("default", ""))
+            for key, one in ACTION["inputs"].items()
+        }
+        assert not inputs
+        facts = {f"inputs.{key}": value for key, value in given.items()}
+        facts |= {"github.action_path": str(ROOT), "runner.temp": str(self.temp)}
+        out = self.temp / "out"
+        out.write_text("")
+        environment = {
+            **os.environ,
+            # What the lock names is there already: pip has nothing to download.
+            "PYTHONPATH": sysconfig.get_path("purelib"),
+            "GITHUB_OUTPUT": str(out),
+            **{
+                key: re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: facts[found[1]], text)
+                for key, text in step["env"].items()
+            },
+        }
+        shell = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]}[step["shell"]]
+        done = subprocess.run(
+            [*shell, step["run"]],
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        outputs = dict(line.split("=", 1) for line in out.read_text().splitlines())
+        return done.returncode, done.stdout, outputs
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """A runner on which the action has installed the toolkit: as a wheel in a venv of its own."""
+    made = Runner(tmp_path_factory.mktemp("runner"))
+    status, log, _ = made.step("install")
+    assert status == 0, log
+    assert list(made.temp.glob("llmops/lib/*/site-packages/llmops/cli.py"))
+    return made
+
+
+def test_the_action_is_one_and_names_what_it_takes() -> None:
+    judged = subprocess.run(
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    used: set[str] = set(re.findall(r"inputs\.([\w-]+)", json.dumps(ACTION["runs"])))
+    assert used == set(ACTION["inputs"])
+
+
+def test_no_input_is_part_of_a_script() -> None:
+    for step in ACTION["runs"]["steps"]:
+        assert "${{" not in step["run"], step["id"]
+
+
+def test_a_clean_tree_passes_and_leaves_its_report(runner: Runner, tmp_path: Path) -> None:
+    report = tmp_path / "a report.sarif"
+    status, log, outputs = runner.step(
+        "check", models="values/models/qwen3-8b", env="prod", report=str(report)
+    )
+    assert status == 0, log
+    assert outputs == {"report": str(report), "status": "0"}
+    assert "1 release, 0 errors" in log
+    assert json.loads(report.read_text())["version"] == "2.1.0"
+
+
+@pytest.mark.parametrize(("form", "first"), [("html", "<!doctype"), ("junit", "<?xml"), ("json", "{")])
+def test_findings_fail_the_step_in_every_form(runner: Runner, tmp_path: Path, form: str, first: str) -> None:
+    (tmp_path / "my service.yaml").write_text(BROKEN)
+    status, log, outputs = runner.step(
+        "check", tmp_path, manifests="my service.yaml", format=form, report="r"
+    )
+    assert (status, outputs["status"]) == (1, "1")
+    assert "semantics/port" in log
+    assert (tmp_path / "r").read_text().startswith(first)
+
+
+def test_rules_and_values_files_come_one_a_line(runner: Runner, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(BROKEN)
+    arguments = {"manifests": "s.yaml", "disable": "semantics/port\n", "report": "r"}
+    assert runner.step("check", tmp_path, **arguments)[0] == 0
+    (tmp_path / "wrong.yaml").write_text("vllm-inference: {engine: {maxModelLength: 1}}\n")
+    files = f"values/environments/prod.yaml\nvalues/models/qwen3-8b/values.yaml\n{tmp_path / 'wrong.yaml'}\n"
+    status, log, _ = runner.step("check", chart="charts/llm-stack", values=files, report=str(tmp_path / "r"))
+    assert status == 1
+    assert f"at {tmp_path / 'wrong.yaml'}:1" in log
+
+
+def test_an_input_is_never_a_command(runner: Runner, tmp_path: Path) -> None:
+    status, log, outputs = runner.step(
+        "check", tmp_path, manifests='"; touch hacked; $(touch hacked)', report="r"
+    )
+    assert (status, outputs["status"]) == (2, "2")
+    assert "cannot read it" in log
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_the_hook_is_one_and_brings_what_it_needs() -> None:
+    judged = subprocess.run(
+        [BIN / "pre-commit", "validate-manifest", ".pre-commit-hooks.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout
+    pinned = (ROOT / "requirements/go.txt").read_text().split(" ")[0]
+    assert HOOK["additional_dependencies"] == [".[check]", pinned]
+
+
+@pytest.mark.parametrize(
+    ("args", "status"), [(["--models", "values/models/qwen3-8b"], 0), (["--models", "charts"], 2)]
+)
+def test_the_hook_does_what_it_says(args: list[str], status: int) -> None:
+    """As pre-commit calls it: the entry split as a shell does, the arguments behind it."""
+    environment: dict[str, Any] = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*shlex.split(HOOK["entry"]), *args],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "runs"),
+    [
+        ("values/models/a/envs/prod/values.yaml", True),
+        ("charts/llm-stack/Chart.yaml", True),
+        ("docs/check.md", False),
+    ],
+)
+def test_the_hook_runs_when_a_release_may_have_changed(file: str, runs: bool) -> None:
+    assert bool(re.search(HOOK["files"], file)) is runs
