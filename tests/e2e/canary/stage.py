@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -128,6 +129,13 @@ class Act:
                 return each if each.aborted else None
         return None
 
+    def exposed(self) -> float:
+        """Seconds from the fault to the abort, each times the share of the requests that the bad version got."""
+        end = self.aborted_at()
+        looks = [each for each in self.samples() if end and self.fault <= each.at <= end.at]
+        pairs = itertools.pairwise(looks)
+        return sum((after.at - before.at) * (before.weight or 0) / 100 for before, after in pairs)
+
     def last_step(self) -> int | None:
         """The step before the abort; the controller forgets it."""
         end = self.aborted_at()
@@ -198,6 +206,7 @@ class Stage:
         outcome = "aborted" if act.aborted_at() else "promoted"
         self.last = {"name": name, "expected": expected, "outcome": outcome}
         self.last |= self.book(act, slug(name), ended)
+        self.last["exposed"] = round(rate * act.exposed())
         self.write(self.last)
 
     def book(self, act: Act, out: str, ended: float) -> dict[str, Any]:
