@@ -2,7 +2,9 @@
 
 `make bench-check` prints: CPU of one release and of its parts; two processes of the check against `helm template |
 kubeconform -strict` file by file, two at a time as well; growth up to `--releases` of them with the largest memory;
-start-up of the command on one release. Exits 1 where a goal is missed.
+start-up of the command on one release. Exits 1 where a goal is missed by more than the noise of the same run, which is
+how far the middle of several runs lies above the least, and 10 % at least. Under two minutes on two idle cores; beside
+other work even CPU time grows, since caches and turbo are shared.
 """
 
 from __future__ import annotations
@@ -26,13 +28,15 @@ from llmops import checks, examine, release
 from llmops.kubernetes import schema
 from llmops.release import Inputs, archive
 from llmops.render import DEFAULT_KUBE_VERSION
-from llmops.render.manifest import parse
+from llmops.render.manifest import parse, read_values
 from llmops.render.sdk import SdkRenderer
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts/llm-stack"
 TOOLS = Path(os.environ.get("LLMOPS_CACHE") or Path.home() / ".cache/llm-charts") / "bin"
-CPU_GOAL, RATIO_GOAL, START_GOAL, GROWTH_GOAL = 30.0, 8.0, 1.0, 1.3  # ms, times, s, times
+CPU_GOAL, RATIO_GOAL, START_GOAL = 30.0, 8.0, 1.0  # ms of CPU a release, times as fast, s
+GROWTH_GOAL, MEMORY_GOAL = 1.3, 2.0  # CPU a release and memory, of the largest tree against the smallest
+LEAST_NOISE = 0.1
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
 
 
@@ -43,22 +47,32 @@ def inputs(models: Path) -> list[Inputs]:
     )
 
 
-def cpu(run: Callable[[], object], times: int = 3) -> float:
-    """Milliseconds of CPU of this process, the least of some runs after one that warms up."""
+def runs(run: Callable[[], object], times: int) -> list[float]:
+    """Milliseconds of CPU of this process, for each of some runs after one that warms up."""
     run()
     taken = []
     for _ in range(times):
         started = time.process_time()
         run()
-        taken.append(time.process_time() - started)
-    return min(taken) * 1000
+        taken.append((time.process_time() - started) * 1000)
+    return taken
 
 
-def parts(found: list[Inputs]) -> dict[str, float]:
-    """CPU of one release by what is done, in ms: the whole, and where it goes."""
+def cpu(run: Callable[[], object], times: int = 3) -> float:
+    """The least of them: what else runs on a machine only adds."""
+    return min(runs(run, times))
+
+
+def noise(taken: list[float]) -> float:
+    """How far the middle of the runs lies above the least, as a part of it."""
+    return max(LEAST_NOISE, statistics.median(taken) / min(taken) - 1)
+
+
+def parts(found: list[Inputs]) -> tuple[dict[str, float], float]:
+    """CPU of one release by what is done, in ms: the whole, and where it goes. And the noise of the whole."""
     renderer, many = SdkRenderer(), len(found)
     packed = archive(CHART, schemas=False)
-    layers = [[release.read_values(path).data for path in one.values] for one in found]
+    layers = [[read_values(path).data for path in one.values] for one in found]
     rendered = [
         renderer.render(packed, layer, one.target, notes=True)
         for layer, one in zip(layers, found, strict=True)
@@ -74,12 +88,13 @@ def parts(found: list[Inputs]) -> dict[str, float]:
             for source, text in one.templates.items():
                 parse(text, source)
 
+    whole = runs(lambda: examine.releases(found, renderer, [DEFAULT_KUBE_VERSION]), 5)
     return {
-        "whole check": cpu(lambda: examine.releases(found, renderer, [DEFAULT_KUBE_VERSION])) / many,
+        "whole check": min(whole) / many,
         "of it rendering": cpu(render) / many,
         "of it reading the YAML": cpu(read) / many,
         "of it all rules": cpu(lambda: [checks.run(one) for one in releases]) / many,
-    }
+    }, noise(whole)
 
 
 def rules(found: list[Inputs], shown: int = 8) -> list[tuple[str, float]]:
@@ -186,35 +201,45 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--releases", type=int, default=1000, help="largest number of them")
-    largest = parser.parse_args().releases
+    parser.add_argument("--releases", type=int, default=1000, help="largest number of them, 10 or more")
+    largest = max(10, parser.parse_args().releases)
     found = inputs(ROOT / "values/models")
-    spent = parts(found)
+    spent, spread = parts(found)
+    whole = spent["whole check"]
     for name, each in spent.items():
-        say(f"{name:32} {each:7.1f} ms CPU a release  {each / spent['whole check']:6.1%}")
+        say(f"{name:32} {each:7.1f} ms CPU a release  {each / whole:6.1%}")
     for name, each in rules(found):
         say(f"  {name:30} {each:7.1f} ms")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        ours, theirs = against_programs(scratch, min(largest, 120))
+        ours, theirs = against_programs(scratch, min(largest, 300))
         say(f"{'check, two processes':32} {ours * 1000:7.1f} ms a release")
-        say(
-            f"{'helm | kubeconform, two of each':32} {theirs * 1000:7.1f} ms a release  {theirs / ours:.1f} x the check"
-        )
-        rows = growth(scratch, [size for size in (largest // 10, largest // 3, largest) if size])
+        say(f"{'helm | kubeconform, two of each':32} {theirs * 1000:7.1f} ms a release")
+        rows = growth(scratch, [largest // 10, largest // 3, largest])
     for size, each, memory in rows:
         say(f"{f'{size} releases, one process':32} {each:7.1f} ms CPU a release  {memory:6.0f} MiB at most")
     one = [*command(ROOT / "values/models/qwen3-8b"), "--env", "prod"]
     starts = [run_all([one]) for _ in range(5)]
     say(f"{'start-up, one release':32} min {min(starts):.2f} s  median {statistics.median(starts):.2f} s")
-    missed = [
-        *(["CPU of a release"] if spent["whole check"] > CPU_GOAL else []),
-        *(["ratio to the programs"] if theirs / ours < RATIO_GOAL else []),
-        *(["linear growth"] if rows[-1][1] > GROWTH_GOAL * rows[0][1] else []),
-        *(["start-up"] if min(starts) > START_GOAL else []),
+    (_, first, small), (_, last, large) = rows[0], rows[-1]
+    say(f"goals, missed only beyond the noise of this run, {spread:.0%}:")
+    kept = [
+        at_most("ms CPU a release", whole, CPU_GOAL, spread),
+        at_most("part of the programs' time", ours / theirs, 1 / RATIO_GOAL, spread),
+        at_most("growth of CPU a release", last / first, GROWTH_GOAL, spread),
+        at_most("growth of memory", large / small, MEMORY_GOAL, spread),
+        at_most("s of start-up", min(starts), START_GOAL, spread),
     ]
-    say(f"goals missed: {', '.join(missed) or 'none'}")
-    return 1 if missed else 0
+    say(f"the check is {theirs / ours:.1f} times as fast as the two programs")
+    return 0 if all(kept) else 1
+
+
+def at_most(what: str, measured: float, goal: float, spread: float) -> bool:
+    """Says a goal and its measure; False where it is missed by more than the noise."""
+    within = measured <= goal * (1 + spread)
+    verdict = "met" if measured <= goal else "within the noise" if within else "MISSED"
+    say(f"  {what:30} {measured:7.3g} of at most {goal:.3g}  {verdict}")
+    return within
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from llmops.checks.values import refusal, values_findings
 from llmops.findings import InputError, RefusedError
 from llmops.release import Inputs, Release
 from llmops.render import Renderer
+from llmops.render.archive import held
 from llmops.render.manifest import ValuesFile, read_values
 from llmops.render.sdk import merge_values
 from llmops.report.model import ReleaseReport, Waived
@@ -28,7 +29,8 @@ def releases(
     what cannot be read.
     """
     disable = tuple(disable)
-    outcomes = [_outcome(one, renderer, versions, disable) for one in inputs]
+    with held():
+        outcomes = [_outcome(one, renderer, versions, disable) for one in inputs]
     reports = [report(outcome) for outcome in outcomes]
     about_all = (*checks.review_waivers(outcomes), *checks.review_tree(outcomes))
     if about_all and reports:

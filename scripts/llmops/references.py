@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from llmops.kubernetes.kinds import (
@@ -94,7 +94,16 @@ class Graph:
 
     def of_kind(self, *kinds: Kind) -> list[Object]:
         """The objects of these (group, kind), in their order."""
+        if len(kinds) == 1:
+            return list(self._by_kind.get(kinds[0], ()))
         return [obj for obj in self.objects if kind_of(obj) in kinds]
+
+    @cached_property
+    def _by_kind(self) -> dict[Kind, list[Object]]:
+        found: dict[Kind, list[Object]] = {}
+        for obj in self.objects:
+            found.setdefault(kind_of(obj), []).append(obj)
+        return found
 
     @cached_property
     def pods(self) -> list[Pods]:
@@ -198,15 +207,26 @@ def matches(
 def walk(data: object, pattern: str) -> Iterator[tuple[str, Any]]:
     """Every node that a JSON Pointer with `*` for any key or index leads to, with its own pointer."""
     nodes: list[tuple[str, Any]] = [("", data)]
-    for part in (unescaped(part) for part in pattern.split("/")[1:]):
+    for part in _split(pattern):
         nodes = [step for pointer, node in nodes for step in _steps(pointer, node, part)]
+        if not nodes:
+            break
     yield from nodes
+
+
+@lru_cache(maxsize=4096)
+def _split(pattern: str) -> tuple[str, ...]:
+    return tuple(unescaped(part) for part in pattern.split("/")[1:])
 
 
 def kind_of(obj: Object) -> Kind:
     """(group, kind) of an object; empty texts where they are missing or no text."""
-    group, _, _ = text(obj.data.get("apiVersion")).rpartition("/")
-    return group, text(obj.data.get("kind"))
+    # Kept with the object: rules ask a thousand times per release.
+    found: Kind | None = obj.__dict__.get("_kind_of")
+    if found is None:
+        group, _, _ = text(obj.data.get("apiVersion")).rpartition("/")
+        found = obj.__dict__["_kind_of"] = (group, text(obj.data.get("kind")))
+    return found
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -229,15 +249,22 @@ def unescaped(part: str) -> str:
     return part.replace("~1", "/").replace("~0", "~")
 
 
-def _steps(pointer: str, node: object, part: str) -> Iterator[tuple[str, Any]]:
+def _steps(pointer: str, node: object, part: str) -> list[tuple[str, Any]]:
+    if isinstance(node, dict):
+        if part == "*":
+            return [(f"{pointer}/{_escaped(str(key))}", value) for key, value in node.items()]
+        return [(f"{pointer}/{_escaped(part)}", node[part])] if part in node else []
     if isinstance(node, list):
-        for index, value in enumerate(node):
-            if part in ("*", str(index)):
-                yield f"{pointer}/{index}", value
-    elif isinstance(node, dict):
-        for key in list(node) if part == "*" else [part]:
-            if key in node:
-                yield f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}", node[key]
+        return [
+            (f"{pointer}/{index}", value)
+            for index, value in enumerate(node)
+            if part == "*" or part == str(index)
+        ]
+    return []
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
 
 
 def _name(node: object) -> tuple[str, str, str]:

@@ -228,6 +228,11 @@ def test_smaller_batches_leave_more_kv_cache() -> None:
         ({}, {"quantization": "bitsandbytes"}, "bitsandbytes"),
         ({}, {"kvCacheDtype": "nvfp4"}, "nvfp4"),
         ({}, {"extraArgs": ["--cpu-offload-gb=8"]}, "--cpu-offload-gb"),
+        ({}, {"speculative": {"method": "ngram", "tokens": 3}}, "engine.speculative.method"),
+        ({}, {"lora": {"adapters": [{"name": "sql", "path": "sql"}]}}, "engine.lora.adapters"),
+        ({}, {"kvOffload": {"sizeGiB": 16}}, "engine.kvOffload.sizeGiB"),
+        ({}, {"parallelism": {"tensor": 1, "data": 2}}, "engine.parallelism.data 2"),
+        ({}, {"chunkedPrefill": False}, "engine.chunkedPrefill false"),
     ],
 )
 def test_what_is_not_covered_gets_no_verdict_and_no_figure(
@@ -239,6 +244,21 @@ def test_what_is_not_covered_gets_no_verdict_and_no_figure(
     assert (result.weights, result.kv_tokens) == (0, 0)
     assert result.reasons[0].startswith("Not covered yet: no verdict for ")
     assert says in result.reasons[0]
+
+
+def test_keys_that_are_there_and_say_nothing_change_no_verdict() -> None:
+    plain = on("H100-80GB", QWEN3_8B)
+    empty = {"speculative": {}, "lora": {"adapters": []}, "kvOffload": {}, "chunkedPrefill": True}
+    assert on("H100-80GB", QWEN3_8B, parallelism={"tensor": 1, "data": None}, **empty) == plain
+    assert on("H100-80GB", QWEN3_8B, parallelism={"data": 1}) == plain
+
+
+def test_nodes_share_a_model_as_gpus_of_one_node_do() -> None:
+    """A server over two nodes: 16 bit weights of 70.6e9 parameters over 4 GPUs, 33 GiB each."""
+    over_nodes = on("H100-80GB", LLAMA_70B, parallelism={"tensor": 2, "pipeline": 2, "nodes": 2})
+    assert over_nodes.fits
+    assert over_nodes.weights == pytest.approx(70.6e9 * 2 / 4 / 2**30, rel=0.03)
+    assert over_nodes == on("H100-80GB", LLAMA_70B, parallelism={"tensor": 2, "pipeline": 2})
 
 
 def test_the_checkpoint_says_how_it_is_quantized_before_the_values_do() -> None:

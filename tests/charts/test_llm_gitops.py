@@ -300,6 +300,18 @@ def test_the_project_permits_what_releases_render_and_no_more(render: Render) ->
     }
 
 
+@pytest.mark.parametrize("chart", ["vllm-inference", "gpu-hpa", "monitoring", "alert-rules", "drift-cronjob"])
+def test_the_project_permits_what_the_charts_of_a_release_can_render(render: Render, chart: str) -> None:
+    project = gitops(render, VALUES).one("AppProject", CHART)["spec"]
+    permitted = {(item["group"], item["kind"]) for item in project["namespaceResourceWhitelist"]}
+    files = sorted((CHARTS / chart / "ci").glob("*-values.yaml"))
+    assert files
+    for file in files:
+        objects = render(chart, yaml.safe_load(file.read_text(encoding="utf-8")), bare=True)
+        kinds = {(item["apiVersion"].rpartition("/")[0], item["kind"]) for item in objects.items}
+        assert kinds <= permitted, file.name
+
+
 def test_the_project_permits_only_its_repository_and_namespaces(render: Render) -> None:
     project = gitops(render, VALUES).one("AppProject", CHART)["spec"]
     assert project["sourceRepos"] == [VALUES["git"]["url"]]

@@ -9,7 +9,7 @@ import yaml
 from llmops import checks
 from tests.checks.foreign import PINNED, folders, read
 
-THEMES = ("graph", "promql", "rollout", "scaling", "schema", "semantics", "upgrade")
+THEMES = ("engine", "graph", "jobs", "promql", "rollout", "scaling", "schema", "semantics", "upgrade")
 EXPECTED = Path(__file__).with_name("foreign_findings.yaml")
 
 

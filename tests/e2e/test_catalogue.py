@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -91,7 +92,8 @@ def test_a_model_of_the_catalogue_serves(name: str, release: Callable[..., Helm]
     container = workload(helm)["spec"]["template"]["spec"]["containers"][0]
     assert int(container["resources"]["limits"]["nvidia.com/gpu"]) >= 1
     if name not in EMBEDDINGS:
-        assert "6 of 6 checks passed" in helm.run("test", helm.name, "--logs")
+        # A release that says its version is asked for more than one that does not.
+        assert re.search(r"\b([6-9]) of \1 checks passed", helm.run("test", helm.name, "--logs"))
         with load(helm, 5, gateway=True, rate=4, model=name) as account:
             found = account()
         assert (found["sent"], found["lost"]) == (20, 0), found["losses"]

@@ -13,4 +13,6 @@ require (
 	github.com/traefik/traefik/v3 v3.5.3
 	istio.io/api v1.29.1
 	sigs.k8s.io/gateway-api v1.4.1
+	sigs.k8s.io/gateway-api-inference-extension v1.6.0
+	sigs.k8s.io/lws v0.8.0
 )

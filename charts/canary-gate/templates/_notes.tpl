@@ -1,6 +1,6 @@
 {{- /* canary-gate.notes: where it is asked, and what to do when it is silent. A define, so that the umbrella can print it. */ -}}
 {{- define "canary-gate.notes" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
 {{- $facts := include "canary-gate.facts" (dict "root" . "llm" $llm) | fromYaml -}}
 {{- $ns := .Release.Namespace -}}
 Canary gate: {{ $facts.url }} judges updates for the Argo Rollouts controller in {{ .Values.rollouts.namespace }}.

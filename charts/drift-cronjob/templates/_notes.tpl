@@ -1,6 +1,6 @@
 {{- /* drift-cronjob.notes: how to run the check at once and see what it found. A define, so that the umbrella can print it. */ -}}
 {{- define "drift-cronjob.notes" -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
 {{- $facts := include "drift-cronjob.facts" (dict "root" . "llm" $llm) | fromYaml -}}
 {{- $ns := .Release.Namespace -}}
 {{- if eq .Values.scope "cluster" -}}

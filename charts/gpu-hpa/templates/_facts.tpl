@@ -27,7 +27,7 @@ would look like less load. Nothing at all gives no series, which is an error to 
 so there is no `or vector(0)` here.
 */ -}}
 {{- define "gpu-hpa.queries" -}}
-{{- $signals := include "llm-common.signals" . | fromYaml -}}
+{{- $signals := include "llm-common.once" (list .root "llm-common.signals") | get .root.Values -}}
 {{- $by := "sum by (namespace, release)" -}}
 {{- $held := printf "%s (last_over_time(%%s{%s}[1h]) and on (namespace, pod) up{%s})" $by .matchers .matchers -}}
 llm_requests_demand: {{ printf "%s + %s" (printf $held $signals.requestsRunning) (printf $held $signals.requestsWaiting) | quote }}

@@ -5,7 +5,7 @@
 Rules of prometheus-adapter: ConfigMap {{ $name }}. The adapter must read it (its Helm chart: rules.existing: {{ $name }}, same namespace).
    kubectl get --raw /apis/external.metrics.k8s.io/v1beta1
 {{- else -}}
-{{- $llm := include "llm-common.llm" . | fromYaml -}}
+{{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
 {{- $ns := .Release.Namespace -}}
 {{- $name := .Release.Name -}}
 {{- $metrics := include "gpu-hpa.metrics" (dict "root" . "llm" $llm "matchers" (printf "namespace=%q,release=%q" $ns $name)) | fromYamlArray -}}

@@ -1,5 +1,21 @@
 {{- /*
-llm-common.llm: the shared facts with their defaults, as YAML. Use: include "llm-common.llm" . | fromYaml
+llm-common.once (list $ "llm-common.llm"): the YAML that a define of the chart says, parsed once per render and kept under a key of
+its .Values, which all templates of a chart share; says the key. Parsing costs more than all else. The schema refuses such a key
+of a user. Use: include "llm-common.once" (list . "llm-common.llm") | get .Values
+*/ -}}
+{{- define "llm-common.once" -}}
+{{- $name := index . 1 -}}
+{{- $key := printf "_%s" $name -}}
+{{- with index . 0 -}}
+{{- if not (hasKey .Values $key) -}}
+{{- $_ := set .Values $key (include $name . | fromYaml) -}}
+{{- end -}}
+{{- end -}}
+{{- $key -}}
+{{- end -}}
+
+{{- /*
+llm-common.llm: the shared facts with their defaults, as YAML. Read through llm-common.once.
 mergeOverwrite, since merge would lose a user's false, 0 and "".
 */ -}}
 {{- define "llm-common.llm" -}}

@@ -52,6 +52,11 @@ flags:
   since: 0.11.0
   aliases:
   - -dp
+- key: parallelism.nodes
+  flag: --nnodes
+  since: 0.33.0
+  aliases:
+  - -n
 - key: prefixCaching
   flag: --enable-prefix-caching
   since: 0.11.0
@@ -234,4 +239,19 @@ derived:
   since: 0.33.0
   aliases:
   - --no-enable-ssl-refresh
+- from: engine.parallelism.nodes
+  flag: --node-rank
+  since: 0.33.0
+  aliases:
+  - -r
+- from: engine.parallelism.nodes
+  flag: --master-addr
+  since: 0.33.0
+  aliases:
+  - --master-port
+- from: engine.parallelism.nodes
+  flag: --headless
+  since: 0.33.0
+  aliases:
+  - --no-headless
 {{- end -}}

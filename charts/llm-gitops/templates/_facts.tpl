@@ -15,17 +15,20 @@ RBAC, nothing cluster-wide: a values file cannot bring those in.
 {{- define "llm-gitops.kinds" -}}
 {{- range $group, $kinds := dict
   "" (list "ConfigMap" "Pod" "Service" "ServiceAccount")
-  "apps" (list "Deployment" "ReplicaSet")
+  "apps" (list "ControllerRevision" "Deployment" "ReplicaSet" "StatefulSet")
   "argoproj.io" (list "AnalysisRun" "AnalysisTemplate" "Experiment" "Rollout")
   "autoscaling" (list "HorizontalPodAutoscaler")
   "batch" (list "CronJob" "Job")
   "discovery.k8s.io" (list "EndpointSlice")
   "gateway.networking.k8s.io" (list "HTTPRoute")
+  "inference.networking.k8s.io" (list "InferencePool")
   "keda.sh" (list "ScaledObject" "TriggerAuthentication")
+  "leaderworkerset.x-k8s.io" (list "LeaderWorkerSet")
   "monitoring.coreos.com" (list "AlertmanagerConfig" "PodMonitor" "PrometheusRule" "ServiceMonitor")
   "networking.istio.io" (list "VirtualService")
   "networking.k8s.io" (list "Ingress" "NetworkPolicy")
   "policy" (list "PodDisruptionBudget")
+  "resource.k8s.io" (list "ResourceClaim" "ResourceClaimTemplate")
   "traefik.io" (list "IngressRoute" "Middleware" "TraefikService") }}
 {{- range $kinds }}
 - {group: {{ $group | quote }}, kind: {{ . }}}

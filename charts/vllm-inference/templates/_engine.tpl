@@ -3,6 +3,7 @@ vllm-inference.arguments (as the pod): the engine's command line as a YAML list.
 table, in its order and only when set; what the user adds comes last.
 */ -}}
 {{- define "vllm-inference.arguments" -}}
+{{- $handed := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
@@ -27,8 +28,12 @@ table, in its order and only when set; what the user adds comes last.
 {{- if eq $facts.scheme "s3" -}}
 {{- $arguments = append $arguments "--load-format=runai_streamer" -}}
 {{- end -}}
+{{- /* A worker has no requests of its own, and lives on until the leader's are done. */ -}}
+{{- if ne $handed.node "worker" -}}
 {{- $arguments = append $arguments (printf "--shutdown-timeout=%d" (int .Values.lifecycle.longestStreamSeconds)) -}}
+{{- end -}}
 {{- $arguments = append $arguments "--disable-access-log-for-endpoints=/health,/metrics,/ping" -}}
+{{- $arguments = concat $arguments (include "vllm-inference.nodeArguments" $handed | fromJsonArray) -}}
 {{- concat $arguments .Values.engine.extraArgs | toYaml -}}
 {{- end -}}
 {{- end -}}
@@ -48,6 +53,7 @@ table, in its order and only when set; what the user adds comes last.
 arrives on it, which the gateway answers with 502. */}}
 - name: VLLM_HTTP_TIMEOUT_KEEP_ALIVE
   value: "3660"
+{{- include "vllm-inference.nodeVariables" $handed }}
 {{- if $facts.offline }}
 - name: HF_HUB_OFFLINE
   value: "1"

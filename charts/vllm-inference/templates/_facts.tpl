@@ -1,15 +1,17 @@
 {{- /*
-vllm-inference.context: what every template of this chart reads, as YAML: `llm`, the shared facts with defaults,
-and `facts`, every number and name that follows from the values. Computed in one place, so
-that manifests, guards and NOTES cannot disagree. Each template file parses it once and hands it on, since parsing
-costs more than all else. Counts and seconds are integers: read them with `int`, since fromYaml makes floats.
+vllm-inference.context: what every template of this chart reads: `llm`, the shared facts with defaults, and `facts`, every number
+and name that follows from the values. Computed in one place, so that manifests, guards and NOTES cannot disagree, and once per
+render, as by llm-common.once. Counts and seconds are integers: read them with `int`, since fromYaml makes floats.
+Use: include "vllm-inference.context" . | get .Values
 */ -}}
 {{- define "vllm-inference.context" -}}
-{{- $shared := include "llm-common.llm" . -}}
-llm:
-  {{- $shared | nindent 2 }}
-facts:
-  {{- include "vllm-inference.facts" (dict "root" . "llm" (fromYaml $shared)) | nindent 2 }}
+{{- $key := "_vllm-inference.context" -}}
+{{- if not (hasKey .Values $key) -}}
+{{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
+{{- $facts := include "vllm-inference.facts" (dict "root" . "llm" $llm) | fromYaml -}}
+{{- $_ := set .Values $key (dict "llm" $llm "facts" $facts) -}}
+{{- end -}}
+{{- $key -}}
 {{- end -}}
 
 {{- define "vllm-inference.facts" -}}
@@ -25,6 +27,8 @@ facts:
 {{- end -}}
 {{- $devices := mul (int $v.engine.parallelism.tensor) (int $v.engine.parallelism.pipeline) (int ($v.engine.parallelism.data | default 1)) | int -}}
 {{- $gpus := empty $llm.gpu.resource | ternary 0 $devices -}}
+{{- $nodes := int ($v.engine.parallelism.nodes | default 1) -}}
+{{- $perPod := div $gpus $nodes | int -}}
 {{- $plan := include "vllm-inference.plan" (dict "root" . "llm" $llm "most" $most) -}}
 {{- $peak := (fromJson $plan).peak | int -}}
 {{- $source := $llm.model.source -}}
@@ -50,13 +54,16 @@ autoscaled: {{ $autoscaled }}
 replicas: {{ $replicas }}
 mostReplicas: {{ $most }}
 gpusPerReplica: {{ $gpus }}
+{{- /* A server is a pod, or one pod on each of its nodes. */}}
+nodes: {{ $nodes }}
+gpusPerPod: {{ $perPod }}
 {{- /* The part of one GPU: two of them may be the same GPU, and cannot share a model. */}}
 partGpu: {{ regexMatch "^nvidia.com/(mig-.*|.*[.]shared)$" $llm.gpu.resource }}
 vendor: {{ first (splitList "/" $llm.gpu.resource) | quote }}
 devices: {{ $devices }}
 {{- /* A claim's template cannot be changed, and pods of the old version still need theirs: another request has another name. */}}
 {{- if and $llm.gpu.deviceClass $gpus }}
-claimTemplate: {{ printf "%s-gpu-%s" .Release.Name (printf "%s %d" $llm.gpu.deviceClass $gpus | sha256sum | trunc 8) | quote }}
+claimTemplate: {{ printf "%s-gpu-%s" .Release.Name (printf "%s %d" $llm.gpu.deviceClass $perPod | sha256sum | trunc 8) | quote }}
 {{- else }}
 claimTemplate: ""
 {{- end }}
@@ -78,7 +85,7 @@ modelArgument: {{ printf "/models/%s" (rest (splitList "#" $path) | join "/") | 
 {{- else if eq $scheme "s3" }}
 modelArgument: {{ $source | quote }}
 {{- else if $downloaded }}
-modelArgument: {{ printf "%s/models/%s/%s" (include "llm-common.vllm" . | fromYaml).home ($path | replace "/" "--") $llm.model.revision | quote }}
+modelArgument: {{ printf "%s/models/%s/%s" (include "llm-common.once" (list . "llm-common.vllm") | get .Values).home ($path | replace "/" "--") $llm.model.revision | quote }}
 {{- else }}
 modelArgument: {{ $path | quote }}
 {{- end }}

@@ -1,12 +1,12 @@
 {{- /* vllm-inference.notes: what to do next, with exact commands. A define, so that the umbrella can print it. */ -}}
 {{- define "vllm-inference.notes" -}}
-{{- $context := include "vllm-inference.context" . | fromYaml -}}
+{{- $context := include "vllm-inference.context" . | get .Values -}}
 {{- $llm := $context.llm -}}
 {{- $facts := $context.facts -}}
 {{- $name := .Release.Name -}}
 {{- $header := empty .Values.engine.apiKey.secret | ternary "" " -H \"Authorization: Bearer $KEY\"" -}}
 {{- $ns := .Release.Namespace -}}
-{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
+{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}{{ if gt (int $facts.nodes) 1 }} over {{ int $facts.nodes }} nodes{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
 {{- if and $facts.autoscaled }}
 An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it must target {{ .Values.workload }}/{{ $name }}; without one there is a single server.
 {{- end }}
@@ -15,6 +15,8 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
 {{- if $facts.rollout }}
    kubectl -n {{ $ns }} wait --for=jsonpath='{.status.phase}'=Healthy --timeout={{ int $facts.progressDeadlineSeconds }}s rollout/{{ $name }}
    (`helm --wait` cannot tell: it does not know when a Rollout is ready.)
+{{- else if gt (int $facts.nodes) 1 }}
+   kubectl -n {{ $ns }} wait --for=condition=Available --timeout={{ int $facts.progressDeadlineSeconds }}s leaderworkerset/{{ $name }}-nodes
 {{- else }}
    kubectl -n {{ $ns }} rollout status deployment/{{ $name }} --timeout={{ int $facts.progressDeadlineSeconds }}s
 {{- end }}

@@ -5,19 +5,19 @@
 {{- with .root -}}
 {{- $memory := printf "%dGi" (add (int .Values.resources.memoryGiB) (int .Values.resources.shmGiB) (int .Values.engine.kvOffload.sizeGiB)) -}}
 {{- $disk := printf "%dGi" (add 4 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0)) -}}
-{{- $counted := and $facts.gpusPerReplica (not $facts.claimTemplate) -}}
+{{- $counted := and $facts.gpusPerPod (not $facts.claimTemplate) -}}
 requests:
   cpu: {{ .Values.resources.cpu | toString | quote }}
   memory: {{ $memory }}
   ephemeral-storage: {{ $disk }}
   {{- if $counted }}
-  {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
+  {{ $llm.gpu.resource }}: {{ int $facts.gpusPerPod | quote }}
   {{- end }}
 limits:
   memory: {{ $memory }}
   ephemeral-storage: {{ $disk }}
   {{- if $counted }}
-  {{ $llm.gpu.resource }}: {{ int $facts.gpusPerReplica | quote }}
+  {{ $llm.gpu.resource }}: {{ int $facts.gpusPerPod | quote }}
   {{- end }}
 {{- if $facts.claimTemplate }}
 claims:
@@ -28,6 +28,7 @@ claims:
 
 {{- /* vllm-inference.placement: on nodes with the GPU that the release was sized for, spread where possible. */ -}}
 {{- define "vllm-inference.placement" -}}
+{{- $component := eq .node "worker" | ternary "worker" "engine" -}}
 {{- $llm := .context.llm -}}
 {{- with .root -}}
 {{- $root := . -}}
@@ -44,7 +45,7 @@ affinity:
             - key: nvidia.com/gpu.product
               operator: In
               values:
-                {{- get (include "llm-common.gpus" $root | fromYaml) . | toYaml | nindent 16 }}
+                {{- get (include "llm-common.once" (list $root "llm-common.gpus") | get $root.Values) . | toYaml | nindent 16 }}
 {{- end }}
 {{- include "vllm-inference.tolerations" (dict "root" . "llm" $llm) }}
 {{- if .Values.scheduling.spreadOverNodes }}
@@ -54,9 +55,9 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
-        {{- include "llm-common.selectorLabels" (dict "root" . "component" "engine") | nindent 8 }}
+        {{- include "llm-common.selectorLabels" (dict "root" . "component" $component) | nindent 8 }}
     {{- /* Each version spreads for itself: the old one's pods must not push the new one's together. */}}
-    matchLabelKeys: [{{ eq .Values.workload "Rollout" | ternary "rollouts-pod-template-hash" "pod-template-hash" }}]
+    matchLabelKeys: [{{ include "vllm-inference.revisionLabel" . }}]
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -1,11 +1,13 @@
-{{- /* vllm-inference.pod (dict "root" $ "context" $context "table" $table): the pod template of the engine. */ -}}
+{{- /* vllm-inference.pod (dict "root" $ "context" $context "table" $table "node" ""): the pod template of the engine. `node` is leader or
+worker where a server has several nodes; a worker answers no requests. */ -}}
 {{- define "vllm-inference.pod" -}}
 {{- $handed := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
 {{- with .root -}}
-{{- $who := dict "root" . "component" "engine" -}}
+{{- $worker := eq $handed.node "worker" -}}
+{{- $who := dict "root" . "component" ($worker | ternary "worker" "engine") -}}
 {{- /* /v1/models answers only when the model is served, but wants the key where there is one: then /health. */ -}}
 {{- $ready := empty .Values.engine.apiKey.secret | ternary "/v1/models" "/health" -}}
 {{- $scheme := empty .Values.engine.tls.secret | ternary "" ", scheme: HTTPS" -}}
@@ -60,6 +62,13 @@ spec:
         {{- include "vllm-inference.arguments" $handed | nindent 8 }}
       env:
         {{- include "vllm-inference.environment" $handed | nindent 8 }}
+      {{- if $worker }}
+      {{- /* It has no port to ask; when its process ends the whole server starts anew. It lasts until the leader's last stream. */}}
+      lifecycle:
+        preStop:
+          sleep:
+            seconds: {{ add (int .Values.lifecycle.preStopSeconds) (int .Values.lifecycle.longestStreamSeconds) 5 }}
+      {{- else }}
       ports:
         {{- /* API and metrics share one port. A second entry with the same number would be a duplicate key
         for server-side apply, so scrapes use this name too. */}}
@@ -86,6 +95,7 @@ spec:
         preStop:
           sleep:
             seconds: {{ int .Values.lifecycle.preStopSeconds }}
+      {{- end }}
       resources:
         {{- include "vllm-inference.resources" $handed | nindent 8 }}
       securityContext:

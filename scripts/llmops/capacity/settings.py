@@ -63,6 +63,11 @@ MEMORY_FLAGS = frozenset(
     }
 )
 
+# Keys under `engine` that change it as much: a draft, adapters and a connector's buffers take memory of the GPU that
+# config.json does not tell. Two more are looked at below: copies share the experts of some models, and a prompt that
+# is not cut into steps needs room for all of it.
+_MEMORY_KEYS = ("speculative.method", "lora.adapters", "lora.runtimeLoading", "kvOffload.sizeGiB")
+
 
 # An engine without a version is taken for a new one.
 NEWEST = (9999,)
@@ -108,6 +113,8 @@ def read(
     flags = _flags(engine.get("extraArgs") or ())
     if changed := sorted(flags & MEMORY_FLAGS):
         return Uncovered(f"{prefix}engine.extraArgs with {changed[0]}")
+    if typed := _uncovered_key(engine, prefix):
+        return Uncovered(f"{prefix}engine.{typed}")
     method, odd = _method(config, engine, quantization)
     if odd:
         return Uncovered(odd)
@@ -139,6 +146,25 @@ def read(
         enforce_eager="--enforce-eager" in flags,
         version=_version(engine),
     )
+
+
+def _uncovered_key(engine: Mapping[str, Any], prefix: str) -> str:
+    """The first key that changes the memory and is not computed, with its value where that matters; '' for none."""
+    for key in _MEMORY_KEYS:
+        if _below(engine, key):
+            return key
+    data = _below(engine, "parallelism.data")
+    if data is not None and _count({"data": data}, "data", f"{prefix}engine.parallelism.", 1) != 1:
+        return f"parallelism.data {data}"
+    return "chunkedPrefill false" if engine.get("chunkedPrefill") is False else ""
+
+
+def _below(values: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, None where there is none; the values schema reports odd shapes."""
+    found: Any = values
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
 
 
 def _batched(engine: Mapping[str, Any], prefix: str) -> int | None:

@@ -54,6 +54,14 @@ class Known:
                 like = [one for one in self.series if one.startswith(prefix) and not one.endswith("_created")]
                 nobody = "no rule records it" if exporter == RECORDED else f"{exporter} has no such metric"
                 return Missing(f"{nobody}{closest(name, like)}")
+        return self._respelt(name)
+
+    def _respelt(self, name: str) -> Missing | None:
+        """A name of an exporter with `_` where it writes `:`."""
+        for prefix, exporter in self.prefixes.items():
+            right = prefix + name[len(prefix) :]
+            if name.startswith(prefix.replace(":", "_")) and (right in self.series or right in self.removed):
+                return Missing(f"{exporter} writes {right}")
         return None
 
     def type_of(self, name: str) -> Series | None:

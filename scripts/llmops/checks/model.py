@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from llmops.capacity import fit
 from llmops.checks.command_line import Word, lines
 from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect
-from llmops.findings import Finding, Severity
+from llmops.findings import Finding, InputError, Severity
 from llmops.references import mapping, text
 from llmops.release import Release
 
@@ -25,7 +26,7 @@ def unpinned_revision(release: Release) -> Iterator[Finding]:
 
     Two replicas of one release may then answer differently, and a rollback does not restore the old weights.
     """
-    model = mapping(mapping(mapping(release.values.get("global")).get("llm")).get("model"))
+    model = mapping(_llm(release).get("model"))
     source, revision = text(model.get("source")), model.get("revision")
     if not source.startswith("hf://") or (isinstance(revision, str) and _COMMIT.fullmatch(revision)):
         return
@@ -83,6 +84,33 @@ def does_not_fit(release: Release) -> Iterator[Finding]:
 def memory_tight(release: Release) -> Iterator[Finding]:
     """What the estimate cannot exclude: the engine may run out of memory after its cache is sized."""
     yield from _memory(release, WARNING)
+
+
+@rule(severity=ERROR, fix="Write a cache.sizeGiB of the weights and half as much again.")
+def cache_below_weights(release: Release) -> Iterator[Finding]:
+    """Weights from the hub are written to the pod's cache; one that is too small gets the pod evicted while it loads.
+
+    Judged where the weights can be counted (config.json), and the cache is not a claim whose size is unknown.
+    """
+    values = mapping(release.values.get("vllm-inference")) or release.values
+    cache, model = mapping(values.get("cache")), mapping(_llm(release).get("model"))
+    size = cache.get("sizeGiB")
+    if not text(model.get("source")).startswith("hf://") or cache.get("existingClaim"):
+        return
+    try:
+        found = fit.from_release(release)
+    except InputError:
+        return  # does_not_fit says so
+    # The fullest GPU holds a little more than its share.
+    least = 0.9 * found.weights * found.tensor * found.pipeline if found else 0.0
+    if isinstance(size, int) and size < least:
+        path = "/vllm-inference/cache/sizeGiB" if "vllm-inference" in release.values else "/cache/sizeGiB"
+        message = f"the cache has {size} GiB, and the weights alone take about {least:.0f} GiB."
+        yield values_defect(release, path, message)
+
+
+def _llm(release: Release) -> dict[str, Any]:
+    return mapping(mapping(release.values.get("global")).get("llm"))
 
 
 def _last(words: list[Word]) -> Word | None:

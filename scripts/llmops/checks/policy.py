@@ -8,12 +8,12 @@ found by asking again about the object with all but one of these parts taken out
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from llmops.checks.registry import ERROR, RULES, WARNING, Rule, defect, kept
 from llmops.findings import Finding
-from llmops.kubernetes.admission import EvaluationError, Policy, Subject, policies
+from llmops.kubernetes.admission import EvaluationError, Policy, Subject, policies, suspected
 from llmops.kubernetes.kinds import CONTAINERS
 from llmops.references import kind_of, pod_templates, walk
 from llmops.release import Release
@@ -26,7 +26,7 @@ _SEVERITIES = {"error": ERROR, "warning": WARNING}
 def refused(policy: Policy, release: Release) -> Iterator[Finding]:
     """What a policy has against the objects of a release, each with the part of the object that it is about."""
     for obj, said in kept(_all, release).get(policy.name, ()):
-        for pointer, message in located(policy, obj) or [("", one) for one in said]:
+        for pointer, message in located(policy, obj, kept(_cut, release)) or [("", one) for one in said]:
             yield defect(obj, pointer, f"{message.rstrip('.')}.")
 
 
@@ -34,12 +34,16 @@ def _all(release: Release) -> dict[str, list[tuple[Object, list[str]]]]:
     """Policy → objects that it refuses, and why."""
     found: dict[str, list[tuple[Object, list[str]]]] = {}
     for obj in release.objects:
-        kind = kind_of(obj)
         subject = Subject(obj.data)
-        for policy in policies():
-            if policy.matches(*kind) and (said := _said(policy, subject)):
+        for policy in suspected(_matching(*kind_of(obj)), obj.data):
+            if said := _said(policy, subject):
                 found.setdefault(policy.name, []).append((obj, said))
     return found
+
+
+@lru_cache(maxsize=256)
+def _matching(group: str, kind: str) -> tuple[Policy, ...]:
+    return tuple(policy for policy in policies() if policy.matches(group, kind))
 
 
 def _said(policy: Policy, subject: Subject) -> list[str]:
@@ -50,13 +54,26 @@ def _said(policy: Policy, subject: Subject) -> list[str]:
         return []
 
 
-def located(policy: Policy, obj: Object) -> list[tuple[str, str]]:
+_Cut = dict[tuple[int, frozenset[str], str], Subject]
+"""(id of an object, lists that were emptied, the element that was left) → what was judged."""
+
+
+def _cut(_: Release) -> _Cut:
+    """Several policies look at the same parts, and ask the same of each."""
+    return {}
+
+
+def located(policy: Policy, obj: Object, known: _Cut | None = None) -> list[tuple[str, str]]:
     """(pointer, message) for each part of an object that is refused by itself."""
+    known = {} if known is None else known
     parts = list(dict.fromkeys(_parts(policy, obj)))
     lists = {element.rpartition("/")[0] for element, _ in parts}
     found = []
     for element, rest in parts:
-        for message in _said(policy, Subject(_only(obj.data, "", lists, element))):
+        key = (id(obj), frozenset(lists), element)
+        if key not in known:
+            known[key] = Subject(_only(obj.data, "", lists, element))
+        for message in _said(policy, known[key]):
             whole = element + rest
             found.append((whole if obj.get(whole) is not None else element, message))
     return found

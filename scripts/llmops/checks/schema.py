@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from llmops.checks.registry import ERROR, defect, kept, rule
 from llmops.findings import Finding
-from llmops.kubernetes import schema
+from llmops.kubernetes import definition_rules, schema
 from llmops.kubernetes.violations import closest
 from llmops.references import Graph, Key, kind_of, text
 from llmops.release import Release
@@ -30,6 +31,31 @@ def invalid_object(release: Release) -> Iterator[Finding]:
         if _typed(obj):
             for violation in schema.violations(obj, release.kube_version, custom):
                 yield defect(obj, violation.pointer, violation.message, fix=violation.fix)
+
+
+@rule(severity=ERROR, fix="Write the fields as the definition of {kind} wants them together.")
+def broken_definition_rule(release: Release) -> Iterator[Finding]:
+    """A custom resource's definition has rules between fields, in CEL, and the API server refuses what breaks one.
+
+    Judged are the pinned definitions, on objects whose fields are in order one by one.
+    """
+    custom = kept(_brought_along, release)
+    for obj in release.objects:
+        kind = (obj.api_version, obj.kind)
+        if not _typed(obj) or kind in custom or not _ruled(*kind, release.kube_version):
+            continue
+        if not schema.violations(obj, release.kube_version, custom):
+            definition = schema.definition(*kind, release.kube_version)
+            for one in definition_rules.broken(definition, obj.data):
+                yield defect(obj, one.pointer, f"{one.message.rstrip('.')}.")
+
+
+@cache
+def _ruled(api_version: str, kind: str, kube_version: str) -> bool:
+    """Whether the definition of a kind has rules."""
+    if "." not in api_version or not schema.known(api_version, kind, kube_version):
+        return False
+    return definition_rules.has_rules(schema.definition(api_version, kind, kube_version))
 
 
 @rule(

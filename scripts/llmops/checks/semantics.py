@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from llmops.checks.registry import ERROR, defect, kept, rule
 from llmops.findings import Finding
 from llmops.kubernetes import schema, semantics
+from llmops.references import kind_of, mapping, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
+_ANALYSES = tuple(
+    ("argoproj.io", kind) for kind in ("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun")
+)
 _Found = dict[str, list[tuple[Object, semantics.Problem]]]
 
 
@@ -29,7 +33,7 @@ def _found(release: Release) -> _Found:
 def _problems(obj: Object, release: Release) -> list[semantics.Problem]:
     """The problems of one object that the schema does not report already."""
     try:
-        problems = semantics.problems(obj.data)
+        problems = [*semantics.problems(obj.data), *_of_jobs(obj)]
     except (AttributeError, KeyError, TypeError, ValueError):
         # A value of a wrong type has no meaning; the schema reports it.
         if schema.violations(obj, release.kube_version):
@@ -39,6 +43,28 @@ def _problems(obj: Object, release: Release) -> list[semantics.Problem]:
         return []
     reported = {violation.pointer for violation in schema.violations(obj, release.kube_version)}
     return [one for one in problems if one.pointer not in reported]
+
+
+def _of_jobs(obj: Object) -> Iterator[semantics.Problem]:
+    """What the API server will refuse in the Jobs that an analysis creates; nobody looks at them before.
+
+    An argument ({{args.x}}) is filled in when the analysis starts, so what holds one is not judged.
+    """
+    if kind_of(obj) not in _ANALYSES:
+        return
+    for pointer, spec in walk(obj.data, "/spec/metrics/*/provider/job/spec"):
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "analysis"},
+            "spec": mapping(spec),
+        }
+        for one in semantics.problems(job):
+            at = pointer + one.pointer.removeprefix("/spec")
+            if "{{" not in str(obj.get(at) or ""):
+                yield one._replace(
+                    pointer=at, message=f"{one.message.removesuffix('.')}, in the Job of the metric."
+                )
 
 
 def _theme(name: str, reason: str, fix: str) -> None:

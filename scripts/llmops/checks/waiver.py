@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -113,9 +114,17 @@ def apply(
 def read(file: Path) -> tuple[Waiver, ...]:
     """The waivers in a file, in order. Raises InputError with FILE:LINE for anything that is no waiver."""
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        stat = file.stat()
+        return _read(file, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         raise InputError(f"cannot read the waivers: {error.strerror}", str(file)) from None
+
+
+@lru_cache(maxsize=1024)
+def _read(file: Path, _mtime: int, _size: int) -> tuple[Waiver, ...]:
+    """Read once, since every environment of a model asks."""
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "no text in UTF-8"

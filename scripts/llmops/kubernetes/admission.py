@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cel_expr_python.ext import ext_optional, ext_strings
 from llmops.findings import InputError
 
 _VARIABLE = re.compile(r"\bvariables\.(\w+)")
+_REQUEST = {"operation": "CREATE"}
 _NAMES = ("object", "oldObject", "request", "params", "namespaceObject", "variables")
 
 Variables = tuple[tuple[str, str], ...]
@@ -44,7 +45,7 @@ class Policy:
     """A ValidatingAdmissionPolicy. `resources` are (group, plural), either of which may be `*`."""
 
     name: str
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(hash=False)
     resources: frozenset[tuple[str, str]]
     conditions: tuple[str, ...]
     variables: Variables
@@ -91,7 +92,7 @@ class Subject:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._known: dict[str, Any] = {}
-        self._bound = {**dict.fromkeys(_NAMES), "object": data, "request": {"operation": "CREATE"}}
+        self._bound = {**dict.fromkeys(_NAMES), "object": data, "request": _REQUEST}
 
     def value(self, expression: str, variables: Variables) -> Any:
         """The value of an expression as plain data. EvaluationError when it has none."""
@@ -118,6 +119,41 @@ class Subject:
         if result.type() == cel.Type.ERROR:
             raise EvaluationError(f"expression {expression!r} has no value: {result.value()}")
         return result.plain_value()
+
+
+def suspected(matching: tuple[Policy, ...], data: Mapping[str, Any]) -> tuple[Policy, ...]:
+    """The policies that may refuse an object, by one expression made of all; every policy where it has no value.
+
+    To hand an object to CEL costs more than most expressions, and nearly all objects are admitted by all.
+    """
+    together = _together(matching)
+    if together is None:
+        return matching
+    admits = together.eval(data={**dict.fromkeys(_NAMES), "object": data, "request": _REQUEST})
+    if admits.type() == cel.Type.ERROR:
+        return matching
+    return tuple(one for one, fine in zip(matching, admits.plain_value(), strict=True) if fine is not True)
+
+
+@cache
+def _together(matching: tuple[Policy, ...]) -> Any:
+    """The program whose value is a list: does each policy admit the object? None where it does not compile."""
+    try:
+        return program(f"[{', '.join(map(_admits, matching))}]") if matching else None
+    except EvaluationError:
+        return None
+
+
+def _admits(policy: Policy) -> str:
+    """A policy as one expression; `[x].map(name, …)[0]` is how CEL gives a value a name."""
+    conditions = " && ".join(f"({one})" for one in policy.conditions) or "true"
+    validations = " && ".join(f"({one.expression})" for one in policy.validations) or "true"
+    said = _VARIABLE.sub(r"v_\1", f"({conditions}) ? ({validations}) : true")
+    for name, stated in reversed(policy.variables):
+        if re.search(rf"\bv_{name}\b", said):
+            value = _VARIABLE.sub(r"v_\1", stated)
+            said = f"[dyn({value})].map(v_{name}, {said})[0]"
+    return f"({said})"
 
 
 @cache

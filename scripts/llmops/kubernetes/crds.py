@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,14 @@ MODULES = {
     ),
     "sigs.k8s.io/gateway-api": Module(
         ("config/crd/standard/gateway.networking.k8s.io_*.yaml",), ("gateway.networking.k8s.io",)
+    ),
+    "sigs.k8s.io/gateway-api-inference-extension": Module(
+        ("config/crd/bases/inference.networking.k8s.io_*.yaml",),
+        ("inference.networking.k8s.io",),
+        installed=False,
+    ),
+    "sigs.k8s.io/lws": Module(
+        ("config/crd/bases/leaderworkerset.x-k8s.io_*.yaml",), ("leaderworkerset.x-k8s.io",), installed=False
     ),
 }
 
@@ -101,17 +109,22 @@ def path(api_version: str, kind: str) -> Path | None:
     Raises InputError when a module that may define it has not been fetched.
     """
     group, _, version = api_version.rpartition("/")
-    modules = [name for name, module in MODULES.items() if group in module.groups]
-    if not modules:
-        return None
-    pins = read_pins(default_pins())
+    modules = tuple(name for name, module in MODULES.items() if group in module.groups)
+    return _path(modules, group, version, kind, cache_root(), default_pins()) if modules else None
+
+
+@lru_cache(maxsize=1024)
+def _path(
+    modules: tuple[str, ...], group: str, version: str, kind: str, root: Path, pinned: Path
+) -> Path | None:
+    pins = read_pins(pinned)
     for name in modules:
         if name not in pins:
             continue
-        folder = _folder(cache_root(), name, pins[name])
+        folder = _folder(root, name, pins[name])
         if not _complete(folder):
             raise InputError(
-                f"the schema of {kind} ({api_version}) is not there: {folder} is missing or outdated; "
+                f"the schema of {kind} ({group}/{version}) is not there: {folder} is missing or outdated; "
                 "run `make setup` or `python -m llmops.kubernetes.crds`"
             )
         file = folder / f"{group}_{version}_{kind}.json"

@@ -25,11 +25,13 @@ class Rendered:
     """Templates' output. Keys are Helm's template paths (`llm-stack/charts/vllm-inference/templates/x.yaml`).
 
     `templates` holds hooks and leaves out NOTES, partials and empty output; `crds` holds the chart's crds/.
+    `values` are what templates saw, where the renderer knows them: None means that nobody asked Helm yet.
     """
 
     templates: Mapping[str, str]
     crds: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
+    values: dict[str, Any] | None = field(default=None, compare=False)
 
 
 class Renderer(Protocol):

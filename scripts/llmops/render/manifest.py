@@ -289,10 +289,26 @@ def _lookup(data: Any, pointer: str, default: Any) -> Any:
     return data
 
 
+_MERGE, _OTHER = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
+
+
+class _Marks(CSafeLoader):
+    """Composes for the sake of positions: of all types of a scalar only `<<` matters, and telling them costs half."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        return _MERGE if value == "<<" and kind is yaml.ScalarNode and implicit[0] else _OTHER
+
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
+
 @functools.lru_cache(maxsize=64)
 def _compose(text: str) -> yaml.Node | None:
     try:
-        node: yaml.Node | None = yaml.compose(text, Loader=CSafeLoader)
+        node: yaml.Node | None = yaml.compose(text, Loader=_Marks)
     except yaml.YAMLError:  # an anchor defined twice: Go reads it, PyYAML does not compose it
         return None
     return node
@@ -334,7 +350,7 @@ def _child(node: yaml.Node, token: str) -> tuple[int, yaml.Node] | None:
         if key.value == token:
             return key.start_mark.line, value
     for key, value in node.value:
-        if key.tag == "tag:yaml.org,2002:merge":
+        if key.tag == _MERGE:
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for source in merged:
                 if (found := _child(source, token)) is not None:

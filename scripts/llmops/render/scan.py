@@ -38,6 +38,7 @@ _CORE_TAGS = {
 _TRUE = {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE"}
 _FALSE = {"n", "N", "no", "No", "NO", "off", "Off", "OFF", "False", "FALSE"}
 _NULL = {"", "~", "null", "Null", "NULL"}
+_NO_KEY = _TRUE | _FALSE | _NULL
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|[0-9][0-9_]*)$")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$")
@@ -142,12 +143,13 @@ class _Reader:
 
     def key(self, event: Any, level: _Level, value: str, keys: dict[str, int], plain: bool) -> None:
         if plain:
-            if value in _NULL:
-                self.refuse(event, "a key is missing before the colon; write one, or put it in quotes")
-            if value in _TRUE or value in _FALSE:
+            if value in _NO_KEY:
+                if value in _NULL:
+                    self.refuse(event, "a key is missing before the colon; write one, or put it in quotes")
                 read = "true" if value in _TRUE else "false"
                 self.refuse(event, f'the key {value} is read as {read}; write "{value}": in quotes')
-            value = _number_key(value)
+            if value[0] in "+-0123456789":
+                value = _number_key(value)
         if (first := keys.get(value)) is not None:
             level.key = value
             self.refuse(event, f"this key stands twice, first in line {first}; keep one of the two")
@@ -278,6 +280,6 @@ def _integer(value: str) -> int:
 
 def _number_key(value: str) -> str:
     """Number keys as Go writes them, so that 1 and 0x1 are seen to be the same key."""
-    if len(value) < _LONGEST_INTEGER and value[0] in "+-0123456789" and _INTEGER.match(value):
+    if len(value) < _LONGEST_INTEGER and _INTEGER.match(value):
         return str(_integer(value))
     return value

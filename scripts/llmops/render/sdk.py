@@ -119,7 +119,9 @@ class SdkRenderer:
             metadata = chart.metadata
             _check_dependencies(chart, metadata)
             _check_kube_version(metadata, target)
-            rendered = _render_handle(chart, merge(layers), options)
+            merged = merge(layers)
+            values = _merged_values(chart, merged)
+            rendered = _render_handle(chart, merged, options)
             crds = {crd["filename"]: crd["data"] for crd in chart.crds}
         own_notes = rendered.get(f"{metadata['name']}/templates/NOTES.txt", "")
         return Rendered(
@@ -130,7 +132,17 @@ class SdkRenderer:
             },
             crds=crds,
             notes=own_notes if notes else "",
+            values=values,
         )
+
+
+def _merged_values(chart: Any, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What templates see; None where rendering is going to say why there are none. Before it changes the handle."""
+    try:
+        merged: dict[str, Any] = chart.merge_values(values)
+    except _helm().HelmError:
+        return None
+    return merged
 
 
 def _check_dependencies(chart: Any, metadata: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from llmops.kubernetes.kinds import Kind
 from llmops.kubernetes.violations import closest
 from llmops.references import Graph, mapping, text, walk
 from llmops.release import Release
+from llmops.render.manifest import Object
 
 ACCOUNT: Kind = ("", "ServiceAccount")
 _RBAC = "rbac.authorization.k8s.io"
@@ -42,7 +43,8 @@ def role_missing(release: Release) -> Iterator[Finding]:
     """A binding to a role that is not there grants nothing, and nobody says so.
 
     A Role has to be in the namespace of its binding. Judged are names that are spelt almost like a role of the
-    release or begin with its name, and Roles that the release has in another namespace.
+    release or begin with its name, and Roles that the release has in another namespace; of a chart that binds an
+    account of its own, every Role that it does not bring, since a Role is seldom anybody else's.
     """
     objects = graph(release)
     for binding in objects.of_kind(*_BINDINGS):
@@ -53,6 +55,8 @@ def role_missing(release: Release) -> Iterator[Finding]:
             continue
         elsewhere = _stated_elsewhere(objects, kind, name)
         why = f"it is in {', '.join(elsewhere)}" if elsewhere else meant(release, objects, kind, space, name)
+        if not why and release.name and kind[1] == "Role" and _binds_own(objects, binding, space):
+            why = "and the account it is for is the release's own"
         if why:
             place = f" in {space}" if space else ""
             yield defect(binding, "/roleRef/name", f"there is no {kind[1]} {name}{place}, {why}.")
@@ -82,6 +86,16 @@ def subject_missing(release: Release) -> Iterator[Finding]:
             if why:
                 at = f"{pointer}/namespace" if elsewhere else f"{pointer}/name"
                 yield defect(binding, at, f"there is no ServiceAccount {name} in {space}, {why}.")
+
+
+def _binds_own(objects: Graph, binding: Object, space: str) -> bool:
+    """Whether all subjects are accounts of the release."""
+    subjects = [mapping(one) for _, one in walk(binding.data, "/subjects/*")]
+    return bool(subjects) and all(
+        one.get("kind") == "ServiceAccount"
+        and objects.find(ACCOUNT, text(one.get("namespace")) or space, text(one.get("name"))) is not None
+        for one in subjects
+    )
 
 
 def _stated_elsewhere(objects: Graph, kind: Kind, name: str) -> list[str]:

@@ -25,7 +25,8 @@ SERVICE_MONITOR: Kind = ("monitoring.coreos.com", "ServiceMonitor")
 def monitor_selects_nothing(release: Release) -> Iterator[Finding]:
     """A monitor that selects nothing is no error for anybody; the metrics are simply not there.
 
-    Judged is a monitor of namespaces in which the release has pods (PodMonitor) or Services (ServiceMonitor).
+    Judged is a monitor of namespaces in which the release has pods (PodMonitor) or Services (ServiceMonitor), and in a
+    chart one that looks elsewhere for what only the release has.
     """
     objects = graph(release)
     for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
@@ -40,6 +41,22 @@ def monitor_selects_nothing(release: Release) -> Iterator[Finding]:
             what = "pod template" if pods else "Service"
             message = f"no {what} in {', '.join(sorted(spaces))} has the labels of this {monitor.kind}."
             yield defect(monitor, "/spec/selector", message)
+        elif release.name and spaces and not spaces & filled and (meant := _meant(objects, monitor, pods)):
+            where = ", ".join(sorted(spaces))
+            message = f"it looks in {where}, and the {meant.kind} {meant.name} that it selects is elsewhere."
+            yield defect(monitor, "/spec/namespaceSelector", message)
+
+
+def _meant(objects: Graph, monitor: Object, pods: bool) -> Object | None:
+    """An object of another namespace that has all the labels that a monitor names."""
+    selector = _selector(monitor)
+    if not selector:
+        return None
+    if pods:
+        return next(
+            (one.owner for one in objects.pods if matches(selector, one.labels, one.runtime_labels)), None
+        )
+    return next((one for one in objects.of_kind(SERVICE) if matches(selector, one.labels)), None)
 
 
 @rule(severity=ERROR, fix="Name a port that the selected object has.")

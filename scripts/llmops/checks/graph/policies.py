@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from llmops.checks.analysis_runs import number
 from llmops.checks.graph.backing import behind, ports_named, target_ports
@@ -72,12 +73,17 @@ def network_policy_shuts_port(release: Release) -> Iterator[Finding]:
     A port that a monitor scrapes or a route leads to, and that no policy opens for anybody, answers nobody.
     """
     objects = graph(release)
-    policies = [one for one in objects.of_kind(NETWORK_POLICY) if _about_ingress(one)]
+    policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
     seen: set[tuple[int, int, str]] = set()
     for asker, pointer, pods, port in _wanted(objects):
-        over = [one for one in policies if _selects(objects, one, pods)]
+        over = [one for one in policies if selects(objects, one, pods)]
         numbers = ports_named(pods, port)
-        if over and numbers and not any(_opens(one, pods, number) for one in over for number in numbers):
+        protocol = "UDP" if asker.kind == "IngressRouteUDP" else "TCP"
+        if (
+            over
+            and numbers
+            and not any(any(opened(one, pods, number, protocol)) for one in over for number in numbers)
+        ):
             key = (id(asker), id(pods.owner), str(port))
             if key not in seen:
                 seen.add(key)
@@ -99,32 +105,34 @@ def _wanted(objects: Graph) -> Iterator[tuple[Object, str, Pods, int | str]]:
                         yield route, edge.pointer, pods, target
 
 
-def _about_ingress(policy: Object) -> bool:
+def about_ingress(policy: Object) -> bool:
     types = sequence(policy.get("/spec/policyTypes"))
     return not types or "Ingress" in types
 
 
-def _selects(objects: Graph, policy: Object, pods: Pods) -> bool:
+def selects(objects: Graph, policy: Object, pods: Pods) -> bool:
     selector = mapping(policy.get("/spec/podSelector"))
     same = objects.namespace_of(policy) == pods.namespace
     return same and matches(selector, pods.labels, pods.runtime_labels)
 
 
-def _opens(policy: Object, pods: Pods, number: int) -> bool:
-    """Whether some ingress rule opens a port of the pods, to whomever."""
-    for rule_ in map(mapping, sequence(policy.get("/spec/ingress"))):
-        ports = sequence(rule_.get("ports"))
-        if not ports:
-            return True
-        for port in map(mapping, ports):
-            first, last = port.get("port"), port.get("endPort")
-            if first is None or (
-                isinstance(last, int) and isinstance(first, int) and first <= number <= last
-            ):
-                return True
-            if isinstance(first, int | str) and number in ports_named(pods, first):
-                return True
-    return False
+def opened(
+    policy: Object, pods: Pods, number: int, protocol: str = "TCP"
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ingress rules, with their pointers, that open a port of the pods, to whomever."""
+    for pointer, rule_ in walk(policy.data, "/spec/ingress/*"):
+        ports = [mapping(one) for one in sequence(mapping(rule_).get("ports"))]
+        if not ports or any(_covers(one, pods, number, protocol) for one in ports):
+            yield pointer, mapping(rule_)
+
+
+def _covers(port: dict[str, Any], pods: Pods, number: int, protocol: str) -> bool:
+    first, last = port.get("port"), port.get("endPort")
+    if (port.get("protocol") or "TCP") != protocol:
+        return False
+    if first is None or (isinstance(last, int) and isinstance(first, int) and first <= number <= last):
+        return True
+    return isinstance(first, int | str) and number in ports_named(pods, first)
 
 
 def _pods(objects: Graph, selected: list[Pods]) -> int | None:

@@ -4,6 +4,6 @@ Judged are rules, scaler triggers, analysis metrics and dashboards. A metric of 
 never a finding.
 """
 
-from llmops.checks.promql import alerts, comparisons, counters, names, quantiles
+from llmops.checks.promql import alerts, comparisons, counters, files, names, quantiles, ranges
 
-__all__ = ["alerts", "comparisons", "counters", "names", "quantiles"]
+__all__ = ["alerts", "comparisons", "counters", "files", "names", "quantiles", "ranges"]

@@ -93,6 +93,8 @@ def _recorded(rules: list[Query], known: Known) -> dict[str, Labels | None]:
         made: dict[str, Labels | None] = {}
         for one in rules:
             made[one.record] = _together(made.get(one.record, {}), _result(one, current))
+        if made == found:
+            break
         found = made
     return found
 

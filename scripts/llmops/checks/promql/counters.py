@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ _NO_VALUE = (
     "resets", "changes", "absent", "absent_over_time", "present_over_time", "count_over_time", "timestamp",
     "scalar",
 )  # fmt: skip
+_RATE = re.compile(r":i?rate\d|:increase\d|[:_]per_second\b")
 _COUNTING = ("count", "group", "count_values")
 
 
@@ -27,7 +29,8 @@ _COUNTING = ("count", "group", "count_values")
 def raw_counter(release: Release) -> Iterator[Finding]:
     """A counter tells how much there was since its process began: once above a threshold, it stays above it.
 
-    Comparing with 0 and taking one counter from another are left alone, so are counters that end with what they count.
+    So does a record that is named after a rate. Comparing with 0 and taking one counter from another are left
+    alone, so are counters that end with what they count.
     """
     asked = kept(context, release)
     for query, tree in asked.trees():
@@ -35,6 +38,8 @@ def raw_counter(release: Release) -> Iterator[Finding]:
         carried = walk.value(tree)
         if carried and kind_of(query.owner) in SCALERS:
             walk.compared[carried] = "a scaler compares"
+        if carried and _RATE.search(query.record):
+            walk.compared[carried] = f"{query.record}, which says rate, keeps"
         for name, who in walk.compared.items():
             yield found(query, f"{name} grows until its process ends, and {who} its plain value.")
 

@@ -32,7 +32,7 @@ def deadline_below_startup(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for owner in objects.of_kind(*_PROGRESSING):
         for pods in objects.pods_of(owner):
-            budget, where = max(((_budget(one), at) for at, one in pods.containers()), default=(0, ""))
+            budget, where = max(((startup_budget(one), at) for at, one in pods.containers()), default=(0, ""))
             stated = owner.get("/spec/progressDeadlineSeconds")
             deadline = _DEADLINE if stated is None else number(stated)
             if deadline is not None and budget >= deadline:
@@ -86,7 +86,7 @@ def scale_down_before_streams_end(release: Release) -> Iterator[Finding]:
                 yield defect(route, pointer, message)
 
 
-def _budget(container: dict[str, Any]) -> int:
+def startup_budget(container: dict[str, Any]) -> int:
     """Seconds that the startupProbe gives a container; 0 without one."""
     probe = mapping(container.get("startupProbe"))
     if not probe:

@@ -1,0 +1,7 @@
+"""Ordinary mistakes by class. Written from what hurts users, not from the list of rules."""
+
+from tests.mutants.operators import delivery, pods, values, watching, wiring
+from tests.mutants.plant import Row
+
+OBJECTS: dict[str, tuple[Row, ...]] = {**pods.TABLE, **wiring.TABLE, **delivery.TABLE, **watching.TABLE}
+VALUES = values.TABLE
