@@ -10,6 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import yaml
@@ -77,6 +78,14 @@ def traffic(engines: list[Engine]) -> Iterator[None]:
             thread.join()
 
 
+def await_scrape_of_restart(prometheus: str, deadline: float) -> None:
+    """Until Prometheus has seen the second process: on a busy machine the last look would come before it."""
+    question = urlencode({"query": 'changes(process_start_time_seconds{release="killed"}[2m]) > 0'})
+    while not json.loads(get(f"{prometheus}/api/v1/query?{question}"))["data"]["result"]:
+        assert time.monotonic() < deadline, "Prometheus never saw the second process"
+        time.sleep(0.2)
+
+
 def test_each_fault_is_found_by_its_gate(
     start: Start, start_prometheus: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -116,6 +125,7 @@ def test_each_fault_is_found_by_its_gate(
                 canaries["killed"].process.kill()
                 canaries["killed"].process.wait()
                 start("--port", str(ports["killed"]), behaviour=SPEED)
+                await_scrape_of_restart(prometheus, deadline)
             time.sleep(1)
         shown = json.loads(get(f"{url}/v1/evidence/llm/good"))["rollouts"][0]["looks"]
     assert set(verdicts) == set(FAULTS)
