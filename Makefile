@@ -86,9 +86,11 @@ e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics argo-cd
 	@$(BIN)/python -m pytest tests/e2e/whole -n 0 $(ARGS)
 
-test-oracle: setup-cluster ## Compare `llmops check` with the live API server on thousands of spoilt objects; out/oracle/
+test-oracle: setup-cluster ## Compare `llmops check` with the live API server on thousands of spoilt and foreign objects; out/oracle/
+	@$(BIN)/python tools/setup.py cluster simulator
 	@$(BIN)/python -m tests.cluster up
 	@$(BIN)/python -m tests.oracle $(ARGS)
+	@$(BIN)/python -m tests.oracle.foreign
 
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py

@@ -1,6 +1,6 @@
 """python -m tests.oracle.foreign: does `llmops check` refuse foreign manifests that the live API server takes?
 
-Needs the local cluster and the modules that it was built from. Writes tests/oracle/foreign.jsonl, one line for each
+Needs the local cluster and the modules that it was built from. Writes out/oracle/foreign.jsonl, one line for each
 object: file, kind and name, what the server said (taken, refused, undecided) and the rules of ours that refuse it. No
 text of the manifests is kept. Exits 1 when an object is refused by us alone, or fewer than 300 were decided.
 """
@@ -24,7 +24,7 @@ from tests.cluster.layout import ClusterError
 from tests.oracle import compare, seeds
 from tests.oracle.server import Server
 
-RECORD = Path(__file__).with_name("foreign.jsonl")
+RECORD = Path("out/oracle/foreign.jsonl")
 LEAST = 300
 TAKEN, REFUSED, UNDECIDED = "taken", "refused", "undecided"
 _THEMES = ("schema/", "semantics/")
@@ -68,6 +68,7 @@ def main() -> int:
     said = compare.judged(Server(), [one.obj.data for one in objects])
     verdicts = [UNDECIDED if one is None else REFUSED if one else TAKEN for one in said]
     lines = [one.line(verdict) for one, verdict in zip(objects, verdicts, strict=True)]
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text("".join(f"{line}\n" for line in sorted(lines)))
     count = Counter(verdicts)
     wrong = [one for one, verdict in zip(objects, verdicts, strict=True) if verdict == TAKEN and one.rules]

@@ -160,9 +160,35 @@ def _folders() -> dict[int, Path]:
     return found
 
 
+# To the API server an absent field of a Go struct is its zero value, and where that is valid, it takes what the
+# published definition calls required. Asked of a server of 1.35.
+_MAY_BE_ABSENT = {
+    "io.k8s.api.batch.v1.PodFailurePolicy": ("rules",),
+    "io.k8s.api.core.v1.HTTPHeader": ("value",),
+    "io.k8s.api.core.v1.ISCSIPersistentVolumeSource": ("lun",),
+    "io.k8s.api.core.v1.ISCSIVolumeSource": ("lun",),
+    "io.k8s.api.core.v1.LimitRangeSpec": ("limits",),
+    "io.k8s.api.core.v1.PreferredSchedulingTerm": ("preference",),
+    "io.k8s.api.core.v1.SleepAction": ("seconds",),
+    "io.k8s.api.core.v1.Sysctl": ("value",),
+    "io.k8s.api.core.v1.TypedLocalObjectReference": ("kind", "name"),  # the server drops such a dataSource
+    "io.k8s.api.discovery.v1.EndpointSlice": ("endpoints",),
+    "io.k8s.api.rbac.v1.RoleRef": ("apiGroup",),
+    "io.k8s.api.resource.v1.DeviceClass": ("spec",),
+    "io.k8s.api.resource.v1.ResourceClaim": ("spec",),
+    "io.k8s.api.resource.v1.ResourceClaimTemplate": ("spec",),
+    "io.k8s.api.resource.v1.ResourceClaimTemplateSpec": ("spec",),
+    "io.k8s.api.scheduling.v1.PriorityClass": ("value",),
+    "io.k8s.api.storage.v1.CSIDriver": ("spec",),
+}
+
+
 @cache
 def _definitions(minor: int) -> dict[str, Any]:
     definitions: dict[str, Any] = json.loads((_folders()[minor] / "_definitions.json").read_bytes())["$defs"]
+    for name in _MAY_BE_ABSENT.keys() & definitions.keys():
+        required = definitions[name].pop("required", ())
+        definitions[name]["required"] = [one for one in required if one not in _MAY_BE_ABSENT[name]]
     return definitions | {name: {"type": types} for name, types in _SCALARS.items()}
 
 
@@ -181,12 +207,24 @@ def _kinds(minor: int) -> dict[Kind, str]:
 
 @cache
 def _builtin(minor: int, name: str) -> Schema:
-    return Schema(reachable(_definitions(minor), name))
+    return Schema(bounded(reachable(_definitions(minor), name)))
 
 
 @cache
 def _fetched(minor: int, file: Path) -> Schema:
     return Schema(_with_metadata(minor, json.loads(file.read_bytes())))
+
+
+def bounded(schema: Any) -> Any:
+    """The schema with the bounds that its format int32 means: a validator does not look at formats."""
+    if isinstance(schema, list):
+        return [bounded(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: bounded(one) for key, one in schema.items()}
+    if schema.get("format") != "int32" or "integer" not in (schema.get("type") or ()):
+        return inner
+    return {"minimum": -(2**31), "maximum": 2**31 - 1, **inner}
 
 
 def _with_metadata(minor: int, schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,16 @@ from typing import Any
 
 from llmops.kubernetes.semantics import (
     access,
+    classes,
     config,
+    devices,
+    endpoints,
     forms,
     lists,
     meta,
     pods,
     policies,
+    quotas,
     rollouts,
     scaling,
     services,
@@ -34,7 +38,7 @@ def _pod(obj: Any, at: str, out: Report) -> None:
         pods.images(spec, f"{at}/spec", out)
 
 
-_claim = Struct({"spec": Struct({"devices": config.devices})})
+_claim = Struct({"spec": Struct({"devices": devices.devices})})
 _template = Struct({**_claim.fields, "metadata": meta.claim_metadata})
 _CHECKS: dict[tuple[str, str], Check] = {
     ("v1", "Pod"): _pod,
@@ -48,7 +52,7 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("networking.k8s.io/v1", "Ingress"): services.ingress,
     ("networking.k8s.io/v1", "IngressClass"): services.ingress_class,
     ("networking.k8s.io/v1", "NetworkPolicy"): services.network_policy,
-    ("discovery.k8s.io/v1", "EndpointSlice"): config.endpoint_slice,
+    ("discovery.k8s.io/v1", "EndpointSlice"): endpoints.endpoint_slice,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): scaling.autoscaler,
     ("autoscaling/v1", "HorizontalPodAutoscaler"): scaling.old_autoscaler,
     ("policy/v1", "PodDisruptionBudget"): scaling.budget,
@@ -58,14 +62,14 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): access.cluster_role_binding,
     ("v1", "ConfigMap"): config.config_map,
     ("v1", "Secret"): config.secret,
-    ("v1", "ResourceQuota"): config.quota,
-    ("v1", "LimitRange"): config.limit_range,
+    ("v1", "ResourceQuota"): quotas.quota,
+    ("v1", "LimitRange"): quotas.limit_range,
     ("v1", "PersistentVolumeClaim"): storage.claim,
-    ("v1", "PersistentVolume"): config.persistent_volume,
-    ("storage.k8s.io/v1", "StorageClass"): config.storage_class,
-    ("node.k8s.io/v1", "RuntimeClass"): config.runtime_class,
-    ("scheduling.k8s.io/v1", "PriorityClass"): config.priority_class,
-    ("coordination.k8s.io/v1", "Lease"): config.lease,
+    ("v1", "PersistentVolume"): storage.persistent_volume,
+    ("storage.k8s.io/v1", "StorageClass"): storage.storage_class,
+    ("node.k8s.io/v1", "RuntimeClass"): classes.runtime_class,
+    ("scheduling.k8s.io/v1", "PriorityClass"): classes.priority_class,
+    ("coordination.k8s.io/v1", "Lease"): classes.lease,
     ("resource.k8s.io/v1", "ResourceClaim"): _claim,
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): Struct({"spec": _template}),
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"): policies.policy,

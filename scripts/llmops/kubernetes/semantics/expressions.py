@@ -59,6 +59,10 @@ _TYPES = frozenset(
 )
 _VARIABLE = re.compile(r"\bvariables\.([A-Za-z_]\w*)")
 _TEXT = re.compile(r"""r?("(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
+# An object by itself, or a literal, where a condition is wanted.
+_NO_CONDITION = re.compile(
+    r"object|oldObject|request|namespaceObject|params|variables|authorizer(\.requestResource)?|null|-?\d+(\.\d+)?|''"
+)
 _UNDECLARED = re.compile(r"undeclared reference to '([A-Za-z_]\w*)[.']")
 
 
@@ -87,7 +91,13 @@ def _one(value: Any, field: str, at: str, known: set[str], parameters: bool, out
     if unknown:
         said = f"names the variable {min(unknown)}, which no variable above it is called"
         out.add("policy", f"{at}/{field}", said, "Define the variable before its use, or correct the name.")
-    if wrong := _wrong(expression, parameters):
+    if (
+        field == "expression"
+        and "/variables/" not in at
+        and _NO_CONDITION.fullmatch(_TEXT.sub("''", expression).strip())
+    ):
+        out.add("policy", f"{at}/{field}", "is neither true nor false", "Write a condition over object.")
+    elif wrong := _wrong(expression, parameters):
         out.add(
             "policy",
             f"{at}/{field}",

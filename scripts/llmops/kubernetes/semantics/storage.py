@@ -7,15 +7,22 @@ from typing import Any
 
 from llmops.kubernetes.semantics import forms
 from llmops.kubernetes.semantics.meta import selector
+from llmops.kubernetes.semantics.quantities import quantity
 from llmops.kubernetes.semantics.resources import any_amount, some_amount
+from llmops.kubernetes.semantics.scheduling import node_selector
 from llmops.kubernetes.semantics.shapes import (
     Check,
     Report,
     Struct,
+    choice,
     each,
     entries,
+    escaped,
     every,
     missing,
+    must,
+    no_twins,
+    one_of,
     shown,
     strict,
     text,
@@ -104,4 +111,135 @@ PV_SOURCES = (
     "hostPath", "nfs", "csi", "local", "iscsi", "fc", "rbd", "cephfs", "glusterfs", "cinder", "awsElasticBlockStore",
     "gcePersistentDisk", "azureFile", "azureDisk", "flexVolume", "vsphereVolume", "photonPersistentDisk",
     "portworxVolume", "scaleIO", "storageos", "quobyte", "flocker",
+)  # fmt: skip
+
+
+def _parameters(value: Any, at: str, out: Report) -> None:
+    if isinstance(value, dict):
+        if "" in value:
+            out.add("value", f"{at}/", "is a parameter without a name", "Leave it out.")
+        if len(value) > 512:
+            out.add("value", at, f"has {len(value)} items of at most 512", "Write fewer.")
+
+
+def _qualified_lower(value: str) -> forms.Wrong:
+    return forms.qualified(value.lower())
+
+
+_topology = Struct(
+    {
+        "matchLabelExpressions": each(
+            Struct(
+                {
+                    "key": text(forms.qualified, "scheduling"),
+                    "values": each(lambda *_: None, unique=lambda one: one),
+                },
+                required=("key", "values"),
+                theme="scheduling",
+            ),
+            unique="key",
+        )
+    },
+    required=("matchLabelExpressions",),
+    theme="scheduling",
+)
+
+
+def _topologies(value: Any, at: str, out: Report) -> None:
+    each(_topology)(value, at, out)
+    if isinstance(value, list) and len(value) > 1:
+        no_twins(value, _sorted_terms, at, out)
+
+
+def _sorted_terms(one: Any) -> Any:
+    try:
+        return (
+            tuple(
+                sorted((item["key"], tuple(sorted(item["values"]))) for item in one["matchLabelExpressions"])
+            )
+            or None
+        )
+    except (KeyError, TypeError):
+        return None
+
+
+storage_class: Check = Struct(
+    {
+        "provisioner": text(_qualified_lower),
+        "parameters": _parameters,
+        "reclaimPolicy": choice("Delete", "Retain", theme="volume"),
+        "volumeBindingMode": strict("Immediate", "WaitForFirstConsumer", theme="volume"),
+        "allowedTopologies": _topologies,
+    },
+    required=("provisioner",),
+    theme="volume",
+)
+
+
+def _capacity(spec: Any, at: str, out: Report) -> None:
+    capacity = spec.get("capacity")
+    if not isinstance(capacity, dict) or not capacity:
+        missing(out, f"{at}/capacity", "volume")
+        return
+    if set(capacity) != {"storage"}:
+        out.add("volume", f"{at}/capacity", "must hold storage and nothing else", "Write storage.")
+    for name, one in capacity.items():
+        given = quantity(one)
+        if one is not None and (given is None or given <= 0):
+            out.add(
+                "quantity",
+                f"{at}/capacity/{escaped(name)}",
+                f"is {shown(one)}, no positive quantity",
+                "Write one.",
+            )
+    if spec.get("local") is not None:
+        affinity = spec.get("nodeAffinity")
+        if not (isinstance(affinity, dict) and affinity.get("required")):
+            missing(out, f"{at}/nodeAffinity", "volume")
+
+
+def _secret_reference(value: Any, at: str, out: Report) -> None:
+    for name in ("name", "namespace"):
+        if not value.get(name):
+            missing(out, f"{at}/{name}", "volume")
+
+
+_reference = Struct({}, _secret_reference)
+_local_path = Struct({"path": text(forms.no_back_steps, "volume")}, required=("path",), theme="volume")
+persistent_volume: Check = Struct(
+    {
+        "spec": Struct(
+            {
+                "accessModes": access_modes,
+                "persistentVolumeReclaimPolicy": choice("Delete", "Recycle", "Retain", theme="volume"),
+                "volumeMode": strict("Block", "Filesystem", theme="volume"),
+                "storageClassName": text(forms.dns_subdomain, "name"),
+                "volumeAttributesClassName": text(forms.dns_subdomain, "name"),
+                "local": _local_path,
+                "hostPath": _local_path,
+                "nfs": Struct({"path": text(forms.absolute, "volume")}, required=("server", "path"), theme="volume"),
+                "csi": Struct(
+                    {
+                        "driver": csi_driver,
+                        **dict.fromkeys(
+                            ("controllerPublishSecretRef", "nodePublishSecretRef", "controllerExpandSecretRef",
+                             "nodeExpandSecretRef"),
+                            _reference,
+                        ),
+                    },
+                    required=("driver", "volumeHandle"),
+                    theme="volume",
+                ),
+                "nodeAffinity": Struct(
+                    {"required": node_selector},
+                    must(lambda value: value.get("required") is not None, "required", "is missing", "Write required.",
+                         "volume"),
+                ),
+            },
+            _capacity,
+            one_of(*PV_SOURCES, theme="volume"),
+            required=("accessModes",),
+            theme="volume",
+        )
+    }
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmops.kubernetes.semantics import forms, pods
 from llmops.kubernetes.semantics.cron import schedule, time_zone
-from llmops.kubernetes.semantics.meta import selector, selects_own_pods, times
+from llmops.kubernetes.semantics.meta import empty, selector, selects_own_pods, times
 from llmops.kubernetes.semantics.shapes import (
     INT64,
     Check,
@@ -186,7 +186,7 @@ def _stateful(value: Any, at: str, out: Report) -> None:
         out.add("union", f"{at}/rollingUpdate", "is not allowed beside type OnDelete", "Leave it out.")
 
 
-_RETENTION = strict("Retain", "Delete", theme=THEME)
+_RETENTION = choice("Retain", "Delete", theme=THEME)
 
 
 def _with_claims(value: Any, at: str, out: Report) -> None:
@@ -240,7 +240,7 @@ stateful_set: Check = Struct(
 def _indexed(value: Any, at: str, out: Report) -> None:
     indexed = value.get("completionMode") == "Indexed"
     completions, parallel = value.get("completions"), value.get("parallelism")
-    if indexed and completions is None:
+    if indexed and completions is None and parallel is not None:  # both absent: the server writes 1 for both
         missing(out, f"{at}/completions", THEME)
     if indexed and (number(completions) or 0) > 10**5 and (number(parallel) or 0) > 10**4:
         out.add(THEME, f"{at}/parallelism", "is too much for so many completions", "Write at most 10000.")
@@ -328,8 +328,6 @@ def _codes(value: Any, at: str, out: Report) -> None:
         out.add(THEME, f"{at}/values", "is not sorted", "Sort the codes.")
     if value.get("operator") == "In" and 0 in numbers:
         out.add(THEME, f"{at}/values", "has 0, which is no failure", "Leave 0 out.")
-    if any(one < 0 for one in numbers):
-        out.add(THEME, f"{at}/values", "has a negative code", "Write 0 to 255.")
 
 
 _condition = Struct(
@@ -412,9 +410,9 @@ def _indexes(value: str, completions: int | None) -> int | None:
 def _own_selector(value: Any, at: str, out: Report) -> None:
     if value.get("manualSelector") is True:
         selects_own_pods(value, at, out)
-    elif value.get("selector") is not None:
-        said = "is what the API server writes, unless manualSelector is set"
-        out.add("selector", f"{at}/selector", said, "Leave selector out.")
+    elif not empty(value.get("selector")):
+        # The API server adds its own label to the selector, and to the pods what selects_own_pods sees.
+        selects_own_pods(value, at, out)
 
 
 _JOB: dict[str, Check] = {
