@@ -88,7 +88,7 @@ def parts(found: list[Inputs]) -> tuple[dict[str, float], float]:
             for source, text in one.templates.items():
                 parse(text, source)
 
-    whole = runs(lambda: examine.releases(found, renderer, [DEFAULT_KUBE_VERSION]), 5)
+    whole = runs(lambda: examine.releases(found, renderer, [DEFAULT_KUBE_VERSION], brief=True), 5)
     return {
         "whole check": min(whole) / many,
         "of it rendering": cpu(render) / many,
@@ -169,10 +169,13 @@ def against_programs(scratch: Path, count: int) -> tuple[float, float]:
     some = inputs(halves[0])[: min(30, count // 2)]
     (scratch / "schemas").mkdir()
     location = local_schemas(scratch / "schemas", some)
-    started = time.perf_counter()
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda one: by_programs(one, packed, location), some))
-    return ours, (time.perf_counter() - started) / len(some)
+    theirs = []
+    for _ in range(2):
+        started = time.perf_counter()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda one: by_programs(one, packed, location), some))
+        theirs.append((time.perf_counter() - started) / len(some))
+    return ours, min(theirs)
 
 
 def growth(scratch: Path, sizes: list[int]) -> list[tuple[int, float, float]]:
@@ -212,14 +215,17 @@ def main() -> int:
         say(f"  {name:30} {each:7.1f} ms")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        # Compiled once, as in any installation after its first run.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(scratch / "bytecode")
         ours, theirs = against_programs(scratch, min(largest, 300))
         say(f"{'check, two processes':32} {ours * 1000:7.1f} ms a release")
         say(f"{'helm | kubeconform, two of each':32} {theirs * 1000:7.1f} ms a release")
         rows = growth(scratch, [largest // 10, largest // 3, largest])
+        one = [*command(ROOT / "values/models/qwen3-8b"), "--env", "prod"]
+        starts = [run_all([one]) for _ in range(5)]
     for size, each, memory in rows:
         say(f"{f'{size} releases, one process':32} {each:7.1f} ms CPU a release  {memory:6.0f} MiB at most")
-    one = [*command(ROOT / "values/models/qwen3-8b"), "--env", "prod"]
-    starts = [run_all([one]) for _ in range(5)]
     say(f"{'start-up, one release':32} min {min(starts):.2f} s  median {statistics.median(starts):.2f} s")
     (_, first, small), (_, last, large) = rows[0], rows[-1]
     say(f"goals, missed only beyond the noise of this run, {spread:.0%}:")

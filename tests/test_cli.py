@@ -26,7 +26,7 @@ def llmops(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "llmops.cli", *arguments]
     env = {**os.environ, "PYTHONUTF8": "1"}
     return subprocess.run(
-        command, cwd=ROOT, env=env, input=text, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, env=env, input=text, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -248,3 +248,24 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for command in ("render", "check", "plan", "fit", "diff", "explain"):
         assert f"\n  {command}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "others"),
+    [([], {"llmops.examine", "llmops.release"}), (["check"], {"llmops.commands.simulate"})],
+)
+def test_help_loads_nothing_that_commands_work_with(arguments: list[str], others: set[str]) -> None:
+    call = f"main({[*arguments, '--help']}, standalone_mode=False)"
+    code = f"import sys; from llmops.cli import main; {call}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "llmops.cli" in loaded
+    assert not loaded & {
+        "numpy",
+        "yaml",
+        "jinja2",
+        "helm_python",
+        "jsonschema_rs",
+        "cel_expr_python",
+        *others,
+    }

@@ -35,6 +35,10 @@ Every flag above is one that the parser of vLLM {arguments_version} takes, as a 
 read from its source as text. With an engine of that version a flag in `engine.extraArgs` or a parser that it does
 not know is refused, since the server would not start; an own `engine.command` and vendors' builds are left alone.
 
+With `vllm-inference.split` the chart writes `--kv-transfer-config` for both halves and `--port={split[decodePort]}` for
+decode servers, which stand behind a sidecar; see [prefill and decode apart](sources.md#prefill-and-decode-apart).
+Without it, a connector of your own may stand in `engine.extraArgs`.
+
 The process runs as UID {uid}, GID {gid}, with a writable home at `{home}`, and serves API and metrics on port {port}.
 """
 

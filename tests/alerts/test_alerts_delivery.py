@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,30 +16,9 @@ import pytest
 
 from tests.charts.conftest import Render
 from tests.conftest import program
-
-DEADLINE = 20
-"""Seconds until an answer of a local program counts as missing."""
+from tests.waiting import PATIENCE, free_port, until
 
 PAGE = {"service": "llm", "severity": "critical", "namespace": "llm-prod", "release": "demo"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """The first true answer of `condition`; OSError counts as no answer yet."""
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        try:
-            if answer := condition():
-                return answer
-        except OSError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {DEADLINE} s")
 
 
 @dataclass
@@ -79,7 +56,7 @@ def robot() -> Iterator[Robot]:
     yield hook
     hook.server.shutdown()
     hook.server.server_close()
-    thread.join(DEADLINE)
+    thread.join(PATIENCE)
 
 
 @dataclass
@@ -92,7 +69,7 @@ class Alertmanager:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             text = answer.read()
         return json.loads(text) if text else True
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from click import Context
 
 from llmops.cli import main
 from tests.alerts.conftest import Promtool
@@ -90,7 +91,9 @@ def test_commands_exist(page: Path, helm4_path: Path) -> None:
             case "kubectl":
                 assert verb(command) in KUBECTL, command
             case "llmops":
-                options = {name for option in main.commands[command[1]].params for name in option.opts}  # type: ignore[attr-defined]
+                known = main.get_command(Context(main), command[1])
+                assert known, command
+                options = {name for option in known.params for name in option.opts}
                 assert {word for word in command if word.startswith("--")} <= options, command
             case "helm":
                 done = subprocess.run(

@@ -182,7 +182,7 @@ def test_pauses_are_read_as_the_controller_reads_them(duration: object, seconds:
     [
         (rollout(2, [{"pause": {"duration": "5 minutes"}}]), "5 minutes"),
         (rollout(2, weights(50), maxSurge="some"), "maxSurge"),
-        ({"kind": "LeaderWorkerSet"}, "LeaderWorkerSet"),
+        ({"kind": "DaemonSet"}, "a DaemonSet has no rollout to plan"),
         (rollout(2, [{"setWeight": "half"}], **ROUTED), "wrong type"),
     ],
 )

@@ -1,12 +1,16 @@
 """The memory estimate against parameter counts, measured runs of vLLM and figures worked by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from llmops.capacity import gpus
 from llmops.capacity.fit import Fit, Verdict, fit
 from llmops.findings import InputError
+
+ROOT = Path(__file__).parents[2]
 
 
 def config(model_type: str, layers: int, hidden: int, heads: int, **rest: Any) -> dict[str, Any]:
@@ -215,6 +219,56 @@ def test_engines_from_0_21_on_take_the_graphs_out_of_the_pool_and_none_are_made_
 def test_smaller_batches_leave_more_kv_cache() -> None:
     few = measured(LLAMA_8B, maxNumSeqs=64, extraArgs=["--max-num-batched-tokens", "2048"])
     assert few.kv_pool > measured(LLAMA_8B).kv_pool + 1.5
+
+
+def packed(bits: int, group: int | None = None) -> dict[str, Any]:
+    """The quantization_config of a checkpoint of compressed-tensors."""
+    weights = {"num_bits": bits, "group_size": group, "type": "int"}
+    return {"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": weights}}}
+
+
+# Bits of a weight. Llama 3.1 8B has 6.98e9 in matrices of layers, and 1.05e9 in embedding and head, which stay at
+# 16 bit; 4 bit in groups of 128 have 20 bit more for each group; mxfp4 is for experts, and here are none.
+DESCRIBED = {
+    "none": 16,
+    "": 16,
+    "mxfp4": 16,
+    "fp8": 8,
+    "int8": 8,
+    "w8a8": 8,
+    "awq": 4.16,
+    "gptq": 4.16,
+    "w4a16": 4.16,
+}
+
+
+@pytest.mark.parametrize("described", DESCRIBED)
+def test_what_the_values_may_say_of_the_weights_is_covered(described: str) -> None:
+    result = on("H100-80GB", LLAMA_8B, described)
+    assert result.covered
+    assert result.weights == pytest.approx((6.98e9 * DESCRIBED[described] / 8 + 1.05e9 * 2) / 2**30, abs=0.05)
+
+
+def test_every_description_that_the_schema_offers_has_its_bytes() -> None:
+    schema = yaml.safe_load((ROOT / "charts/llm-common/global.schema.yaml").read_text(encoding="utf-8"))
+    model = schema["properties"]["llm"]["properties"]["model"]["properties"]
+    assert set(model["quantization"]["enum"]) == set(DESCRIBED)
+
+
+def test_a_container_of_formats_is_what_the_values_describe() -> None:
+    for described, bits, group in (("w8a8", 8, None), ("w4a16", 4, 128)):
+        found = on("H100-80GB", {**LLAMA_8B, "quantization_config": packed(bits, group)}, described)
+        assert found.weights == on("H100-80GB", LLAMA_8B, described).weights
+    for described, config_groups, says in (
+        ("w8a8", packed(4, 128), "w8a8 with 4 bit"),
+        ("w4a16", packed(8), "w4a16 with 8 bit"),
+        ("w4a16", packed(4, 32), "w4a16 with 4 bit in groups of 32"),
+        ("w4a16", packed(4), "w4a16 with 4 bit in groups of a whole row"),
+        ("", packed(8), "compressed-tensors weights without global.llm.model.quantization"),
+    ):
+        odd = on("H100-80GB", {**LLAMA_8B, "quantization_config": config_groups}, described)
+        assert not odd.covered
+        assert says in odd.reasons[0]
 
 
 @pytest.mark.parametrize(

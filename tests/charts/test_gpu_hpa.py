@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,9 @@ import yaml
 
 from llmops import checks
 from llmops.findings import RefusedError
+from llmops.kubernetes.crds import path as schema_of
 from llmops.kubernetes.schema import violations
-from llmops.release import Inputs
+from llmops.release import Inputs, from_manifests
 from llmops.release import render as render_release
 from llmops.render import Renderer, Target
 from llmops.render.manifest import Object
@@ -296,6 +298,109 @@ def test_a_shipped_release_takes_an_autoscaler_without_a_finding(
     assert {one.rule for one in checks.run(release).findings} == expected
 
 
+# --- servers over several nodes ---------------------------------------------------------------------------
+
+GROUPS = {"workload": "LeaderWorkerSet"}
+NODES: dict[str, Any] = {
+    "workload": "LeaderWorkerSet",
+    "engine": {"maxNumSeqs": 64, "parallelism": {"tensor": 8, "pipeline": 2, "nodes": 2}},
+    "global": {"llm": {"model": {"name": "demo", "source": "file:///m"}}},
+}
+
+
+def beside_groups(
+    render: Render, layer: dict[str, Any], kube_version: str = "1.35.0"
+) -> list[dict[str, Any]]:
+    """The objects of a LeaderWorkerSet without its number of groups, and the autoscaler that owns it."""
+    served = render("vllm-inference", NODES, name="big", kube_version=kube_version).items
+    for item in served:
+        if item["kind"] == "LeaderWorkerSet":
+            item["spec"].pop("replicas", None)
+    return [*served, *render(CHART, ON, GROUPS, layer, name="big", kube_version=kube_version).items]
+
+
+def judged(items: list[dict[str, Any]], kube_version: str = "1.35.0") -> list[str]:
+    outcome = checks.run(from_manifests(yaml.safe_dump_all(items), "all.yaml", kube_version))
+    return [one.rule for one in outcome.findings if one.rule.startswith(("scaling/", "graph/", "schema/"))]
+
+
+@pytest.mark.parametrize("kube_version", ["1.34.0", "1.35.0", "1.37.0"])
+@pytest.mark.parametrize("layer", [{}, KEDA, merge(KEDA, {"preset": "classic"})])
+def test_groups_of_pods_are_scaled_as_servers(
+    render: Render, layer: dict[str, Any], kube_version: str
+) -> None:
+    items = beside_groups(render, layer, kube_version)
+    scaler, groups = items[-1], next(item for item in items if item["kind"] == "LeaderWorkerSet")
+    assert scaler["spec"]["scaleTargetRef"] == {
+        "apiVersion": groups["apiVersion"],
+        "kind": "LeaderWorkerSet",
+        "name": groups["metadata"]["name"],
+    }
+    spec = scaler["spec"]
+    bounds = [spec.get(one, spec.get(two)) for one, two in BOUNDS]
+    assert bounds == [2, 10]
+    assert not violations(Object(scaler), kube_version)
+    assert judged(items, kube_version) == []
+
+
+BOUNDS = (("minReplicas", "minReplicaCount"), ("maxReplicas", "maxReplicaCount"))
+
+
+@pytest.mark.parametrize("layer", [{}, KEDA])
+def test_an_autoscaler_of_pods_beside_groups_dangles_and_one_owner_is_enough(
+    render: Render, layer: dict[str, Any]
+) -> None:
+    items = beside_groups(render, layer)
+    wrong = render(CHART, ON, layer, name="big").items
+    assert judged([*items[:-1], *wrong]) == ["graph/scale-target-missing"]
+    groups = next(item for item in items if item["kind"] == "LeaderWorkerSet")
+    groups["spec"]["replicas"] = 2
+    assert judged(items) == ["scaling/replicas-beside-autoscaler"]
+
+
+def test_the_set_says_which_pods_a_scaler_has_to_look_at() -> None:
+    """Of the scale of groups: their number wanted and there, and a selector of their leaders."""
+    file = schema_of("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")
+    assert file
+    known = json.loads(file.read_text(encoding="utf-8"))["properties"]
+    assert "replicas" in known["spec"]["properties"]
+    assert {"replicas", "hpaPodSelector"} <= set(known["status"]["properties"])
+
+
+def test_only_leaders_are_scraped_so_a_group_counts_once(render: Render) -> None:
+    """The demand is a sum over targets, so a worker that were one could add to it."""
+    served = render("vllm-inference", NODES, name="big")
+    template = served.one("LeaderWorkerSet")["spec"]["leaderWorkerTemplate"]
+    leader, worker = (template[f"{role}Template"] for role in ("leader", "worker"))
+    scrape = render("monitoring", llm(components={"monitoring": True}), name="big").one("PodMonitor")["spec"]
+    (endpoint,) = scrape["podMetricsEndpoints"]
+
+    def is_target(pod: dict[str, Any]) -> bool:
+        ports = [one["name"] for found in pod["spec"]["containers"] for one in found.get("ports", [])]
+        wanted = scrape["selector"]["matchLabels"].items()
+        return wanted <= pod["metadata"]["labels"].items() and endpoint["port"] in ports
+
+    assert is_target(leader)
+    assert not is_target(worker)
+    assert "http" not in str(worker["spec"]["containers"][0].get("ports", []))
+
+
+@pytest.mark.parametrize("way", ["hpa", "keda"])
+def test_the_notes_of_groups_name_the_set(render: Render, way: str) -> None:
+    notes = render(CHART, ON, GROUPS, {"backend": way}, name="big", notes=True).notes
+    assert "2 to 10 servers of LeaderWorkerSet/big-nodes by" in notes
+    assert "A server is a group of pods" in notes
+    assert "group of pods" not in render(CHART, ON, {"backend": way}, name="big", notes=True).notes
+
+
+def test_the_demand_of_groups_is_that_of_their_leaders(render: Render, tmp_path: Path) -> None:
+    """Two groups, whose workers have no series: 16 requests are 16, and 2 servers at 8 of each."""
+    series = engine("big-nodes-0", "8x80", "2x80") | engine("big-nodes-1", "5x80", "1x80")
+    ask(tmp_path, adapter_query(render, "llm_requests_demand", "models", "qwen"), series, 16)
+    scaler = render(CHART, ON, GROUPS, KEDA, name="qwen", namespace="models").items[0]
+    ask(tmp_path, triggers(scaler)["llm-requests-demand"]["query"], series, 16)
+
+
 # --- what the queries say ---------------------------------------------------------------------------------
 
 PODS = {"running": "vllm:num_requests_running", "waiting": "vllm:num_requests_waiting"}
@@ -348,7 +453,7 @@ def ask(folder: Path, query: str, series: dict[str, str], expected: float | None
     file.write_text(yaml.safe_dump(test))
     promtool = program("LLMOPS_PROMTOOL", "bin/promtool")
     done = subprocess.run(
-        [str(promtool), "test", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False
+        [str(promtool), "test", "rules", str(file)], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

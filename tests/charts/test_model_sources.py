@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from llmops.findings import RefusedError
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import parse
 from tests.charts.conftest import CHARTS, Objects, Render, merge
+from tests.waiting import PATIENCE
 
 CHART = "vllm-inference"
 SCRIPT = CHARTS / CHART / "files/download.py"
@@ -118,6 +120,89 @@ def test_what_the_engine_runs_from_a_claim_is_its_own(render: Render) -> None:
     assert "VLLM_CACHE_ROOT" not in render(CHART).environment
 
 
+SIGNED: dict[str, Any] = {"signature": ci("signed")["signature"]}
+# What the program itself takes, read from its source; see scripts/generate/signing.py.
+SIGNING: dict[str, Any] = yaml.safe_load(
+    (CHARTS.parent / "scripts/llmops/data/signing.yaml").read_text(encoding="utf-8")
+)
+
+
+def checked(objects: Objects) -> tuple[dict[str, Any], str, argparse.Namespace]:
+    """The container that checks, its method, and its words as the program would take them."""
+    (container,) = [one for one in objects.pod["initContainers"] if one["name"] == "verify"]
+    assert container["command"] == [SIGNING["program"]]
+    verify, method, *words = container["args"]
+    assert verify == "verify"
+    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("folder")
+    for option in SIGNING["verify"][method]:
+        action = {"value": "store", "values": "append", "nothing": "store_true"}[option["takes"]]
+        parser.add_argument(*option["names"], action=action, required=option["required"])
+    return container, method, parser.parse_args(words)
+
+
+@pytest.mark.parametrize("method", ["key", "certificate", "sigstore"])
+def test_a_signature_is_checked_before_the_engine_starts(render: Render, method: str) -> None:
+    signer = {"method": method, "file": "signed/model.sig"}
+    if method == "sigstore":
+        signer |= {"identity": "models@example.com", "identityProvider": "https://accounts.example.com"}
+    objects = valid(render(CHART, source("pvc://weights/demo", **SIGNED), {"signature": signer}))
+    container, said, words = checked(objects)
+    assert said == method
+    assert words.folder == objects.arguments[0] == "/models/demo"
+    assert words.signature == "/models/demo/signed/model.sig"
+    trusted = {
+        "key": lambda: words.public_key,
+        "certificate": lambda: words.certificate_chain[0],
+        # Without a configuration the program would ask the network for one.
+        "sigstore": lambda: words.trust_config,
+    }[method]()
+    assert trusted == "/signer/signer.pub"
+    if method == "sigstore":
+        assert (words.identity, words.identity_provider) == (signer["identity"], signer["identityProvider"])
+    # A file that nobody signed is a finding, or code could be put beside the weights.
+    assert not words.ignore_unsigned_files
+    assert words.ignore_paths is None
+    mounts = {one["name"]: one for one in container["volumeMounts"]}
+    assert {name: (one["mountPath"], one["readOnly"]) for name, one in mounts.items()} == {
+        "signer": ("/signer", True),
+        "model": ("/models", True),
+    }
+    volumes = {one["name"]: one for one in objects.pod["volumes"]}
+    assert volumes["signer"]["configMap"] == {"name": "signer"}
+    assert objects.one("NetworkPolicy")["spec"]["egress"] == []
+    assert container["image"] == SIGNED["signature"]["image"]
+
+
+def test_a_download_is_complete_before_its_signature_is_checked(render: Render) -> None:
+    objects = valid(render(CHART, ci("signed"), bare=True))
+    assert [one["name"] for one in objects.pod["initContainers"]] == ["download", "verify"]
+    container, _, words = checked(objects)
+    assert words.folder == objects.arguments[0]
+    # What the download writes beside the model, and nothing else.
+    assert words.ignore_paths == [f"{words.folder}/.complete.json", f"{words.folder}/.lock"]
+    (home,) = [one for one in container["volumeMounts"] if one["name"] == "home"]
+    assert home == {"name": "home", "mountPath": "/home/vllm", "readOnly": True}
+    fetched = {item["name"]: item.get("value") for item in objects.pod["initContainers"][0]["env"]}
+    assert fetched["EVERY_FILE"] == "1"
+    # 300 s of load twice, image pull, download, check and margin.
+    assert objects.workload["spec"]["progressDeadlineSeconds"] == 600 + 900 + 1800 + 300 + 120
+    kept = render(CHART, ci("signed"), {"cache": {"existingClaim": "shared"}}, bare=True)
+    (home,) = [one for one in checked(kept)[0]["volumeMounts"] if one["name"] == "home"]
+    assert (home["subPath"], home["readOnly"]) == ("demo", True)
+
+
+def test_weights_in_an_image_are_checked_where_they_are_mounted(render: Render) -> None:
+    objects = valid(render(CHART, ci("oci"), SIGNED, bare=True))
+    assert checked(objects)[2].folder == objects.arguments[0] == "/models/models"
+
+
+def test_without_a_signature_nothing_checks(render: Render) -> None:
+    assert "initContainers" not in render(CHART, source("pvc://weights")).pod
+    (before,) = render(CHART, ci("download"), bare=True).pod["initContainers"]
+    assert "EVERY_FILE" not in {item["name"] for item in before["env"]}
+
+
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "download of a volume": (
         source("pvc://weights", cache={"download": True}),
@@ -127,6 +212,9 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"cache": {"download": True}},
         "cache.download needs the commit to be checked against",
     ),
+    "signature of what the engine loads itself": (SIGNED, "write cache: {download: true}"),
+    "signature of a stream": (source("s3://models/demo", **SIGNED), "s3://models/demo is in none"),
+    "signature of a part of the image": (source("file:///opt/demo", **SIGNED), "file:///opt/demo is in none"),
     "store of a hub model": ({"objectStore": {"secret": "store"}}, "is in no object store"),
     "token of an image": (
         source(f"oci://registry.example.com/m@{DIGEST}", hub={"tokenSecret": {"name": "hub"}}),
@@ -218,7 +306,7 @@ def download(hub: Hub, folder: Path, **more: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -234,6 +322,18 @@ def test_it_brings_every_file_once_and_no_second_spelling(hub: Hub, tmp_path: Pa
     assert files(folder) == FILES
     assert hub.tokens == {"Bearer secret"}
     asked = len(hub.seen)
+    assert "is complete" in download(hub, folder).stdout
+    assert len(hub.seen) == asked
+
+
+def test_what_was_signed_is_the_whole_commit(hub: Hub, tmp_path: Path) -> None:
+    """A folder that was filled for an engine alone is filled up once its signature is asked for."""
+    folder = tmp_path / "model"
+    assert download(hub, folder).returncode == 0
+    assert download(hub, folder, EVERY_FILE="1").returncode == 0
+    assert files(folder) == {**FILES, **DOUBLES}
+    asked = len(hub.seen)
+    assert "is complete" in download(hub, folder, EVERY_FILE="1").stdout
     assert "is complete" in download(hub, folder).stdout
     assert len(hub.seen) == asked
 
@@ -277,7 +377,7 @@ def test_servers_that_share_a_folder_download_once(hub: Hub, tmp_path: Path) -> 
     folder = tmp_path / "model"
     command = [sys.executable, str(SCRIPT)]
     running = [subprocess.Popen(command, env=variables(hub, folder)) for _ in range(3)]
-    assert [one.wait(60) for one in running] == [0, 0, 0]
+    assert [one.wait(PATIENCE) for one in running] == [0, 0, 0]
     assert len(hub.seen) == 1 + len(FILES)
     assert files(folder) == FILES
 

@@ -153,8 +153,13 @@ def test_an_update_loads_a_spare_server_first_or_stops_the_only_one(render: Rend
         found: dict[str, int] = spec["rolloutStrategy"]["rollingUpdateConfiguration"]
         return found
 
-    assert moved() == {"maxSurge": 1, "maxUnavailable": 0}
+    assert moved() == {"maxSurge": 1, "maxUnavailable": 1}
     assert moved({"replicas": 1, "strategy": {"surge": "single"}}) == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_an_autoscaler_owns_the_number_of_servers(render: Render) -> None:
+    objects = render(CHART, over(2), llm(components={"autoscaling": True}, replicas={"min": 2, "max": 4}))
+    assert "replicas" not in objects.one("LeaderWorkerSet")["spec"]
 
 
 def test_the_api_server_takes_it(render: Render) -> None:
@@ -185,10 +190,6 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "CPUs over nodes": (
         merge(over(2), llm(gpu={"resource": ""}), {"image": {"repository": "vllm/vllm-openai-cpu"}}),
         "engine.parallelism.nodes is 2, but global.llm.gpu.resource is empty",
-    ),
-    "an autoscaler over nodes": (
-        merge(over(2), llm(components={"autoscaling": True}, replicas={"min": 2, "max": 4})),
-        "workload LeaderWorkerSet has no autoscaler here",
     ),
     "another address": (
         over(2, engine={"extraEnv": [{"name": "VLLM_HOST_IP", "value": "10.0.0.1"}]}),

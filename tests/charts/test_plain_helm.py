@@ -37,7 +37,7 @@ def helm(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedPr
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

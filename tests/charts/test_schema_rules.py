@@ -25,6 +25,19 @@ def surge(preset: str, router: dict[str, Any] | None = None, **strategy: Any) ->
     return {**(router or {}), "strategy": {"surge": preset, **strategy}}
 
 
+SIGNED: dict[str, Any] = {
+    "method": "key",
+    "image": "r.example.com/sign:1.1.1",
+    "configMap": "signer",
+    "key": "a.pub",
+}
+PROXY: dict[str, Any] = {"image": "r.example.com/proxy:v0.10.0"}
+
+
+def without(values: dict[str, Any], key: str, **more: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != key} | more
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "steps of a Deployment": (
         {"workload": "Deployment", "strategy": {"steps": [{"setWeight": 1}]}},
@@ -133,6 +146,32 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no CPU": ({"resources": {"cpu": "0"}}, "/resources/cpu"),
     "label value": ({"podLabels": {"a": "x y"}}, "/podLabels/a"),
     "revision that is a branch": (llm(model={"revision": "main"}), "/global/llm/model/revision"),
+    "prefill that nobody is sent to": ({"split": {"prefill": {"replicas": 1}}}, "/split/proxy"),
+    "a sidecar with nobody to ask": ({"split": {"proxy": PROXY}}, "/split/prefill"),
+    "prefill without a count": (
+        {"split": {"prefill": {"tensor": 1}, "proxy": PROXY}},
+        "/split/prefill/replicas",
+    ),
+    "no prefill server": ({"split": {"prefill": {"replicas": 0}, "proxy": PROXY}}, "/split/prefill/replicas"),
+    "a context of its own": (
+        {"split": {"prefill": {"replicas": 1, "maxModelLen": 1}, "proxy": PROXY}},
+        "/split/prefill/maxModelLen",
+    ),
+    "a sidecar without a version": (
+        {"split": {"prefill": {"replicas": 1}, "proxy": {"image": "r.example.com/proxy"}}},
+        "/split/proxy/image",
+    ),
+    "a signature that nobody checks": ({"signature": without(SIGNED, "image")}, "/signature/image"),
+    "a signature without a key": ({"signature": without(SIGNED, "configMap")}, "/signature/configMap"),
+    "a signature of any kind": ({"signature": without(SIGNED, "method")}, "/signature/method"),
+    "a signature of anybody": (
+        {"signature": {**SIGNED, "method": "sigstore", "identity": "a@example.com"}},
+        "/signature/identityProvider",
+    ),
+    "a name beside a key": ({"signature": {**SIGNED, "identity": "a@example.com"}}, "/signature/identity"),
+    "a signature outside the model": ({"signature": {**SIGNED, "file": "../model.sig"}}, "/signature/file"),
+    "an odd way to sign": ({"signature": {**SIGNED, "method": "pgp"}}, "/signature/method"),
+    "no such quantization": (llm(model={"quantization": "w3a3"}), "/global/llm/model/quantization"),
     "revision that YAML made a number": (llm(model={"revision": 12e45}), "/global/llm/model/revision"),
 }
 
@@ -166,6 +205,17 @@ def test_refused_at_its_path(case: str) -> None:
         {"resources": {"cpu": 16}},
         {"resources": {"cpu": "500m"}},
         llm(release={"version": "1.0.0-rc.1"}),
+        {"split": {"prefill": {"replicas": 1}, "proxy": PROXY}},
+        {"split": {}, "signature": {}},
+        {"signature": SIGNED},
+        {
+            "signature": {
+                **SIGNED,
+                "method": "sigstore",
+                "identity": "a@b.c",
+                "identityProvider": "https://b.c/x",
+            }
+        },
         llm(environment={"registry": "reg.example.com:65535/mirror", "hubEndpoint": "https://h:8443/x"}),
     ],
 )

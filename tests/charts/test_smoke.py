@@ -17,6 +17,7 @@ import pytest
 
 from tests.engine import conftest as scripted
 from tests.engine.conftest import Start
+from tests.waiting import PATIENCE
 
 start = scripted.start  # the fixture
 SCRIPT = Path(__file__).parents[2] / "charts/vllm-inference/files/smoke.py"
@@ -88,14 +89,14 @@ def smoke(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         "http_proxy": "http://127.0.0.1:1",
         "ENGINE_URL": url,
         "MODEL_NAME": "demo",
-        "TIMEOUT_SECONDS": "5",
+        "TIMEOUT_SECONDS": "60",
     }
     return subprocess.run(
         [sys.executable, str(SCRIPT)],
         env=env | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=3 * PATIENCE,
         check=False,
     )
 
@@ -144,18 +145,20 @@ def test_no_engine_fails_without_a_traceback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"),
+    ("behaviour", "words", "limits"),
     [
-        ({"empty_rate": 1}, "the answer is empty (finish_reason stop)"),
-        ({"error_rate": 1}, "HTTP 500"),
-        ({"hang": True}, "timed out"),
-        ({"stream_error_rate": 1}, "the stream carries an error"),
-        ({"ttft": 0.7}, "took longer than 0.5 s"),
+        ({"empty_rate": 1}, "the answer is empty (finish_reason stop)", {}),
+        ({"error_rate": 1}, "HTTP 500", {}),
+        ({"hang": True}, "timed out", {"TIMEOUT_SECONDS": "2"}),
+        ({"stream_error_rate": 1}, "the stream carries an error", {}),
+        ({"ttft": 0.7}, "took longer than 0.5 s", {"LATENCY_SECONDS": "0.5"}),
     ],
 )
-def test_what_a_bad_version_does_is_named(start: Start, behaviour: dict[str, Any], words: str) -> None:
+def test_what_a_bad_version_does_is_named(
+    start: Start, behaviour: dict[str, Any], words: str, limits: dict[str, str]
+) -> None:
     engine = start(behaviour=behaviour)
-    done = smoke(engine.url, TIMEOUT_SECONDS="2", LATENCY_SECONDS="0.5")
+    done = smoke(engine.url, **limits)
     assert (done.returncode, words in done.stdout) == (1, True), done.stdout
 
 
@@ -210,7 +213,7 @@ def gate(tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{said.split()[-1]}"
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
 
 def reporting(gate: str) -> dict[str, str]:
@@ -223,7 +226,7 @@ def verdict(gate: str) -> dict[str, Any]:
     asked = {"kind": "smoke", "namespace": "llm", "release": "demo", "canary": "abc", "policy": {}}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(f"{gate}/v1/results/verdict", json.dumps(asked).encode())  # noqa: S310
-    with opener.open(request, timeout=10) as answer:
+    with opener.open(request, timeout=PATIENCE) as answer:
         return json.load(answer)  # type: ignore[no-any-return]
 
 

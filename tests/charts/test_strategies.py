@@ -30,6 +30,7 @@ GATE: dict[str, Any] = {
         }
     }
 }
+QUALITY = {"quality": {"enabled": True, "goldenSet": {"configMap": "golden"}}}
 NO_SMOKE = {"smoke": {"enabled": False}}
 AB = {"strategy": {"type": "ab", "ab": {"header": {"name": "x-version", "value": "next"}, "replicas": 2}}}
 
@@ -158,11 +159,10 @@ def test_the_first_scale_of_careful_is_enough_for_its_first_weight(render: Rende
 
 
 def test_the_quality_gate_stands_behind_the_smoke_test(render: Render) -> None:
-    quality = {"quality": {"enabled": True, "goldenSet": {"configMap": "golden"}}}
-    told = way(render(CHART, TRAEFIK, GATE, quality, {"strategy": {"steps": "careful"}}))
+    told = way(render(CHART, TRAEFIK, GATE, QUALITY, {"strategy": {"steps": "careful"}}))
     assert told[:4] == ["scale 1 servers", "smoke", "quality", "5 %"]
     own = {"strategy": {"steps": [{"setCanaryScale": {"replicas": 1}}, {"quality": {}}, {"setWeight": 50}]}}
-    assert way(render(CHART, TRAEFIK, GATE, quality, own))[1] == "quality"
+    assert way(render(CHART, TRAEFIK, GATE, QUALITY, own))[1] == "quality"
 
 
 def test_watching_can_be_left_out(render: Render) -> None:
@@ -243,6 +243,29 @@ def test_blue_green_tests_then_turns_then_watches(render: Render) -> None:
     plain = strategy(render(CHART, NO_SMOKE, {"strategy": {"type": "blueGreen"}}))
     assert plain["autoPromotionEnabled"] is True
     assert "Analysis" not in str(plain)
+
+
+def test_the_deadline_of_blue_green_holds_its_tests(render: Render) -> None:
+    """Measured: the controller's clock goes on while the version is tested, and stops in an analysis of a canary."""
+
+    def deadline(*layers: dict[str, Any]) -> int:
+        spec = render(CHART, *layers).workload["spec"]
+        return int(spec["progressDeadlineSeconds"])
+
+    def jobs(*layers: dict[str, Any]) -> list[int]:
+        return [
+            metric["provider"]["job"]["spec"]["activeDeadlineSeconds"]
+            for template in render(CHART, *layers).all("AnalysisTemplate")
+            for metric in template["spec"]["metrics"]
+            if "job" in metric["provider"]
+        ]
+
+    turn = {"strategy": {"type": "blueGreen"}}
+    bare = deadline(NO_SMOKE, turn)
+    assert deadline(GATE, {"strategy": {"type": "canary"}}) == bare
+    assert deadline(GATE, turn) >= bare + max(jobs(GATE, turn))
+    assert len(jobs(GATE, turn, QUALITY)) == 2
+    assert deadline(GATE, turn, QUALITY) >= bare + max(jobs(GATE, turn, QUALITY))
 
 
 def test_old_servers_outlive_their_streams_however_short_the_warm_window_is(render: Render) -> None:

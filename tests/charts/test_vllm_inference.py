@@ -225,6 +225,13 @@ def test_shared_memory_counts_as_memory_and_disk_holds_the_cache(render: Render)
     assert {"name": "home", "persistentVolumeClaim": {"claimName": "cache"}} in kept.pod["volumes"]
 
 
+def test_half_a_gib_is_enough_for_a_small_server(render: Render) -> None:
+    objects = render(CHART, {"resources": {"memoryGiB": 0.5, "shmGiB": 1}})
+    volumes = {volume["name"]: volume for volume in objects.pod["volumes"]}
+    assert volumes["shm"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Gi"}
+    assert objects.engine["resources"]["limits"]["memory"] == "1536Mi"
+
+
 # --- security ---------------------------------------------------------------------------------------------------
 
 

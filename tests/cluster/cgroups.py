@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.cluster.layout import NAME, ClusterError
 
 MOUNT = Path("/sys/fs/cgroup")
+PODS_SHARES = 8192
+"""On version 1 all pods together are one group beside every other process of the machine, which weighs 1024."""
 
 
 def unified() -> bool:
@@ -50,6 +52,8 @@ def create() -> None:
         root.mkdir(exist_ok=True)
     if unified():
         _delegate(MOUNT / NAME)
+    else:
+        (MOUNT / "cpu" / NAME / "cpu.shares").write_text(str(PODS_SHARES))
     tracking().parent.mkdir(exist_ok=True)
 
 

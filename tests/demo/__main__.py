@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tests.cluster import Cluster, ClusterError
 from tests.cluster.layout import cache
-from tests.demo.judge import judge
 from tests.demo.live import MODEL, NAMESPACE, Release
 from tests.demo.load import Load
 from tests.demo.page import page
@@ -26,6 +25,7 @@ from tests.demo.story import Story
 from tests.demo.watch import Watch
 from tests.e2e.engine_image import engine_image
 from tests.e2e.helm import HelmError
+from tests.e2e.judge import judge
 
 OUT = Path("out/demo")
 HOST = f"{MODEL}.dev.llm.example.com"

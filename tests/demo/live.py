@@ -14,10 +14,10 @@ import yaml
 from tests.cluster import Cluster
 from tests.cluster.layout import cache
 from tests.cluster.scrape import rollouts_job
-from tests.demo.judge import NAMESPACE as GATE
 from tests.demo.look import Object, Objects, look
 from tests.demo.story import Sample
 from tests.e2e.helm import CHART, ROOT, Helm, HelmError
+from tests.e2e.judge import NAMESPACE as GATE
 
 MODEL, NAMESPACE = "qwen3-8b", "llm-demo"
 # Facts of the cluster, the model's own values, and what stands in the place of vLLM.

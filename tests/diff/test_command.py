@@ -40,7 +40,7 @@ def llmops(
         input=text,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

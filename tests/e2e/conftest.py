@@ -102,7 +102,7 @@ def release(
     for helm in made:
         if request.node.stash.get(FAILED, True):
             dump(helm, OUT / request.node.name)
-        cluster.kubectl("delete", "namespace", helm.namespace, "--timeout=90s")
+        cluster.kubectl("delete", "namespace", helm.namespace, "--timeout=240s")
 
 
 @pytest.fixture

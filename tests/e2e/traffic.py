@@ -40,10 +40,12 @@ def load(
     account: list[Any] | None = None,
     header: str = "",
     model: str = MODEL,
+    tokens: int = 64,
 ) -> Iterator[Callable[[], dict[str, Any]]]:
     """Streams requests while the body runs, at the release's Service or as a client of the gateway, which splits
     them by weight; the function given waits for the account. `rate` is requests a second, `out` names the account,
-    `header` is one more header of each request, `model` the name asked for.
+    `header` is one more header of each request, `model` the name asked for, `tokens` the
+    length of every answer.
     """
     url = f"http://{helm.get(f'services/{helm.name}')['spec']['clusterIP']}"
     if gateway:
@@ -52,7 +54,8 @@ def load(
     command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", f"--model={model}"]
     command += [f"--host={helm.host}"] if gateway else []
     command += [f"--header={header}"] if header else []
-    command += [f"--rate={rate}", f"--seconds={seconds}", "--max-tokens=64", "--ignore-eos", f"--out={lines}"]
+    command += [f"--rate={rate}", f"--seconds={seconds}", f"--max-tokens={tokens}"]
+    command += ["--ignore-eos", f"--out={lines}"]
     command += [f"--prompt={prompt}" for prompt in prompts]
     process = subprocess.Popen(
         helm.cluster.command(command, ROOT),

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,8 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.waiting import PATIENCE, end
 
 ROOT = Path(__file__).parents[2]
 MODEL = "demo"
@@ -39,7 +40,7 @@ class Engine:
     url: str
 
     def ask(
-        self, path: str, body: Any = None, headers: Mapping[str, str] | None = None, seconds: float = 10
+        self, path: str, body: Any = None, headers: Mapping[str, str] | None = None, seconds: float = PATIENCE
     ) -> Reply:
         """One request over a connection of its own; OSError if there is no answer."""
         data = None if body is None else json.dumps(body).encode()
@@ -72,17 +73,9 @@ class Engine:
             if sample.name == name and wanted <= frozenset(sample.labels.items())
         )
 
-    def end(self, seconds: float = 10) -> int:
+    def end(self) -> int:
         """SIGTERM; returns the exit status."""
-        self.process.terminate()
-        return self.process.wait(seconds)
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.01)
+        return end(self.process)
 
 
 def texts(stream: str) -> str:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from tests.waiting import PATIENCE
+
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
 HEAD = b"HTTP/1.1 200 OK\r\nx-pod: p\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -45,7 +47,7 @@ def serving(answer: Callable[[int, Reader, Writer], Awaitable[None]]) -> Iterato
             writer.close()
 
     async def main() -> None:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=2048)
         state.update(port=server.sockets[0].getsockname()[1], stop=asyncio.Event())
         state["loop"] = asyncio.get_running_loop()
         ready.set()
@@ -56,13 +58,13 @@ def serving(answer: Callable[[int, Reader, Writer], Awaitable[None]]) -> Iterato
 
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(PATIENCE)
     yield f"http://127.0.0.1:{state['port']}"
     loop, stop = state["loop"], state["stop"]
     assert isinstance(loop, asyncio.AbstractEventLoop)
     assert isinstance(stop, asyncio.Event)
     loop.call_soon_threadsafe(stop.set)
-    thread.join(5)
+    thread.join(PATIENCE)
 
 
 def sends(*answers: bytes) -> Callable[[int, Reader, Writer], Awaitable[None]]:

@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.engine.catalogue import as_json
 from tests.cluster.engine.command import UsageError, parse
 from tests.engine.conftest import MODEL, ROOT, Engine, Start, texts
+from tests.waiting import PATIENCE
 
 SMOKE = ROOT / "charts/vllm-inference/files/smoke.py"
 CHART_LINE = (
@@ -49,7 +50,7 @@ def test_a_wrong_start_is_one_sentence() -> None:
             env=os.environ | environment,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 2
@@ -146,7 +147,7 @@ def smoke(engine: Engine, **environment: str) -> subprocess.CompletedProcess[str
         env=env | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

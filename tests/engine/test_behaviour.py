@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import socket
+import signal
 import threading
 import time
 import urllib.error
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.engine.behaviour import DEFAULT, BehaviourError, Duration, merge
-from tests.engine.conftest import MODEL, Engine, Start, texts, until
+from tests.engine.conftest import MODEL, Engine, Start, texts
+from tests.waiting import PATIENCE, free_port, listens, until
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def handles(process: int, number: int) -> bool:
+    """Whether the process has set a handler for that signal."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    (caught,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def took(engine: Engine) -> float:
+    """Seconds of an answer of five tokens."""
+    began = time.monotonic()
+    engine.chat(max_tokens=5, ignore_eos=True)
+    return time.monotonic() - began
 
 
 def answer(engine: Engine, **more: Any) -> tuple[str, str]:
@@ -36,9 +39,7 @@ def test_nothing_listens_while_loading(start: Start) -> None:
     port = free_port()
     began = time.monotonic()
     engine = start(f"--port={port}", behaviour={"load_seconds": 1}, wait=False)
-    while not listens(port):
-        assert time.monotonic() < began + 10
-        time.sleep(0.02)
+    until(lambda: listens(port), "it listens")
     assert time.monotonic() - began >= 1
     assert engine.process.poll() is None
 
@@ -46,14 +47,14 @@ def test_nothing_listens_while_loading(start: Start) -> None:
 def test_never_ready_never_listens_and_ends_by_sigterm(start: Start) -> None:
     port = free_port()
     engine = start(f"--port={port}", behaviour={"never_ready": True}, wait=False)
-    # The process is up, with its signal handlers, long before this.
+    until(lambda: handles(engine.process.pid, signal.SIGTERM), "the process is up")
     with pytest.raises(AssertionError, match="not within"):
-        until(lambda: listens(port) or engine.process.poll() is not None, "it listens or ends", seconds=1.5)
+        until(lambda: listens(port) or engine.process.poll() is not None, "it listens or ends", seconds=1)
     assert engine.end() == 0
 
 
 def test_a_crash_at_start_has_its_status(start: Start) -> None:
-    assert start(behaviour={"crash_at_start": 137}, wait=False).process.wait(10) == 137
+    assert start(behaviour={"crash_at_start": 137}, wait=False).process.wait(PATIENCE) == 137
 
 
 def test_a_crash_after_some_requests(start: Start) -> None:
@@ -61,20 +62,19 @@ def test_a_crash_after_some_requests(start: Start) -> None:
     assert engine.chat().status == 200
     with pytest.raises(OSError):  # noqa: PT011 which one depends on timing
         engine.chat()
-    assert engine.process.wait(10) == 3
+    assert engine.process.wait(PATIENCE) == 3
 
 
 def test_speed(start: Start) -> None:
     engine = start(behaviour={"ttft": {"constant": 0.3}, "itl": 0.05})
-    began = time.monotonic()
-    engine.chat(max_tokens=5, ignore_eos=True)
-    assert 0.3 + 4 * 0.05 <= time.monotonic() - began < 1.5
+    all_of: list[float] = []
+    # The fastest of several: any one may be late on a busy machine, and none may be early.
+    until(lambda: all_of.append(took(engine)) or min(all_of) < 1.5, "an answer without further pauses")
+    assert min(all_of) >= 0.3 + 4 * 0.05
     assert engine.value("vllm:time_to_first_token_seconds_bucket", le="0.25") == 0
     assert engine.value("vllm:inter_token_latency_seconds_bucket", le="0.05") == 0
     engine.behave(ttft=0, itl={"median": 0.001, "sigma": 0.5})
-    began = time.monotonic()
-    engine.chat(max_tokens=5, ignore_eos=True)
-    assert time.monotonic() - began < 0.3
+    until(lambda: took(engine) < 0.3, "an answer at once")
 
 
 def test_log_normal_durations_have_their_median() -> None:
@@ -87,12 +87,13 @@ def test_log_normal_durations_have_their_median() -> None:
 
 
 def test_too_many_requests_are_refused(start: Start) -> None:
-    engine = start("--max-num-queued-reqs=1", behaviour={"ttft": 1})
+    engine = start("--max-num-queued-reqs=1", behaviour={"hang": True})
     thread = threading.Thread(target=engine.chat)
     thread.start()
     until(lambda: engine.value("vllm:num_requests_running") == 1, "the first request runs")
     assert engine.chat().status == 503
     assert engine.value("vllm:admission_rejections_total", reason="max_num_queued_reqs") == 1
+    engine.behave(hang=False)
     thread.join()
 
 
@@ -120,7 +121,8 @@ def test_errors_inside_a_stream_have_status_200(start: Start) -> None:
 def test_a_hang_stops_everything_but_health(start: Start) -> None:
     engine = start(behaviour={"itl": 0.02})
     replies = []
-    thread = threading.Thread(target=lambda: replies.append(engine.chat(max_tokens=60, ignore_eos=True)))
+    # Half a minute: it is still there when the hang comes, however slow this machine is.
+    thread = threading.Thread(target=lambda: replies.append(engine.chat(max_tokens=1500, ignore_eos=True)))
     thread.start()
     until(lambda: engine.value("vllm:generation_tokens_total") > 5, "tokens flow")
     engine.behave(hang=True)
@@ -133,9 +135,9 @@ def test_a_hang_stops_everything_but_health(start: Start) -> None:
     assert engine.ask("/health").status == 200
     # The client that left is gone from the batch, and from all statistics.
     until(lambda: engine.value("vllm:num_requests_running") == 1, "the abandoned request leaves")
-    engine.behave(hang=False)
+    engine.behave(hang=False, itl=0)
     thread.join()
-    assert replies[0].json["usage"]["completion_tokens"] == 60
+    assert replies[0].json["usage"]["completion_tokens"] == 1500
     assert engine.value("vllm:request_success_total") == 1
 
 

@@ -10,12 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.load import Load, LoadError, run
+from tests.cluster.load import Load, LoadError, Record, Summary, run
 from tests.cluster.load.arrivals import schedule, target
 from tests.cluster.load.summary import percentiles
 from tests.engine.conftest import MODEL, ROOT, Start
@@ -34,10 +33,11 @@ from tests.engine.servers import (
     sends,
     serving,
 )
+from tests.waiting import PATIENCE, free_port, until
 
 
 def load(url: str, rate: float = 200, seconds: float = 0.5, **more: object) -> Load:
-    return Load(url, MODEL, rate, seconds, timeout=2, **more)  # type: ignore[arg-type]
+    return Load(url, MODEL, rate, seconds, timeout=PATIENCE, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("every", [3, 7])
@@ -90,19 +90,21 @@ def test_a_fine_stream_is_measured() -> None:
             writer.write(b"%x\r\n%s\r\n" % (len(part), part))
         writer.write(b"0\r\n\r\n")
 
-    with serving(answer) as url:
+    def exact() -> bool:
         record = run(load(url, rate=10, seconds=0.1)).records[0]
-    assert (record.outcome, record.tokens, record.finish_reason, record.pod) == ("ok", 2, "stop", "p")
-    assert record.ttft is not None
-    assert 0.1 <= record.ttft < 0.2
-    assert 0.04 <= record.gaps[0] < 0.15
-    assert record.total >= record.ttft + record.gaps[0]
+        assert (record.outcome, record.tokens, record.finish_reason, record.pod) == ("ok", 2, "stop", "p")
+        assert record.ttft is not None
+        assert record.ttft >= 0.1
+        assert record.total >= record.ttft + record.gaps[0]
+        return record.ttft < 0.2 and 0.04 <= record.gaps[0] < 0.15
+
+    with serving(answer) as url:
+        # On a busy machine it may come late once, but not each time.
+        until(exact, "what is measured is what the server did")
 
 
 def test_nobody_listens() -> None:
-    with serving(sends(FINE)) as url:
-        pass
-    summary = run(load(url, seconds=0.1))
+    summary = run(load(f"http://127.0.0.1:{free_port()}", seconds=0.1))
     assert (summary.lost, summary.outcomes["refused"]) == (20, 20)
 
 
@@ -118,16 +120,25 @@ def test_a_time_out_is_a_loss() -> None:
 
 @pytest.mark.parametrize("poisson", [False, True])
 def test_a_slow_server_does_not_slow_arrivals(start: Start, poisson: bool) -> None:
-    engine = start(behaviour={"ttft": 1.5})
-    asked = Load(engine.url, MODEL, rate=100, seconds=1, poisson=poisson, max_tokens=2, timeout=10, seed=1)
-    summary = run(asked)
-    assert summary.sent == len(schedule(asked)) > 70
-    assert summary.ok == summary.sent
-    # All had started before the first answer came.
-    assert max(record.start for record in summary.records) < 1.3
-    assert min(record.total for record in summary.records) >= 1.5
-    assert summary.late is not None
-    assert summary.late["p95"] < 0.1
+    engine = start(behaviour={"hang": True})
+    asked = Load(
+        engine.url, MODEL, rate=100, seconds=1, poisson=poisson, max_tokens=2, timeout=PATIENCE, seed=1
+    )
+    result: list[Summary] = []
+    thread = threading.Thread(target=lambda: result.append(run(asked)))
+    thread.start()
+    wanted = len(schedule(asked))
+    assert wanted > 70
+    # All are there before the first answer comes.
+    until(lambda: engine.value("vllm:num_requests_running") == wanted, "all requests run")
+    engine.behave(hang=False)
+    thread.join()
+    (summary,) = result
+    assert summary.sent == summary.ok == wanted
+    assert [record.due for record in summary.records] == schedule(asked)
+    assert max(one.start for one in summary.records) < min(one.start + one.total for one in summary.records)
+    assert all(record.start >= record.due for record in summary.records)
+    assert summary.late == percentiles([record.start - record.due for record in summary.records])
 
 
 def test_schedules() -> None:
@@ -149,9 +160,14 @@ def test_connections_are_used_again_only_if_asked() -> None:
         peers.add(writer.get_extra_info("peername"))
         writer.write(FINE)
 
-    with serving(answer) as url:
+    def few() -> bool:
+        peers.clear()
         assert run(load(url, rate=50, keep_alive=True)).ok == 25
-        assert len(peers) < 10
+        return len(peers) < 10
+
+    with serving(answer) as url:
+        # Where this machine is late, requests overlap and each has to have a connection: not each time.
+        until(few, "connections are used again")
         peers.clear()
         assert run(load(url, rate=50)).ok == 25
         assert len(peers) == 25
@@ -215,11 +231,16 @@ def test_percentiles_are_values_that_occurred() -> None:
 def test_pods_are_told_apart_and_stop_ends_arrivals(start: Start) -> None:
     engine = start(POD_NAME="qwen-7")
     stop = threading.Event()
-    threading.Timer(0.5, stop.set).start()
-    began = time.monotonic()
-    summary = run(Load(engine.url, MODEL, rate=40, seconds=60, max_tokens=4), stop)
-    assert time.monotonic() - began < 5
-    assert 10 <= summary.sent <= 40
+    answered: list[Record] = []
+
+    def tenth(record: Record) -> None:
+        answered.append(record)
+        if len(answered) == 10:
+            stop.set()
+
+    # Ten minutes, unless it is stopped.
+    summary = run(Load(engine.url, MODEL, rate=40, seconds=600, max_tokens=4), stop, done=tenth)
+    assert 10 <= summary.sent < 40 * PATIENCE
     assert summary.pods == {"qwen-7": {"sent": summary.sent, "ok": summary.sent, "lost": 0}}
 
 
@@ -243,7 +264,7 @@ def test_the_command(start: Start, tmp_path: Path) -> None:
         env=os.environ | {"API_KEY": "secret"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     summary = json.loads(done.stdout)
@@ -257,7 +278,7 @@ def test_the_command(start: Start, tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert refused.returncode == 2
@@ -268,14 +289,12 @@ def test_the_command(start: Start, tmp_path: Path) -> None:
 
 def test_the_command_ends_early_on_sigterm_with_its_account(start: Start, tmp_path: Path) -> None:
     engine, out = start(), tmp_path / "load.jsonl"
-    command = ["--url", engine.url, "--model", MODEL, "--rate", "20", "--seconds", "60", "--out", str(out)]
+    command = ["--url", engine.url, "--model", MODEL, "--rate", "20", "--seconds", "600", "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.cluster.load", *command], cwd=ROOT, stdout=subprocess.PIPE
     )
-    deadline = time.monotonic() + 10
-    while engine.value("vllm:request_success_total") < 5:
-        assert time.monotonic() < deadline
+    until(lambda: engine.value("vllm:request_success_total") >= 5, "some requests are answered")
     process.send_signal(signal.SIGTERM)
-    stdout, _ = process.communicate(timeout=10)
+    stdout, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert json.loads(stdout)["lost"] == 0

@@ -106,7 +106,10 @@ def unpacked(archive: bytes) -> Path:
             file = Path(scratch) / "one.whl"
             file.write_bytes(archive)
             zipfile.ZipFile(file).extractall(Path(scratch) / "content")
-            # Somebody else may have been faster; the content is the same.
-            if not folder.exists():
+            # Somebody else may be faster; the content is the same.
+            try:
                 (Path(scratch) / "content").rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
     return folder

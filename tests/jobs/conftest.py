@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ import pytest
 
 from tests.conftest import program
 from tests.jobs.history import DAY, END, Day, Series, write
+from tests.waiting import PATIENCE, end, free_port, until
 
 # Release -> the days of its reference (a week before) and of now; several are several pods.
 USUAL = [Day()]
@@ -42,26 +40,36 @@ SCENARIOS: dict[str, tuple[list[Day], list[Day]]] = {
 }
 
 
-def wait_until(answers: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            answers()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(f"{what} did not start")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 def get(url: str) -> str:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=PATIENCE) as answer:
         return answer.read().decode()  # type: ignore[no-any-return]
+
+
+def prometheus_on(port: int, data: Path, config: Path) -> subprocess.Popen[bytes]:
+    """A Prometheus that is ready. ChildProcessError if it ended, as it does where the port is taken."""
+    process = subprocess.Popen(
+        [
+            str(program("LLMOPS_PROMETHEUS", "bin/prometheus")),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data}",
+            "--storage.tsdb.retention.time=100y",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
+
+    def ready() -> bool:
+        # Whoever else listens there may be ready as well.
+        return process.poll() is not None or bool(get(f"http://127.0.0.1:{port}/-/ready"))
+
+    try:
+        until(ready, "Prometheus is ready")
+    except AssertionError:
+        process.kill()
+        raise
+    if process.poll() is not None:
+        raise ChildProcessError(f"Prometheus ended with {process.returncode}")
+    return process
 
 
 @pytest.fixture(scope="session")
@@ -70,26 +78,21 @@ def start_prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
     running: list[subprocess.Popen[bytes]] = []
 
     def start(data: Path, configuration: str = "") -> str:
-        port = free_port()
         config = tmp_path_factory.mktemp("prometheus") / "prometheus.yml"
         config.write_text(configuration, encoding="utf-8")
-        command = [
-            str(program("LLMOPS_PROMETHEUS", "bin/prometheus")),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={data}",
-            "--storage.tsdb.retention.time=100y",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=error",
-        ]
-        running.append(subprocess.Popen(command))
-        url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: get(f"{url}/-/ready"), "Prometheus")
-        return url
+        for left in (2, 1, 0):
+            port = free_port()
+            try:
+                running.append(prometheus_on(port, data, config))
+                break
+            except ChildProcessError:
+                if not left:
+                    raise
+        return f"http://127.0.0.1:{port}"
 
     yield start
     for process in running:
-        process.terminate()
-        process.wait(timeout=30)
+        end(process)
 
 
 @pytest.fixture(scope="session")
@@ -98,9 +101,9 @@ def prometheus_url(tmp_path_factory: pytest.TempPathFactory, start_prometheus: C
     folder = tmp_path_factory.mktemp("history")
     series = Series()
     for number, (release, (then, now)) in enumerate(SCENARIOS.items()):
-        for end, days in ((END - 7 * DAY, then), (END, now)):
+        for moment, days in ((END - 7 * DAY, then), (END, now)):
             for pod, day in enumerate(days):
-                write(series, release, end, day, seed=number * 100 + pod + end)
+                write(series, release, moment, day, seed=number * 100 + pod + moment)
     (folder / "history.om").write_text("".join(series.lines()), encoding="utf-8")
     promtool = program("LLMOPS_PROMTOOL", "bin/promtool")
     subprocess.run(
@@ -141,7 +144,7 @@ def drift(prometheus_url: str) -> Callable[..., Run]:
         }
         command = [sys.executable, "-m", "llmops.jobs.drift", "--end=2026-01-09T00:00:00Z", *arguments]
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         return Run(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
 

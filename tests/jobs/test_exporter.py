@@ -21,7 +21,8 @@ from llmops.data import metrics
 from llmops.jobs.exposition import labels
 from tests.charts.conftest import CHARTS
 from tests.conftest import program
-from tests.jobs.conftest import Run, get, wait_until
+from tests.jobs.conftest import Run, get
+from tests.waiting import PATIENCE, end, until
 
 Drift = Callable[..., Run]
 NOW = "2026-01-09T00:00:30Z"
@@ -52,8 +53,7 @@ def exporting(*arguments: str) -> Iterator[str]:
         port = process.stderr.readline().rpartition(" ")[2].strip()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert end(process) == 0
         process.stderr.close()  # type: ignore[union-attr]
 
 
@@ -67,7 +67,7 @@ def post(url: str, body: Any, path: str = "/results") -> tuple[int, str]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(urllib.request.Request(url + path, data), timeout=10) as answer:  # noqa: S310
+        with opener.open(urllib.request.Request(url + path, data), timeout=PATIENCE) as answer:  # noqa: S310
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode().strip()
@@ -220,17 +220,8 @@ def test_a_drift_reaches_the_alert_of_its_release(
     url = start_prometheus(tmp_path / "data", yaml.safe_dump(configuration))
     rules = yaml.safe_load((CHARTS / "alert-rules/files/drift.yaml").read_text(encoding="utf-8"))
     expression = next(one["expr"] for one in rules if one["alert"] == "LLMDriftDetected")
-    found: list[dict[str, Any]] = []
-
-    def alerting() -> None:
-        found[:] = json.loads(get(f"{url}/api/v1/query?query={urllib.parse.quote(expression)}"))["data"][
-            "result"
-        ]
-        if not found:
-            raise OSError
-
-    wait_until(alerting, "the alert")
-    (alert,) = found
+    query = f"{url}/api/v1/query?query={urllib.parse.quote(expression)}"
+    (alert,) = until(lambda: json.loads(get(query))["data"]["result"], "the alert")
     assert alert["metric"] == {
         "namespace": "llm",
         "release": "longer-prompts",

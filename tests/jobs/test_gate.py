@@ -27,10 +27,11 @@ from llmops.jobs.gate.service import Gate
 from llmops.jobs.gate.state import Memory
 from tests.conftest import program
 from tests.jobs import gate_history
-from tests.jobs.conftest import free_port, get, wait_until
+from tests.jobs.conftest import get, prometheus_on
 from tests.jobs.gate_history import CANARY, STABLE, blocks, steady, write
 from tests.jobs.history import Series
 from tests.jobs.test_exporter import post
+from tests.waiting import PATIENCE, end, free_port, until
 
 POLICY: dict[str, Any] = {
     "gates": ["ttft", "errors", "stall", "restarts"],
@@ -54,27 +55,18 @@ QUESTION: dict[str, Any] = {
 def prometheus(data: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     config = data.parent / "prometheus.yml"
     config.write_text("", encoding="utf-8")
-    command = [
-        str(program("LLMOPS_PROMETHEUS", "bin/prometheus")),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={data}",
-        "--storage.tsdb.retention.time=100y",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    process = subprocess.Popen(command)
+    process = prometheus_on(port, data, config)
     try:
-        wait_until(lambda: get(f"http://127.0.0.1:{port}/-/ready"), "Prometheus")
         yield process
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        end(process)
 
 
 @contextmanager
 def gate(prometheus_url: str, *arguments: str) -> Iterator[str]:
-    """A gate on a free port of loopback, which must end at once when told."""
+    """A gate on a free port of loopback, which must end when told. It waits long for a Prometheus that is slow."""
     command = [sys.executable, "-m", "llmops.jobs.gate", "--host=127.0.0.1", "--port=0"]
+    command += [f"--timeout={PATIENCE:g}"]
     process = subprocess.Popen(
         [*command, f"--prometheus={prometheus_url}", *arguments],
         stderr=subprocess.PIPE,
@@ -88,7 +80,7 @@ def gate(prometheus_url: str, *arguments: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(PATIENCE) == 0
         assert "Traceback" not in process.stderr.read()
         process.stderr.close()
         process.stdout.close()
@@ -96,14 +88,14 @@ def gate(prometheus_url: str, *arguments: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rollouts that go on now: three minutes, a scrape a second, most of it still to come."""
+    """Two rollouts that go on now: ten minutes, a scrape a second, most of it still to come."""
     series = Series()
     scrape, gate_history.SCRAPE = gate_history.SCRAPE, 1
     try:
         begun = int(time.time()) - 20
-        usual = steady(STABLE, 180, 40, 30, 20)
-        write(series, "good", begun, [steady(CANARY, 180, 4, 3, 2), usual])
-        write(series, "broken", begun, [steady(CANARY, 180, 4, 3, 2, failed=9), usual])
+        usual = steady(STABLE, 600, 40, 30, 20)
+        write(series, "good", begun, [steady(CANARY, 600, 4, 3, 2), usual])
+        write(series, "broken", begun, [steady(CANARY, 600, 4, 3, 2, failed=9), usual])
     finally:
         gate_history.SCRAPE = scrape
     return blocks(series, tmp_path_factory.mktemp("now"))
@@ -117,19 +109,26 @@ def silent() -> Iterator[str]:
 
 
 def ask(url: str, **fields: Any) -> dict[str, Any]:
-    status, text = post(url, {**QUESTION, **fields}, "/v1/verdict")
+    """The answer; where an earlier question takes the gate long, it is asked again, as the controller does."""
+
+    def answer() -> tuple[int, str] | None:
+        found = post(url, {**QUESTION, **fields}, "/v1/verdict")
+        return None if "is still being answered" in found[1] else found
+
+    status, text = until(answer, "an answer")
     assert status == 200, text
     return json.loads(text)  # type: ignore[no-any-return]
 
 
 def until_decided(url: str, **fields: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        answer = ask(url, **fields)
-        if answer["outcome"] != "wait":
-            return answer
-        time.sleep(0.3)
-    raise TimeoutError(answer["reason"])
+    said: list[dict[str, Any]] = []
+
+    def decided() -> bool:
+        said.append(ask(url, **fields))
+        return said[-1]["outcome"] != "wait"
+
+    until(decided, "a verdict", every=0.3)
+    return said[-1]
 
 
 def evidence(url: str, release: str = "good") -> list[dict[str, Any]]:
@@ -152,9 +151,7 @@ def test_prometheus_goes_and_comes_back(data: Path, tmp_path: Path) -> None:
         assert [one["look"] for one in evidence(url)[-1]["looks"]] == [1]
         with prometheus(data, port):
             # A failure is repeated for some seconds.
-            deadline = time.monotonic() + 20
-            while post(url, QUESTION, "/v1/verdict")[0] == 503 and time.monotonic() < deadline:
-                time.sleep(0.5)
+            until(lambda: post(url, QUESTION, "/v1/verdict")[0] != 503, "the gate tries again", every=0.5)
             answer = until_decided(url)
             assert answer["outcome"] == "pass"
             (rollout,) = evidence(url)
@@ -302,20 +299,18 @@ def test_a_client_that_talks_too_slowly_gives_its_thread_back(
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        with socket.create_connection(server.server_address[:2], timeout=10) as client:
+        with socket.create_connection(server.server_address[:2], timeout=PATIENCE) as client:
             client.sendall(b"POST /v1/verdict HTTP/1.1\r\nHost: gate\r\nContent-Length: 1000\r\n\r\n")
-            began = time.monotonic()
+            sent = 0
             with suppress(OSError):
-                while time.monotonic() < began + 5:
-                    client.sendall(b" ")
-                    time.sleep(0.05)
-                    if select.select([client], [], [], 0)[0]:
-                        break
+                # Of a body that is never complete.
+                while sent < 900 and not select.select([client], [], [], 0.05)[0]:
+                    sent += client.send(b" ")
+            assert sent < 900
             assert b" 408 " in client.recv(1000)
-            assert time.monotonic() < began + 3
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(PATIENCE)
         server.server_close()
 
 

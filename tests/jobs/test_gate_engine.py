@@ -16,21 +16,23 @@ import pytest
 import yaml
 
 from tests.engine.conftest import Engine, Start, start
-from tests.jobs.conftest import free_port, get
+from tests.jobs.conftest import get
 from tests.jobs.gate_history import CANARY, STABLE
 from tests.jobs.test_exporter import post
 from tests.jobs.test_gate import gate
+from tests.waiting import free_port, until
 
 __all__ = ["start"]
 
 SPEED = {"ttft": {"median": 0.02, "sigma": 0.3}, "itl": 0.002, "output_tokens": {"median": 6, "sigma": 0.3}}
 # Release -> what its canary does, and the gate that must say so. Of an engine that is killed nothing is asked.
+# What is slow is so by more than a busy machine adds to any of them.
 FAULTS: dict[str, tuple[Mapping[str, Any], str | None]] = {
     "good": ({}, None),
     "5xx": ({"error_rate": 0.5}, "errors"),
     "broken-streams": ({"stream_error_rate": 0.5}, "stream_errors"),
-    "slow-start": ({"ttft": {"median": 0.2, "sigma": 0.3}}, "ttft"),
-    "slow-tokens": ({"itl": 0.03}, "itl"),
+    "slow-start": ({"ttft": {"median": 0.8, "sigma": 0.3}}, "ttft"),
+    "slow-tokens": ({"itl": 0.3}, "itl"),
     "empty": ({"empty_rate": 0.6}, "empty"),
     "hung": ({"hang": True}, "stall"),
     "killed": ({}, "restarts"),
@@ -41,8 +43,9 @@ POLICY = {
     "looks": [5],
     "windowSeconds": 2,
     "minRequests": 20,
-    "stallSeconds": 3,
-    "downSeconds": 20,
+    # Nobody is down here, and on a busy machine a good engine may stand still for some seconds.
+    "stallSeconds": 12,
+    "downSeconds": 300,
     "gates": ["ttft", "itl", "errors", "stream_errors", "empty", "stall", "restarts"],
 }
 
@@ -55,7 +58,7 @@ def scraped(port: int, release: str, version: str) -> dict[str, Any]:
 
 @contextmanager
 def traffic(engines: list[Engine]) -> Iterator[None]:
-    """Eight requests a second to each engine, streamed, from one thread each; a client waits a second at most."""
+    """Up to eight requests a second to each engine, streamed, from one thread each; ends the engines."""
     over = Event()
 
     def client(engine: Engine) -> None:
@@ -63,7 +66,7 @@ def traffic(engines: list[Engine]) -> Iterator[None]:
             try:
                 message = {"role": "user", "content": "Hello there"}
                 body = {"model": "demo", "messages": [message], "max_tokens": 8, "stream": True}
-                engine.ask("/v1/chat/completions", body, {"Content-Type": "application/json"}, seconds=1)
+                engine.ask("/v1/chat/completions", body, {"Content-Type": "application/json"})
             except (OSError, HTTPException):
                 continue
 
@@ -74,16 +77,17 @@ def traffic(engines: list[Engine]) -> Iterator[None]:
         yield
     finally:
         over.set()
+        # One hangs, and so does its client.
+        for engine in engines:
+            engine.process.kill()
         for thread in threads:
             thread.join()
 
 
-def await_scrape_of_restart(prometheus: str, deadline: float) -> None:
-    """Until Prometheus has seen the second process: on a busy machine the last look would come before it."""
-    question = urlencode({"query": 'changes(process_start_time_seconds{release="killed"}[2m]) > 0'})
-    while not json.loads(get(f"{prometheus}/api/v1/query?{question}"))["data"]["result"]:
-        assert time.monotonic() < deadline, "Prometheus never saw the second process"
-        time.sleep(0.2)
+def until_seen(prometheus: str, query: str, what: str) -> None:
+    """Until the query has a result: on a busy machine scrapes come when they can."""
+    address = f"{prometheus}/api/v1/query?{urlencode({'query': query})}"
+    until(lambda: json.loads(get(address))["data"]["result"], what, every=0.2)
 
 
 def test_each_fault_is_found_by_its_gate(
@@ -103,8 +107,8 @@ def test_each_fault_is_found_by_its_gate(
     prometheus = start_prometheus(tmp_path / "data", yaml.safe_dump({"scrape_configs": [scrape]}))
     verdicts: dict[str, dict[str, Any]] = {}
     with traffic([stable, *canaries.values()]), gate(prometheus) as url:
-        time.sleep(3)
-        deadline = time.monotonic() + 120
+        until_seen(prometheus, f"count(up == 1) == {len(targets)}", "Prometheus scrapes all engines")
+        deadline = time.monotonic() + 600
         asked = 0
         while len(verdicts) < len(FAULTS) and time.monotonic() < deadline:
             for release in FAULTS.keys() - verdicts.keys():
@@ -125,7 +129,8 @@ def test_each_fault_is_found_by_its_gate(
                 canaries["killed"].process.kill()
                 canaries["killed"].process.wait()
                 start("--port", str(ports["killed"]), behaviour=SPEED)
-                await_scrape_of_restart(prometheus, deadline)
+                changed = 'changes(process_start_time_seconds{release="killed"}[5m]) > 0'
+                until_seen(prometheus, changed, "Prometheus sees the second process")
             time.sleep(1)
         shown = json.loads(get(f"{url}/v1/evidence/llm/good"))["rollouts"][0]["looks"]
     assert set(verdicts) == set(FAULTS)
@@ -134,9 +139,11 @@ def test_each_fault_is_found_by_its_gate(
         for release, verdict in verdicts.items()
     }
     assert verdicts["good"]["outcome"] == "pass", verdicts["good"]["reason"]
-    assert [one["look"] for one in shown] == [1, 2, 3, 4, 5]
+    # Five, and more only where there were too few requests for a verdict.
+    assert [one["look"] for one in shown] == list(range(1, max(5, len(shown)) + 1))
     for release, (_, expected) in FAULTS.items():
-        assert (expected in found[release]) if expected else not found[release], verdicts[release]["reason"]
+        reason = f"{release}: {verdicts[release]['reason']}"
+        assert (expected in found[release]) if expected else not found[release], reason
 
 
 def test_the_metrics_are_those_that_the_engine_has(start: Start) -> None:

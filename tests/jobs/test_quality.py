@@ -16,7 +16,8 @@ import pytest
 
 from tests.engine import conftest as scripted
 from tests.engine.conftest import Engine, Start
-from tests.jobs.conftest import free_port, get
+from tests.jobs.conftest import get
+from tests.waiting import PATIENCE, free_port
 
 start = scripted.start  # the fixture
 ITEMS = 400
@@ -53,7 +54,7 @@ def gate(tmp_path: Path) -> Iterator[str]:
     port = process.stderr.readline().split()[-1]
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
 
 
 def quality(
@@ -71,7 +72,9 @@ def quality(
         command += [f"--gate={gate}", "--namespace=llm", "--release=demo", f"--canary-hash={canary_hash}"]
     # The proxy must not be used: nothing listens there.
     environment = {"PATH": os.environ["PATH"], "http_proxy": "http://127.0.0.1:1"} | variables
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+    )
 
 
 def verdict(gate: str, canary: str = "abc", **policy: float) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def verdict(gate: str, canary: str = "abc", **policy: float) -> dict[str, Any]:
     }
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(f"{gate}/v1/results/verdict", json.dumps(asked).encode())  # noqa: S310
-    with opener.open(request, timeout=10) as answer:
+    with opener.open(request, timeout=PATIENCE) as answer:
         return json.load(answer)  # type: ignore[no-any-return]
 
 
@@ -185,9 +188,10 @@ def test_errors_of_the_canary_are_wrong_and_none_is_asked_again(
 
 
 def test_a_canary_that_hangs_is_given_up_in_time(start: Start, gate: str, tmp_path: Path) -> None:
-    document, said = run_with(start, gate, tmp_path, "--timeout=1", stable={}, canary={"hang": True})
+    # Stable answers in milliseconds, and in seconds on a machine that is very busy.
+    document, said = run_with(start, gate, tmp_path, "--timeout=5", stable={}, canary={"hang": True})
     slow = document["problems"]["canary"]["took too long"]
-    assert 20 <= slow <= 20 + 16
+    assert 20 <= slow <= 20 + 2 * 16
     assert document["problems"]["canary"]["given up"] == ITEMS - slow
     assert (document["worse"], said["outcome"]) == (ITEMS, "fail")
 

@@ -88,12 +88,13 @@ READ: list[tuple[str, Any]] = [
 def test_bad_input_is_refused_with_line_and_key(tmp_path: Path, text: str, line: int, words: str) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(text, encoding="utf-8")
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(InputError) as values_refused:
         read_values(file)
     with pytest.raises(InputError) as manifest_refused:
         parse(text, "all.yaml")
-    assert time.monotonic() - started < 2, "a few kilobytes must not keep the command busy"
+    # Of this process alone, whatever else the machine does; most take milliseconds, and a bomb would take hours.
+    assert time.process_time() - started < 30, "a few kilobytes must not keep the command busy"
     assert values_refused.value.source == f"{file}:{line}"
     assert manifest_refused.value.source == f"all.yaml:{line}"
     assert words in values_refused.value.message

@@ -62,7 +62,7 @@ class Runner:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=300,
+            timeout=1200,
         )
         outputs = dict(line.split("=", 1) for line in out.read_text().splitlines())
         return done.returncode, done.stdout, outputs
@@ -164,7 +164,7 @@ def test_the_hook_does_what_it_says(args: list[str], status: int) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == status, done.stdout + done.stderr
 

@@ -228,7 +228,7 @@ def test_all_rules_are_listed_by_theme() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=180,
+        timeout=600,
     )
     lines = done.stdout.splitlines()
     listed = {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "}

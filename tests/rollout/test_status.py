@@ -164,6 +164,30 @@ def test_a_verdict_of_the_gates_is_read_as_they_write_it(tmp_path: Path) -> None
     assert "          12 of the 50 requests\n" in shown
 
 
+def test_gates_without_a_sample_say_what_they_count(tmp_path: Path) -> None:
+    """A row "0 new / 0 stable" would read as if nobody had looked."""
+    *others, run = documents("aborted-by-ttft.yaml")
+    once = GateVerdict("fail", "restarts: a canary server restarted once since the canary serves")
+    works = GateVerdict("wait", "stall: every canary server that has requests works on them")
+    run["status"]["metricResults"] = [
+        {
+            "name": name,
+            "phase": phase,
+            "measurements": [{"phase": phase, "value": json.dumps(asdict(verdict))}],
+        }
+        for name, phase, verdict in (("stall", "Inconclusive", works), ("restarts", "Failed", once))
+    ]
+    file = tmp_path / "facts.yaml"
+    file.write_text(yaml.safe_dump_all([*others, run]))
+    shown = status(file).output
+    assert "  stall     wait       every canary server that has requests works on them\n" in shown
+    assert "  restarts  fail       a canary server restarted once since the canary serves\n" in shown
+    assert "restarts failed in step 2 of 4: a canary server restarted once since the canary serves\n" in shown
+    assert "0 new" not in shown
+    (gates,) = [one["gates"] for one in json.loads(status(file, "--format", "json").output)["runs"]]
+    assert [(one["canary"], one["stable"]) for one in gates] == [(None, None)] * 2
+
+
 @pytest.mark.parametrize("file", sorted(HERE.glob("*.yaml")), ids=lambda file: file.stem)
 def test_the_cluster_would_store_these_objects(file: Path) -> None:
     """The CRDs of Argo Rollouts know every field that a fixture uses."""

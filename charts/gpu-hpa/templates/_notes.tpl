@@ -9,11 +9,14 @@ Rules of prometheus-adapter: ConfigMap {{ $name }}. The adapter must read it (it
 {{- $ns := .Release.Namespace -}}
 {{- $name := .Release.Name -}}
 {{- $metrics := include "gpu-hpa.metrics" (dict "root" . "llm" $llm "matchers" (printf "namespace=%q,release=%q" $ns $name)) | fromYamlArray -}}
-Autoscaling: {{ int $llm.replicas.min }} to {{ int $llm.replicas.max }} servers of {{ .Values.workload }}/{{ $name }} by {{ .Values.backend }}
+Autoscaling: {{ int $llm.replicas.min }} to {{ int $llm.replicas.max }} servers of {{ .Values.workload }}/{{ include "gpu-hpa.targetName" . }} by {{ .Values.backend }}
 {{- if eq .Values.preset "demand" }}, one for every {{ int .Values.inFlightPerReplica }} requests running or waiting.
 {{- else }}, by GPU utilization ({{ int .Values.classic.gpuUtilization }} %) and requests per second.
    GPU utilization says little here: an engine that decodes a few requests keeps its GPU as busy as one that is full. Expect
    the maximum under any steady load; requests that wait are seen by neither. preset: demand does not have this weakness.
+{{- end }}
+{{- if eq .Values.workload "LeaderWorkerSet" }}
+   A server is a group of pods, which come and go together; what its leader holds is what counts.
 {{- end }}
 {{- if not $llm.components.monitoring }}
    Nobody in this release scrapes the engine (global.llm.components.monitoring): your own scrape must give every series the labels namespace, pod and release.

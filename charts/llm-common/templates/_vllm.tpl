@@ -13,6 +13,9 @@ images:
   gpu.intel.com: vllm/vllm-openai-xpu
   ? ''
   : vllm/vllm-openai-cpu
+split:
+  decodePort: 8200
+  sideChannelPort: 5600
 folders:
   chatTemplate: /etc/llm/chat-template
   tls: /etc/llm/tls

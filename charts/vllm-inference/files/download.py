@@ -2,7 +2,8 @@
 
 Runs before the engine, which then needs no network. Servers that share the folder wait for the one that downloads; a
 folder that is complete is left as it is. Standard library only: runs on any engine image.
-Environment: HUB (URL), REPOSITORY (ORG/NAME), REVISION (40 hex digits), FOLDER, HF_TOKEN (may be absent).
+Environment: HUB (URL), REPOSITORY (ORG/NAME), REVISION (40 hex digits), FOLDER; HF_TOKEN and EVERY_FILE (not only what
+an engine reads, for a check over the whole commit) may be absent.
 Exit status 1 and one sentence on stderr when it cannot be done.
 """
 
@@ -18,6 +19,7 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 
 MARKER = ".complete.json"
+EVERY_FILE = bool(os.environ.get("EVERY_FILE"))
 CHUNK = 1 << 22
 TRIES = 5
 # Other spellings of the weights, not needed beside safetensors.
@@ -67,7 +69,7 @@ def listed(hub, repository, revision):
         files[str(name)] = (
             (one["size"], "sha256", large["sha256"]) if large else (one["size"], "git", one["blobId"])
         )
-    if any(name.endswith(".safetensors") for name in files):
+    if not EVERY_FILE and any(name.endswith(".safetensors") for name in files):
         return {
             name: one
             for name, one in files.items()
@@ -100,8 +102,12 @@ def complete(folder, revision):
     try:
         marker = json.loads((folder / MARKER).read_text())
         sizes = {name: one[0] for name, one in marker["files"].items()}
-        return marker["revision"] == revision and all(
-            (folder / name).stat().st_size == sizes[name] for name in sizes
+        # A folder that was filled without every file may lack some.
+        whole = marker.get("every", False) or not EVERY_FILE
+        return (
+            whole
+            and marker["revision"] == revision
+            and all((folder / name).stat().st_size == sizes[name] for name in sizes)
         )
     except (OSError, ValueError, KeyError):
         return False
@@ -115,7 +121,7 @@ def download(hub, repository, revision, folder):
         retried(name, lambda url=url, name=name, one=(size, kind, digest): fetch(url, folder / name, *one))
         print(f"{name}: {size} bytes in {time.monotonic() - started:.0f} s", flush=True)
     marker = folder / (MARKER + ".part")
-    marker.write_text(json.dumps({"revision": revision, "files": files}))
+    marker.write_text(json.dumps({"revision": revision, "every": EVERY_FILE, "files": files}))
     marker.replace(folder / MARKER)
 
 

@@ -33,7 +33,7 @@ table, in its order and only when set; what the user adds comes last.
 {{- $arguments = append $arguments (printf "--shutdown-timeout=%d" (int .Values.lifecycle.longestStreamSeconds)) -}}
 {{- end -}}
 {{- $arguments = append $arguments "--disable-access-log-for-endpoints=/health,/metrics,/ping" -}}
-{{- $arguments = concat $arguments (include "vllm-inference.nodeArguments" $handed | fromJsonArray) -}}
+{{- $arguments = concat $arguments (include "vllm-inference.nodeArguments" $handed | fromJsonArray) (include "vllm-inference.splitArguments" $handed | fromJsonArray) -}}
 {{- concat $arguments .Values.engine.extraArgs | toYaml -}}
 {{- end -}}
 {{- end -}}
@@ -54,6 +54,7 @@ arrives on it, which the gateway answers with 502. */}}
 - name: VLLM_HTTP_TIMEOUT_KEEP_ALIVE
   value: "3660"
 {{- include "vllm-inference.nodeVariables" $handed }}
+{{- include "vllm-inference.splitVariables" $handed }}
 {{- if $facts.offline }}
 - name: HF_HUB_OFFLINE
   value: "1"

@@ -14,6 +14,11 @@ Use: include "vllm-inference.context" . | get .Values
 {{- $key -}}
 {{- end -}}
 
+{{- /* vllm-inference.claimName (list RELEASE CLASS COUNT): the template of a pod's claim. */ -}}
+{{- define "vllm-inference.claimName" -}}
+{{- printf "%s-gpu-%s" (index . 0) (printf "%s %d" (index . 1) (index . 2 | int) | sha256sum | trunc 8) -}}
+{{- end -}}
+
 {{- define "vllm-inference.facts" -}}
 {{- $llm := .llm -}}
 {{- with .root -}}
@@ -31,13 +36,37 @@ Use: include "vllm-inference.context" . | get .Values
 {{- $perPod := div $gpus $nodes | int -}}
 {{- $plan := include "vllm-inference.plan" (dict "root" . "llm" $llm "most" $most) -}}
 {{- $peak := (fromJson $plan).peak | int -}}
+{{- /* Prefill servers are a Deployment of their own, updated in the same way and at the same time. */ -}}
+{{- $prefill := ($v.split).prefill | default dict -}}
+{{- $prefillGpus := empty $llm.gpu.resource | ternary 0 (int ($prefill.tensor | default $v.engine.parallelism.tensor)) -}}
+{{- $prefillPeak := 0 -}}
+{{- if $prefill -}}
+{{- $prefillPeak = include "vllm-inference.peak" (dict "plan" (fromJson $plan) "most" (int $prefill.replicas)) | int -}}
+{{- end -}}
 {{- $source := $llm.model.source -}}
 {{- $scheme := regexFind "^[a-z0-9]+" $source -}}
 {{- $path := regexReplaceAll "^[a-z0-9]+://" $source "" -}}
 {{- $downloaded := and $v.cache.download (eq $scheme "hf") -}}
-{{- $download := $downloaded | ternary (int $v.cache.downloadSeconds) 0 -}}
+{{- $before := $downloaded | ternary (int $v.cache.downloadSeconds) 0 -}}
+{{- if $v.signature.method -}}
+{{- $before = add $before (int ($v.signature.seconds | default 600)) -}}
+{{- end -}}
+{{- /* Servers of a split exchange the cache where they know the model by the same path, so each image has a path of its own. */ -}}
+{{- $folder := "/models" -}}
+{{- if and $prefill (eq $scheme "oci") -}}
+{{- $folder = printf "/models/%s" (regexFind "[0-9a-f]{64}" (first (splitList "#" $path)) | trunc 12) -}}
+{{- end -}}
 {{- /* Whole probe periods of 10 s. */ -}}
 {{- $startup := divf (mul 2 (int $life.loadSeconds)) 10 | ceil | int | mul 10 | int -}}
+{{- /* The controller's clock stands still in an analysis of a canary's step, but not in the one before the turn. */ -}}
+{{- $tested := 0 -}}
+{{- $ways := fromJson $plan -}}
+{{- if and (eq $ways.type "blueGreen") $ways.smoke -}}
+{{- $tested = include "vllm-inference.smokeSeconds" . | int | add 60 -}}
+{{- end -}}
+{{- if and (eq $ways.type "blueGreen") $ways.quality -}}
+{{- $tested = int $v.quality.deadlineSeconds | add 60 | max $tested -}}
+{{- end -}}
 {{- $registry := $v.image.registry | default $llm.environment.registry -}}
 {{- $image := printf "%s:%s" $v.image.repository ($v.image.tag | default (printf "v%s" $v.engine.version)) -}}
 {{- with $registry -}}
@@ -63,17 +92,21 @@ vendor: {{ first (splitList "/" $llm.gpu.resource) | quote }}
 devices: {{ $devices }}
 {{- /* A claim's template cannot be changed, and pods of the old version still need theirs: another request has another name. */}}
 {{- if and $llm.gpu.deviceClass $gpus }}
-claimTemplate: {{ printf "%s-gpu-%s" .Release.Name (printf "%s %d" $llm.gpu.deviceClass $perPod | sha256sum | trunc 8) | quote }}
+claimTemplate: {{ include "vllm-inference.claimName" (list .Release.Name $llm.gpu.deviceClass $perPod) | quote }}
 {{- else }}
 claimTemplate: ""
 {{- end }}
 peakReplicas: {{ $peak }}
-peakGpus: {{ mul $peak $gpus }}
+peakGpus: {{ add (mul $peak $gpus) (mul $prefillPeak $prefillGpus) }}
+split: {{ not (empty $prefill) }}
+prefillReplicas: {{ int $prefill.replicas }}
+prefillPeak: {{ $prefillPeak }}
+prefillGpus: {{ $prefillGpus }}
 rollout: {{ eq $v.workload "Rollout" }}
 plan: {{ $plan }}
-startGuardSeconds: {{ add $startup $download (int $life.imagePullSeconds) }}
+startGuardSeconds: {{ add $startup $before (int $life.imagePullSeconds) }}
 startupSeconds: {{ $startup }}
-progressDeadlineSeconds: {{ add $startup $download (int $life.imagePullSeconds) (int $v.strategy.deadlineMarginSeconds) }}
+progressDeadlineSeconds: {{ add $startup $before (int $life.imagePullSeconds) $tested (int $v.strategy.deadlineMarginSeconds) }}
 {{- /* preStop counts inside the grace period; 10 s are for the engine to close after the last stream. */}}
 graceSeconds: {{ add (int $life.preStopSeconds) (int $life.longestStreamSeconds) 10 }}
 scheme: {{ $scheme | quote }}
@@ -81,7 +114,7 @@ claim: {{ eq $scheme "pvc" | ternary (first (splitList "/" $path)) "" | quote }}
 {{- if eq $scheme "pvc" }}
 modelArgument: {{ printf "/models/%s" (rest (splitList "/" $path) | join "/") | trimSuffix "/" | quote }}
 {{- else if eq $scheme "oci" }}
-modelArgument: {{ printf "/models/%s" (rest (splitList "#" $path) | join "/") | trimSuffix "/" | quote }}
+modelArgument: {{ printf "%s/%s" $folder (rest (splitList "#" $path) | join "/") | trimSuffix "/" | quote }}
 {{- else if eq $scheme "s3" }}
 modelArgument: {{ $source | quote }}
 {{- else if $downloaded }}
@@ -89,6 +122,7 @@ modelArgument: {{ printf "%s/models/%s/%s" (include "llm-common.once" (list . "l
 {{- else }}
 modelArgument: {{ $path | quote }}
 {{- end }}
+modelFolder: {{ $folder }}
 repository: {{ $path | quote }}
 modelImage: {{ eq $scheme "oci" | ternary (first (splitList "#" $path)) "" | quote }}
 downloaded: {{ $downloaded }}

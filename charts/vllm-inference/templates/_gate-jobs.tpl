@@ -1,3 +1,8 @@
+{{- /* vllm-inference.smokeSeconds: what the smoke gate's Job may take, the pull of its image included. */ -}}
+{{- define "vllm-inference.smokeSeconds" -}}
+{{- add 360 (int .Values.lifecycle.imagePullSeconds) (mul 10 (int .Values.smoke.timeoutSeconds)) -}}
+{{- end -}}
+
 {{- /* vllm-inference.smokePod (dict "root" $ "context" $context "service" NAME "timeout" 30 "script" CONFIGMAP "gate" (dict …)):
 the pod that asks like a client, for `helm test` and for the smoke gate; with the Python of the engine image. `gate` is empty,
 or has `url` and `canary`: then the result is posted there. */ -}}

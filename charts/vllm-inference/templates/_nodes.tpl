@@ -34,11 +34,11 @@ of one node. The LeaderWorkerSet controller sets the variables in each pod, and 
 {{- /* vllm-inference.podsOfServers (dict "root" $ "facts" $facts): selects every pod that holds GPUs of this release. */ -}}
 {{- define "vllm-inference.podsOfServers" -}}
 {{- $who := dict "root" .root "component" "engine" -}}
-{{- if gt (int .facts.nodes) 1 -}}
+{{- if or (gt (int .facts.nodes) 1) .facts.split -}}
 matchLabels:
   {{- omit (include "llm-common.selectorLabels" $who | fromYaml) "app.kubernetes.io/component" | toYaml | nindent 2 }}
 matchExpressions:
-  - {key: app.kubernetes.io/component, operator: In, values: [engine, worker]}
+  - {key: app.kubernetes.io/component, operator: In, values: [engine, {{ .facts.split | ternary "prefill" "worker" }}]}
 {{- else -}}
 matchLabels:
   {{- include "llm-common.selectorLabels" $who | nindent 2 }}

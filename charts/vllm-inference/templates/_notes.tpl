@@ -6,9 +6,9 @@
 {{- $name := .Release.Name -}}
 {{- $header := empty .Values.engine.apiKey.secret | ternary "" " -H \"Authorization: Bearer $KEY\"" -}}
 {{- $ns := .Release.Namespace -}}
-{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}{{ if gt (int $facts.nodes) 1 }} over {{ int $facts.nodes }} nodes{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
+{{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}{{ if gt (int $facts.nodes) 1 }} over {{ int $facts.nodes }} nodes{{ end }}{{ if $facts.split }} and {{ int $facts.prefillReplicas }} x {{ int $facts.prefillGpus }} GPU for prefill{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
 {{- if and $facts.autoscaled }}
-An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it must target {{ .Values.workload }}/{{ $name }}; without one there is a single server.
+An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it must target {{ .Values.workload }}/{{ $name }}{{ eq .Values.workload "LeaderWorkerSet" | ternary "-nodes" "" }}; without one there is a single server.
 {{- end }}
 
 1. Wait until it serves (loading is given {{ int $facts.startupSeconds }} s):
@@ -19,6 +19,9 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
    kubectl -n {{ $ns }} wait --for=condition=Available --timeout={{ int $facts.progressDeadlineSeconds }}s leaderworkerset/{{ $name }}-nodes
 {{- else }}
    kubectl -n {{ $ns }} rollout status deployment/{{ $name }} --timeout={{ int $facts.progressDeadlineSeconds }}s
+{{- if $facts.split }}
+   kubectl -n {{ $ns }} rollout status deployment/{{ $name }}-prefill --timeout={{ int $facts.progressDeadlineSeconds }}s
+{{- end }}
 {{- end }}
    It stays pending:  kubectl -n {{ $ns }} get events --field-selector reason=FailedScheduling
    It restarts:       kubectl -n {{ $ns }} logs -l app.kubernetes.io/instance={{ $name }},app.kubernetes.io/component=engine -c engine --previous --tail=50

@@ -1,9 +1,15 @@
+{{- /* vllm-inference.gib: a number of GiB, also a half one, as a quantity. */ -}}
+{{- define "vllm-inference.gib" -}}
+{{- $mib := mulf . 1024 | int -}}
+{{- mod $mib 1024 | eq 0 | ternary (printf "%dGi" (div $mib 1024)) (printf "%dMi" $mib) -}}
+{{- end -}}
+
 {{- /* vllm-inference.resources: /dev/shm and a KV cache beside the GPU's are memory of the pod, so the limit holds them too. */ -}}
 {{- define "vllm-inference.resources" -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- with .root -}}
-{{- $memory := printf "%dGi" (add (int .Values.resources.memoryGiB) (int .Values.resources.shmGiB) (int .Values.engine.kvOffload.sizeGiB)) -}}
+{{- $memory := include "vllm-inference.gib" (addf .Values.resources.memoryGiB .Values.resources.shmGiB .Values.engine.kvOffload.sizeGiB) -}}
 {{- $disk := printf "%dGi" (add 4 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0)) -}}
 {{- $counted := and $facts.gpusPerPod (not $facts.claimTemplate) -}}
 requests:
@@ -28,7 +34,7 @@ claims:
 
 {{- /* vllm-inference.placement: on nodes with the GPU that the release was sized for, spread where possible. */ -}}
 {{- define "vllm-inference.placement" -}}
-{{- $component := eq .node "worker" | ternary "worker" "engine" -}}
+{{- $component := include "vllm-inference.component" . -}}
 {{- $llm := .context.llm -}}
 {{- with .root -}}
 {{- $root := . -}}

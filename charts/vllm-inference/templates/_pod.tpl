@@ -1,5 +1,5 @@
-{{- /* vllm-inference.pod (dict "root" $ "context" $context "table" $table "node" ""): the pod template of the engine. `node` is leader or
-worker where a server has several nodes; a worker answers no requests. */ -}}
+{{- /* vllm-inference.pod (dict "root" $ "context" $context "table" $table "node" "" "role" ""): the pod template of the engine. `node` is leader
+or worker where a server has several nodes; a worker answers no requests. `role` is prefill or decode where these are apart. */ -}}
 {{- define "vllm-inference.pod" -}}
 {{- $handed := . -}}
 {{- $llm := .context.llm -}}
@@ -7,7 +7,7 @@ worker where a server has several nodes; a worker answers no requests. */ -}}
 {{- $table := .table -}}
 {{- with .root -}}
 {{- $worker := eq $handed.node "worker" -}}
-{{- $who := dict "root" . "component" ($worker | ternary "worker" "engine") -}}
+{{- $who := dict "root" . "component" (include "vllm-inference.component" $handed) -}}
 {{- /* /v1/models answers only when the model is served, but wants the key where there is one: then /health. */ -}}
 {{- $ready := empty .Values.engine.apiKey.secret | ternary "/v1/models" "/health" -}}
 {{- $scheme := empty .Values.engine.tls.secret | ternary "" ", scheme: HTTPS" -}}
@@ -17,6 +17,10 @@ metadata:
     {{- $own := include "llm-common.selectorLabels" $who | fromYaml }}
     {{- with $llm.release.version }}
     {{- $own = set $own "app.kubernetes.io/version" (trunc 63 .) }}
+    {{- end }}
+    {{- with $handed.role }}
+    {{- /* By these the pool and its picker know them. */}}
+    {{- $own = merge $own (dict "llm-d.ai/role" . "llm-d.ai/inference-serving" "true") }}
     {{- end }}
     {{- toYaml (mergeOverwrite (deepCopy .Values.podLabels) $own) | nindent 4 }}
   {{- with .Values.podAnnotations }}
@@ -47,8 +51,9 @@ spec:
   resourceClaims:
     - {name: gpu, resourceClaimTemplateName: {{ . | quote }}}
   {{- end }}
-  {{- if $facts.downloaded }}
-  {{- include "vllm-inference.download" $handed | nindent 2 }}
+  {{- with include "vllm-inference.before" $handed }}
+  initContainers:
+    {{- . | trim | nindent 4 }}
   {{- end }}
   containers:
     - name: engine
@@ -73,7 +78,7 @@ spec:
         {{- /* API and metrics share one port. A second entry with the same number would be a duplicate key
         for server-side apply, so scrapes use this name too. */}}
         - name: http
-          containerPort: {{ int $table.port }}
+          containerPort: {{ include "vllm-inference.enginePort" $handed }}
           protocol: TCP
       startupProbe:
         httpGet: {path: {{ $ready }}, port: http{{ $scheme }}}
@@ -105,7 +110,7 @@ spec:
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
         {{- if or $facts.claim $facts.modelImage }}
-        - {name: model, mountPath: /models, readOnly: true}
+        - {name: model, mountPath: {{ $facts.modelFolder }}, readOnly: true}
         {{- end }}
         {{- include "vllm-inference.mounts" $handed | nindent 8 | trimSuffix "\n        " }}
   volumes:
@@ -123,10 +128,14 @@ spec:
     - name: shm
       emptyDir:
         medium: Memory
-        sizeLimit: {{ int .Values.resources.shmGiB }}Gi
+        sizeLimit: {{ include "vllm-inference.gib" .Values.resources.shmGiB }}
     {{- if $facts.downloaded }}
     - name: download
       configMap: {name: {{ printf "%s-download" .Release.Name | quote }}}
+    {{- end }}
+    {{- with .Values.signature.configMap }}
+    - name: signer
+      configMap: {name: {{ . | quote }}}
     {{- end }}
     {{- with $facts.modelImage }}
     - name: model

@@ -45,38 +45,55 @@
 - {name: home, mountPath: {{ .table.home }}{{ $own }}}
 {{- end -}}
 
+{{- /* vllm-inference.before (as the pod): what runs before the engine and, a sidecar, beside it; empty for nothing. */ -}}
+{{- define "vllm-inference.before" -}}
+{{- if .context.facts.downloaded }}
+{{ include "vllm-inference.download" . }}
+{{- end }}
+{{- if .root.Values.signature.method }}
+{{ include "vllm-inference.verify" . }}
+{{- end }}
+{{- if eq .role "decode" }}
+{{ include "vllm-inference.proxy" . }}
+{{- end }}
+{{- end -}}
+
 {{- /* vllm-inference.download (as the pod): the container that brings the model before the engine starts. */ -}}
 {{- define "vllm-inference.download" -}}
 {{- $handed := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- with .root -}}
-initContainers:
-  - name: download
-    image: {{ $facts.image | quote }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command: [python3, /download/download.py]
-    env:
-      - name: HUB
-        value: {{ $llm.environment.hubEndpoint | default "https://huggingface.co" | quote }}
-      - name: REPOSITORY
-        value: {{ $facts.repository | quote }}
-      - name: REVISION
-        value: {{ $llm.model.revision | quote }}
-      - name: FOLDER
-        value: {{ $facts.modelArgument | quote }}
-      {{- /* It runs beside GPUs of others; the engine image would ask the runtime for all of them. */}}
-      - name: NVIDIA_VISIBLE_DEVICES
-        value: void
-      {{- include "vllm-inference.token" . | nindent 6 | trimSuffix "\n      " }}
-    resources:
-      requests: {cpu: "1", memory: 512Mi, ephemeral-storage: 64Mi}
-      {{- /* Written pages count as memory of the container until they are on the disk, but can be dropped. */}}
-      limits: {memory: 2Gi, ephemeral-storage: {{ add 1 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0) }}Gi}
-    securityContext:
-      {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" true) | nindent 6 }}
-    volumeMounts:
-      {{- include "vllm-inference.homeMount" $handed | nindent 6 }}
-      - {name: download, mountPath: /download, readOnly: true}
+- name: download
+  image: {{ $facts.image | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [python3, /download/download.py]
+  env:
+    - name: HUB
+      value: {{ $llm.environment.hubEndpoint | default "https://huggingface.co" | quote }}
+    - name: REPOSITORY
+      value: {{ $facts.repository | quote }}
+    - name: REVISION
+      value: {{ $llm.model.revision | quote }}
+    - name: FOLDER
+      value: {{ $facts.modelArgument | quote }}
+    {{- if .Values.signature.method }}
+    {{- /* What was signed is the whole commit. */}}
+    - name: EVERY_FILE
+      value: "1"
+    {{- end }}
+    {{- /* It runs beside GPUs of others; the engine image would ask the runtime for all of them. */}}
+    - name: NVIDIA_VISIBLE_DEVICES
+      value: void
+    {{- include "vllm-inference.token" . | nindent 4 | trimSuffix "\n    " }}
+  resources:
+    requests: {cpu: "1", memory: 512Mi, ephemeral-storage: 64Mi}
+    {{- /* Written pages count as memory of the container until they are on the disk, but can be dropped. */}}
+    limits: {memory: 2Gi, ephemeral-storage: {{ add 1 (empty .Values.cache.existingClaim | ternary (int .Values.cache.sizeGiB) 0) }}Gi}
+  securityContext:
+    {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" true) | nindent 4 }}
+  volumeMounts:
+    {{- include "vllm-inference.homeMount" $handed | nindent 4 }}
+    - {name: download, mountPath: /download, readOnly: true}
 {{- end -}}
 {{- end -}}

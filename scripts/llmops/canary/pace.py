@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmops.canary.steps import Wait, seconds
-from llmops.canary.workload import engine
+from llmops.canary.workload import answering, engine
 from llmops.findings import InputError
 from llmops.references import mapping, sequence, text
 
@@ -41,7 +41,7 @@ class Pace:
 def pace(release: Release, requests_per_second: float | None = None) -> Pace:
     """The pace of a release's engine. The load time comes from the values: manifests hold only a budget for it."""
     found = engine(release)
-    spec = found.get("/spec/template/spec") if found else None
+    spec = answering(found) if found else None
     templates = {
         obj.name: mapping(obj.data.get("spec")) for obj in release.objects if obj.kind == "AnalysisTemplate"
     }

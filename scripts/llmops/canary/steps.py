@@ -37,7 +37,8 @@ class Step:
     `loads` counts the rounds of new pods, one after the other, and `drains` the rounds of pods that end before
     the next may load (or, at the end, before their GPUs are free). `missing` is the servers fewer than wanted at the
     worst moment. `kept` is the seconds that the old version stays once it has no traffic; `leaving` is the GPUs of
-    pods that begin to end once the step has settled.
+    pods that begin to end once the step has settled. `notes` are sentences that a reader of the step needs; `endless`:
+    its controller never gets to the end of it. `beside` is the part of `gpus` that other workloads hold meanwhile.
     """
 
     label: str
@@ -54,6 +55,9 @@ class Step:
     missing: int = 0
     kept: float = 0
     leaving: int = 0
+    notes: tuple[str, ...] = ()
+    endless: bool = False
+    beside: int = 0
 
 
 def peak(steps: tuple[Step, ...]) -> int:
@@ -71,8 +75,8 @@ def rolling(spec: Mapping[str, Any], replicas: int) -> tuple[int, int]:
 
     When both come to 0, one pod may be unavailable, or nothing would ever move.
     """
-    surge = _pods(spec.get("maxSurge"), replicas, "maxSurge", up=True)
-    unavailable = _pods(spec.get("maxUnavailable"), replicas, "maxUnavailable", up=False)
+    surge = count_of(_or_default(spec.get("maxSurge")), replicas, "maxSurge", up=True)
+    unavailable = count_of(_or_default(spec.get("maxUnavailable")), replicas, "maxUnavailable", up=False)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, min(unavailable, replicas)
@@ -93,8 +97,8 @@ def seconds(duration: Any) -> float | None:
     return sum(float(part.group(1)) * _UNIT_SECONDS[part.group(2)] for part in parts)
 
 
-def _pods(value: Any, replicas: int, key: str, *, up: bool) -> int:
-    value = DEFAULT_ROLLING if value is None else value
+def count_of(value: Any, replicas: int, key: str, *, up: bool) -> int:
+    """A number of pods, given as one or as a percentage of `replicas` (`up`: rounded up). InputError for neither."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     text = str(value)
@@ -102,3 +106,7 @@ def _pods(value: Any, replicas: int, key: str, *, up: bool) -> int:
         percent = int(text[:-1])
         return ceil_share(replicas, percent) if up else replicas * percent // 100
     raise InputError(f'{key} "{value}" is neither: write a number of pods or a percentage such as 25%')
+
+
+def _or_default(value: Any) -> Any:
+    return DEFAULT_ROLLING if value is None else value

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmops.canary import actions as read
+from llmops.canary import leader_worker
 from llmops.canary.basic import Pass, desired, walk
 from llmops.canary.steps import Step, Wait, ceil_share, peak, rolling, seconds
 from llmops.findings import InputError
@@ -23,11 +24,11 @@ SCALE_DOWN_DELAY_SECONDS = 30
 
 
 def plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None = None) -> tuple[Step, ...]:
-    """The steps of rolling `workload` (a Rollout, Deployment or StatefulSet as rendered) to a new version.
+    """The steps of rolling `workload`, as rendered, to a new version.
 
-    `replicas` stands in for spec.replicas where an autoscaler owns it (its maximum); neither means 1. The
-    first step is the steady state, the last one again. Raises InputError for another kind, and for a
-    strategy that the API server would refuse.
+    It is a Rollout, Deployment, StatefulSet or LeaderWorkerSet, of which a group counts as a pod. `replicas` stands in
+    for spec.replicas where an autoscaler owns it (its maximum); neither means 1. The first step is the steady state,
+    the last one again. Raises InputError for another kind, and for a strategy that the API server would refuse.
     """
     try:
         return _plan(workload, gpus_per_pod, replicas)
@@ -57,8 +58,12 @@ def _plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None) 
         steps = _deployment(strategy, count)
     elif kind == "StatefulSet":
         steps = iter([_one_by_one(count)])
+    elif kind == "LeaderWorkerSet":
+        steps = leader_worker.steps(spec, count)
     else:
-        raise InputError(f"a {kind} has no rollout to plan: name a Rollout, Deployment or StatefulSet")
+        raise InputError(
+            f"a {kind} has no rollout to plan: name a Rollout, Deployment, StatefulSet or LeaderWorkerSet"
+        )
     moved = tuple(steps)
     # A version that was kept ends as a whole at the very end.
     done = Step("done", 0, 0, count, count, kept=kept, drains=int(keeps and count > 0))

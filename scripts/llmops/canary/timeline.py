@@ -62,6 +62,16 @@ class Timeline:
         return max((row.step.missing for row in self.rows), default=0)
 
     @property
+    def endless(self) -> bool:
+        """Whether the new version never comes to serve alone."""
+        return any(row.step.endless for row in self.rows)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that a reader needs beside the figures."""
+        return tuple(note for row in self.rows for note in row.step.notes)
+
+    @property
     def persons(self) -> int:
         """Steps that wait for a person."""
         return sum(row.waits_for_person for row in self.rows)
@@ -147,4 +157,6 @@ def as_json(line: Timeline) -> dict[str, Any]:
         "requests_per_second": line.pace.requests_per_second,
         "peak_gpus": peak(tuple(row.step for row in line.rows)),
         "capacity_lost": line.missing,
+        "endless": line.endless,
+        "notes": list(line.notes),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from llmops.capacity import gpus
+from llmops.capacity import gpus, prefill
 from llmops.capacity import reasons as why
 from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
 from llmops.capacity.gpus import Gpu
@@ -133,19 +133,20 @@ def fit(
     *,
     quantization: str = "",
     prefix: str = "vllm-inference.",
+    keys: Keys | None = None,
 ) -> Fit:
     """The memory of one replica of a model (config.json) with the values under `engine` on one product.
 
     `gpus_per_replica` is what a pod asks for (None: tensor x pipeline); `quantization` is the description in
-    global.llm.model; `prefix` is what stands before `engine.` in the values, for the sentences. Raises
-    InputError for figures that cannot be read.
+    global.llm.model; `prefix` is what stands before `engine.` in the values, for the sentences, and
+    `keys` names the keys where they stand elsewhere. Raises InputError for figures that cannot be read.
     """
     if beyond := uncovered(model_config):
         return Fit(Verdict.NOT_COVERED, uncovered=beyond, product=gpu.product)
     settings = read(model_config, engine, quantization, prefix)
     if isinstance(settings, Uncovered):
         return Fit(Verdict.NOT_COVERED, uncovered=settings.what, product=gpu.product)
-    arch, keys = architecture(model_config), Keys(prefix)
+    arch, keys = architecture(model_config), keys or Keys(prefix)
     if impossible := tuple(why.of_the_split(arch, settings, gpus_per_replica, keys)):
         return Fit(Verdict.DOES_NOT_FIT, impossible, product=gpu.product)
     used = memory(arch, settings, gpu)
@@ -186,20 +187,33 @@ def fit(
 
 
 def from_release(release: Release) -> Fit | None:
-    """The fit of a release's engine; None where `missing` names what it takes.
+    """The fit of a release's engine, of a split that of its decode servers; None where `missing` names what it takes.
 
     Raises InputError for a product that is not in the table and for figures that cannot be read.
     """
+    prefix, engine, _ = _asked(release)
+    return _of(release, engine, Keys(prefix))
+
+
+def of_prefill(release: Release) -> Fit | None:
+    """The fit of the prefill servers of a split; None without one, else as `from_release`."""
+    prefix, shared, _ = _asked(release)
+    own = prefill.engine(_below(release.values, *filter(None, [prefix.rstrip(".")])), shared)
+    return None if own is None else _of(release, own, prefill.PrefillKeys(prefix))
+
+
+def _of(release: Release, engine: Mapping[str, Any], keys: Keys) -> Fit | None:
     if release.model is None or missing(release):
         return None
-    prefix, engine, llm = _asked(release)
+    llm = _below(release.values, "global", "llm")
     try:
         return fit(
             release.model,
             engine,
             gpus.product(str(_below(llm, "gpu")["product"])),
             quantization=str(_below(llm, "model").get("quantization") or ""),
-            prefix=prefix,
+            prefix=keys.prefix,
+            keys=keys,
         )
     except FigureError as error:
         file = model_file(release.inputs) if release.inputs else None
@@ -244,9 +258,12 @@ def reasons(release: Release) -> tuple[Reason, ...]:
     What cannot be read (an unknown GPU product, a missing figure) is a warning rather than an exception.
     """
     try:
-        result = from_release(release)
+        result, other = from_release(release), of_prefill(release)
     except InputError as error:
         message, _, remedy = error.message.partition(": ")
         path = "values/global/llm/gpu/product" if message.startswith("GPU product") else ""
         return (Reason(Severity.WARNING, path, message, f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}."),)
-    return result.notes if result else ()
+    found = result.notes if result else ()
+    # What both have against a shared key is said once.
+    named = {(one.path, one.severity) for one in found}
+    return (*found, *(one for one in (other.notes if other else ()) if (one.path, one.severity) not in named))

@@ -159,7 +159,7 @@ def _uncovered_key(engine: Mapping[str, Any], prefix: str) -> str:
     return "chunkedPrefill false" if engine.get("chunkedPrefill") is False else ""
 
 
-def _below(values: Mapping[str, Any], path: str) -> Any:
+def _below(values: Any, path: str) -> Any:
     """The value at a dotted path, None where there is none; the values schema reports odd shapes."""
     found: Any = values
     for key in path.split("."):
@@ -197,10 +197,26 @@ def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str
         return "", ""
     if method not in _LINEAR_BYTES and method not in _EXPERTS_ONLY:
         return "", f"quantization {method} (covered: awq, gptq, w4a16, w8a8, int8, fp8, mxfp4)"
-    bits, group = own.get("bits", 4), own.get("group_size", 128)
-    if _LINEAR_BYTES.get(method) == _INT4_BYTES and (bits, group) != (4, 128):
+    bits, group = _packing(own)
+    if _LINEAR_BYTES.get(method) == _INT4_BYTES and (bits or 4, group or 128) != (4, 128):
         return "", f"{method} with {bits} bit in groups of {group} (covered: 4 bit in groups of 128)"
+    if _LINEAR_BYTES.get(method) == 1.0 and bits not in (None, 8):
+        return "", f"{method} with {bits} bit (covered: 8 bit)"
     return method, ""
+
+
+def _packing(own: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Bits of a weight and weights of a group, None where config.json does not say.
+
+    compressed-tensors says it a level deeper.
+    """
+    groups = own.get("config_groups")
+    if not isinstance(groups, Mapping) or not groups:
+        return own.get("bits"), own.get("group_size")
+    weights = _below(next(iter(groups.values())), "weights")
+    bits, group = (_below(weights, key) for key in ("num_bits", "group_size"))
+    # One scale for a whole row, where no size of a group is given.
+    return bits, group if bits != 4 or group is not None else "a whole row"
 
 
 def _kv_bytes(kv_dtype: str, element_bytes: int) -> int:

@@ -112,16 +112,14 @@ def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> li
 
 
 def review_tree(outcomes: Iterable[Outcome]) -> list[Finding]:
-    """The findings about releases side by side, by the rules of theme `tree`; none for a single release."""
-    checked = list(outcomes)
-    releases = [one.release for one in checked]
-    disabled = frozenset[str]().union(*(one.disabled for one in checked))
-    found = [
-        finding
-        for rule_id, one in sorted(RULES.items())
-        if rule_id.startswith("tree/") and rule_id not in disabled and len(releases) > 1
-        for finding in one.judge(releases)
-    ]
+    """The findings about releases side by side, by the rules of theme `tree`; each outcome is looked at once."""
+    rules = [one for rule_id, one in sorted(RULES.items()) if rule_id.startswith("tree/")]
+    seen: dict[str, dict[object, str]] = {one.id: {} for one in rules}
+    found: list[Finding] = []
+    for outcome in outcomes:
+        for one in rules:
+            if one.id not in outcome.disabled:
+                found += one.judge(outcome.release, seen[one.id])
     return sorted(found, key=order)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from llmops.kubernetes.kinds import ROLLOUT, Kind
 from llmops.references import Graph, mapping, sequence, text, walk
 from llmops.render.manifest import Object
 
+_One = TypeVar("_One")
 TEMPLATE: Kind = ("argoproj.io", "AnalysisTemplate")
 CLUSTER_TEMPLATE: Kind = ("argoproj.io", "ClusterAnalysisTemplate")
 RUN: Kind = ("argoproj.io", "AnalysisRun")
@@ -94,8 +95,12 @@ class Metric:
         return sequence(self.template.get("/spec/dryRun"))
 
 
-def runs(objects: Graph) -> Iterator[Run]:
+def runs(objects: Graph) -> tuple[Run, ...]:
     """Every analysis that a Rollout or Experiment of the release starts."""
+    return _last(_runs, objects)
+
+
+def _runs(objects: Graph) -> Iterator[Run]:
     for owner in objects.of_kind(ROLLOUT, EXPERIMENT):
         for pattern, when in _PLACES:
             for pointer, spec in walk(owner.data, pattern):
@@ -111,9 +116,24 @@ def metrics(templates: Iterable[Object]) -> Iterator[Metric]:
                 yield Metric(template, pointer, data)
 
 
-def all_metrics(objects: Graph) -> Iterator[Metric]:
+def all_metrics(objects: Graph) -> tuple[Metric, ...]:
     """Every metric of the release."""
+    return _last(_all_metrics, objects)
+
+
+def _all_metrics(objects: Graph) -> Iterator[Metric]:
     yield from metrics(objects.of_kind(TEMPLATE, CLUSTER_TEMPLATE, RUN))
+
+
+_KEPT: dict[Callable[[Graph], Iterator[Any]], tuple[Graph, tuple[Any, ...]]] = {}
+
+
+def _last(build: Callable[[Graph], Iterator[_One]], objects: Graph) -> tuple[_One, ...]:
+    """What is built from the release that was asked for last: a dozen rules ask for the same."""
+    known = _KEPT.get(build)
+    if known is None or known[0] is not objects:
+        known = _KEPT[build] = (objects, tuple(build(objects)))
+    return known[1]
 
 
 def number(value: object) -> int | None:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+from yaml.cyaml import CSafeLoader
 
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
@@ -53,5 +54,5 @@ def _taken(flag: str, flags: frozenset[str]) -> bool:
 def known() -> tuple[str, frozenset[str]]:
     """The version that was looked at, and its flags."""
     raw = files("llmops.data").joinpath("engines/arguments.yaml").read_text(encoding="utf-8")
-    table = mapping(yaml.safe_load(raw))
+    table = mapping(yaml.load(raw, CSafeLoader))
     return text(table.get("version")), frozenset(map(text, sequence(table.get("flags"))))

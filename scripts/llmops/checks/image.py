@@ -10,6 +10,7 @@ from importlib.resources import files
 from itertools import islice
 
 import yaml
+from yaml.cyaml import CSafeLoader
 
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
@@ -51,7 +52,8 @@ def outdated_engine(release: Release) -> Iterator[Finding]:
 @cache
 def advisories() -> tuple[Advisory, ...]:
     """The table, as it is ordered."""
-    rows = yaml.safe_load(files("llmops.data").joinpath("advisories.yaml").read_text(encoding="utf-8"))
+    table = files("llmops.data").joinpath("advisories.yaml").read_text(encoding="utf-8")
+    rows = yaml.load(table, CSafeLoader)
     return tuple(
         Advisory(row["id"], tuple(map(int, row["fixed"].split("."))), row["effect"], row["why"])
         for row in rows["advisories"]

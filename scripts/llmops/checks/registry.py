@@ -32,8 +32,10 @@ class Rule:
 
     def judge(self, *subject: object) -> list[Finding]:
         """The rule's findings about its subject, complete with id, severity and fix."""
-        namespace = next((one.namespace for one in subject if isinstance(one, Release)), "")
-        return [self.complete(finding, namespace) for finding in self.check(*subject)]
+        found = list(self.check(*subject))
+        # Nearly always there is nothing to complete.
+        namespace = next((one.namespace for one in subject if isinstance(one, Release)), "") if found else ""
+        return [self.complete(finding, namespace) for finding in found]
 
     def complete(self, finding: Finding, namespace: str = "") -> Finding:
         """A defect as a whole finding; an object that names no namespace lives in the release's."""

@@ -23,13 +23,12 @@ def invalid_object(release: Release) -> Iterator[Finding]:
     A client that chooses field validation `Warn` gets an unknown field dropped instead: then the setting
     silently has no effect.
     """
-    custom = kept(_brought_along, release)
     for obj in release.objects:
         for key in ("apiVersion", "kind"):
             if not text(obj.data.get(key)):
                 yield defect(obj, f"/{key}", f"{key} is missing or no string.", fix=f"Write {key}.")
         if _typed(obj):
-            for violation in schema.violations(obj, release.kube_version, custom):
+            for violation in kept(_violations, release)[id(obj)]:
                 yield defect(obj, violation.pointer, violation.message, fix=violation.fix)
 
 
@@ -44,10 +43,17 @@ def broken_definition_rule(release: Release) -> Iterator[Finding]:
         kind = (obj.api_version, obj.kind)
         if not _typed(obj) or kind in custom or not _ruled(*kind, release.kube_version):
             continue
-        if not schema.violations(obj, release.kube_version, custom):
+        if not kept(_violations, release)[id(obj)]:
             definition = schema.definition(*kind, release.kube_version)
             for one in definition_rules.broken(definition, obj.data):
                 yield defect(obj, one.pointer, f"{one.message.rstrip('.')}.")
+
+
+def _violations(release: Release) -> dict[int, list[schema.Violation]]:
+    """What the schema of each object's kind refuses in it, by the object's id."""
+    custom = kept(_brought_along, release)
+    version = release.kube_version
+    return {id(obj): schema.violations(obj, version, custom) for obj in release.objects if _typed(obj)}
 
 
 @cache

@@ -1,17 +1,18 @@
 """Theme `tree`: what two releases of one environment render alike, though only one of them can have it.
 
-Judged are releases that are checked in one run; those of different environments live in different clusters.
+Judged are releases that are checked in one run; those of different environments live in different clusters. A rule
+sees them one after another, with what it has seen before: a thousand releases need not stay in memory.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from llmops.checks.queries import RULES as PROMETHEUS_RULES
-from llmops.checks.registry import ERROR, WARNING, defect, rule
+from llmops.checks.registry import ERROR, WARNING, defect, kept, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import HTTP_ROUTE, VIRTUAL_SERVICE
 from llmops.references import Graph, kind_of, mapping, sequence, text, walk
@@ -26,15 +27,18 @@ _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 Place = tuple[object, Object, str, str]
 """(identity, object, pointer, what it is in words)"""
 
+Seen = dict[tuple[str, object], str]
+"""(environment, identity) → the release that was first to have it"""
+
 
 @rule(
     severity=ERROR,
     fix="Give one of the releases another name, or render it once per cluster.",
     per_release=False,
 )
-def object_of_two_releases(releases: Sequence[Release]) -> Iterator[Finding]:
+def object_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
     """Helm refuses an object that another release owns; Argo CD lets two Applications undo each other for ever."""
-    yield from _twice(releases, _objects)
+    yield from _twice(release, seen, _objects)
 
 
 @rule(
@@ -42,9 +46,9 @@ def object_of_two_releases(releases: Sequence[Release]) -> Iterator[Finding]:
     fix="Give each dashboard a uid of its own, or render it once per cluster.",
     per_release=False,
 )
-def dashboard_of_two_releases(releases: Sequence[Release]) -> Iterator[Finding]:
+def dashboard_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
     """Grafana knows a dashboard by its uid: of two files with one uid it shows neither for certain."""
-    yield from _twice(releases, _dashboards)
+    yield from _twice(release, seen, _dashboards)
 
 
 @rule(
@@ -52,33 +56,37 @@ def dashboard_of_two_releases(releases: Sequence[Release]) -> Iterator[Finding]:
     fix="Render the rule once per cluster, or let its expression or labels name the release.",
     per_release=False,
 )
-def alert_of_two_releases(releases: Sequence[Release]) -> Iterator[Finding]:
+def alert_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
     """Two rules with the same name, labels and expression make the same series: alerts and records come twice.
 
     Alertmanager shows one of two alike; of two recorded samples Prometheus drops one and counts an error.
     """
-    yield from _twice(releases, _rules)
+    yield from _twice(release, seen, _rules)
 
 
 @rule(severity=ERROR, fix="Give each release a host or a path of its own.", per_release=False)
-def route_of_two_releases(releases: Sequence[Release]) -> Iterator[Finding]:
+def route_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
     """Of two routes for the same host and path a gateway takes one, and the other model is not reached."""
-    yield from _twice(releases, _routes)
+    yield from _twice(release, seen, _routes)
 
 
-def _twice(releases: Sequence[Release], places: Callable[[Graph], Iterable[Place]]) -> Iterator[Finding]:
+def _twice(release: Release, seen: Seen, places: Callable[[Graph], Iterable[Place]]) -> Iterator[Finding]:
     """A finding at each thing that an earlier release of the same environment has as well."""
-    first: dict[tuple[str, object], Release] = {}
-    for release in releases:
-        seen: set[object] = set()
-        environment = release.inputs.environment if release.inputs else ""
-        for identity, obj, pointer, what in places(Graph(release.objects, release.namespace)):
-            owner = first.setdefault((environment, identity), release)
-            if owner is not release and identity not in seen:
-                seen.add(identity)
-                message = f"{what} is rendered by {release.name} and by {owner.name}."
-                found = defect(obj, pointer, message)
-                yield replace(found, namespace=found.namespace or release.namespace)
+    environment = release.inputs.environment if release.inputs else ""
+    own: set[object] = set()
+    for identity, obj, pointer, what in places(kept(_graph, release)):
+        if identity in own:
+            continue
+        own.add(identity)
+        if (owner := seen.get((environment, identity))) is None:
+            seen[environment, identity] = release.name
+        else:
+            found = defect(obj, pointer, f"{what} is rendered by {release.name} and by {owner}.")
+            yield replace(found, namespace=found.namespace or release.namespace)
+
+
+def _graph(release: Release) -> Graph:
+    return Graph(release.objects, release.namespace)
 
 
 def _objects(objects: Graph) -> Iterator[Place]:

@@ -16,6 +16,7 @@ from llmops.kubernetes.schema import Schema
 from llmops.kubernetes.violations import Violation, Written, explain, pointer, unknown
 from llmops.references import mapping, sequence, text
 from llmops.release import Inputs, Release
+from llmops.render.archive import once
 from llmops.render.manifest import ValuesFile, read_values
 
 _OF_THE_NAME = "the release name "
@@ -68,17 +69,21 @@ def violations(chart: Path, values: Mapping[str, Any], written: Written = unknow
     values files. Raises InputError for a schema that is none.
     """
     found: dict[str, list[Violation]] = {}
-    for folder, keys in _charts(chart, (), frozenset()):
-        file = folder / "values.schema.json"
-        if not file.is_file():
-            continue
+    for keys, schema in once(("schemas", chart), lambda: _schemas(chart)):
         given = _below(values, keys)
-        schema = _schema(str(file), file.read_text(encoding="utf-8"))
         new: dict[str, list[Violation]] = {}
         for violation in explain(schema.validator.iter_errors(given), schema.schema, _Place(keys), written):
             new.setdefault(violation.pointer, []).append(violation)
         found = {**new, **found}
     return sorted(violation for several in found.values() for violation in several)
+
+
+def _schemas(chart: Path) -> list[tuple[tuple[str, ...], Schema]]:
+    """The schemas of a chart and of its dependencies, each with the keys that lead to what it is about."""
+    files = [(keys, folder / "values.schema.json") for folder, keys in _charts(chart, (), frozenset())]
+    return [
+        (keys, _schema(str(file), file.read_text(encoding="utf-8"))) for keys, file in files if file.is_file()
+    ]
 
 
 class _Place:

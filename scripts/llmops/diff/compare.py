@@ -17,6 +17,8 @@ from llmops.render.manifest import Object
 
 HIDDEN = "(hidden)"
 CLUSTER_OWNED = "/status"
+GROUPED = "LeaderWorkerSet"
+FIRST = {"Rollout": "a canary", GROUPED: "the first new groups"}
 KEEP_FIRST = (
     "Keep the name; or release the annotation helm.sh/resource-policy: keep first and move the data by hand."
 )
@@ -168,15 +170,22 @@ def _workload(
     key: Key, old: Object | None, new: Object | None, base: Release, head: Release, changes: Iterable[Change]
 ) -> Workload:
     now = _demand(new, head)
-    rolls = any(one.cost in (Cost.RESTARTS, Cost.REALLOCATES) and "emplate" in one.path for one in changes)
+    # Besides its template a group of pods has a few other fields, all but the number of groups.
+    rolls = any(
+        one.cost in (Cost.RESTARTS, Cost.REALLOCATES)
+        and ("emplate" in one.path or (key[1] == GROUPED and one.path != "/spec/replicas"))
+        for one in changes
+    )
     return Workload(key[1], key[3], _demand(old, base), now, _rollout(key[1], now) if rolls else "")
 
 
 def _rollout(kind: str, now: gpus.Demand) -> str:
+    if now.endless:
+        return "the update never begins: with a single group write maxUnavailable: 1"
     if not now.pod:
         return "a new version rolls out; its devices come by claims, so their number is unknown"
     if now.canary and now.peak > now.steady:
-        first = "a canary" if kind == "Rollout" else "the first new pods"
+        first = FIRST.get(kind, "the first new pods")
         return f"{first} of {_count(now.canary)}, {now.peak} at the peak"
     return f"pods are replaced within {_count(now.steady)}, {now.peak} at the peak"
 

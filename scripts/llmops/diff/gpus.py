@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from llmops.canary.devices import of_server, offer
 from llmops.canary.surge import peak, plan
 from llmops.findings import InputError
 from llmops.kubernetes.kinds import AUTOSCALERS, TEMPLATES
-from llmops.references import kind_of, mapping, pod_templates, sequence, text
+from llmops.references import kind_of, mapping, pod_templates, text
 from llmops.release import Release
 from llmops.render.manifest import Object
-
-RESOURCES = re.compile(
-    r"nvidia\.com/(gpu|mig-.+)(\.shared)?|amd\.com/gpu|gpu\.intel\.com/.+|habana\.ai/gaudi|google\.com/tpu"
-    r"|aws\.amazon\.com/neuron(core|device)?"
-)
-"""Extended resources that are accelerators."""
 
 # Below the spec of a pod: what decides which GPUs it gets, and where.
 PLACEMENT = (
@@ -36,9 +28,11 @@ PLACEMENT = (
 
 @dataclass(frozen=True)
 class Demand:
-    """What one workload asks for. `pod` is the GPUs of a pod; `steady`, `peak` and `canary` those of all its pods.
+    """What one workload asks for. `pod` is the GPUs of one server, a pod or a group of them; `steady`, `peak` and
+    `canary` those of all its servers.
 
-    `claims`: its pods get devices by resource claims, whose number the manifest does not say.
+    `claims`: it gets devices by resource claims, whose number the manifests do not say. `endless`: its next update
+    never ends. `resource` is what the values call a GPU.
     """
 
     pod: int
@@ -46,6 +40,8 @@ class Demand:
     peak: int
     canary: int
     claims: bool = False
+    endless: bool = False
+    resource: str = ""
 
     @property
     def any(self) -> bool:
@@ -57,24 +53,25 @@ NONE = Demand(0, 0, 0, 0)
 
 def demand(obj: Object, release: Release) -> Demand:
     """The GPUs of a workload; nothing for a kind without pods. Fields of a wrong type count as absent."""
-    templates = pod_templates(obj, release.namespace)
-    own = text(mapping(mapping(mapping(release.values.get("global")).get("llm")).get("gpu")).get("resource"))
-    pod = sum(count for one in templates for count in _gpus(one.spec, own))
-    claims = any(sequence(one.spec.get("resourceClaims")) for one in templates)
-    if not pod and not claims:
+    named = offer(release)
+    found = of_server(obj, [one.spec for one in pod_templates(obj, release.namespace)], named)
+    if not found.any:
         return NONE
-    replicas = _replicas(obj, release)
+    pod, replicas = found.gpus, _replicas(obj, release)
     try:
         steps = plan(obj.data, pod, replicas)
     except InputError:
         steady = pod * (replicas or 0) if obj.kind not in ("CronJob", "Job") else pod
-        return Demand(pod, steady, steady, 0, claims)
-    return Demand(pod, steps[0].gpus, peak(steps), pod * max(step.canary for step in steps), claims)
-
-
-def is_gpu_resource(name: str, own: str = "") -> bool:
-    """Whether a container's resource of that name is a GPU; `own` is the one that the values name."""
-    return name == own or RESOURCES.fullmatch(name) is not None
+        return Demand(pod, steady, steady, 0, found.unknown, resource=named.resource)
+    return Demand(
+        pod,
+        steps[0].gpus,
+        peak(steps),
+        pod * max(step.canary for step in steps),
+        found.unknown,
+        any(step.endless for step in steps),
+        named.resource,
+    )
 
 
 def scaled(obj: Object) -> tuple[str, str] | None:
@@ -83,17 +80,6 @@ def scaled(obj: Object) -> tuple[str, str] | None:
         return None
     target = mapping(obj.get("/spec/scaleTargetRef"))
     return text(target.get("kind")) or "Deployment", text(target.get("name"))
-
-
-def _gpus(spec: Any, own: str) -> Iterator[int]:
-    for container in sequence(mapping(spec).get("containers")):
-        resources = mapping(mapping(container).get("resources"))
-        asked = {**mapping(resources.get("requests")), **mapping(resources.get("limits"))}
-        yield from (
-            int(count)
-            for name, count in ((key, str(value)) for key, value in asked.items())
-            if is_gpu_resource(str(name), own) and count.isascii() and count.isdecimal()
-        )
 
 
 def _replicas(obj: Object, release: Release) -> int:

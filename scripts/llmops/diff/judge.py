@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from llmops.canary.devices import is_gpu
+from llmops.diff import leader_worker
 from llmops.diff.change import Cost
 from llmops.diff.fields import Field, below, same_path
-from llmops.diff.gpus import PLACEMENT, Demand, is_gpu_resource
+from llmops.diff.gpus import PLACEMENT, Demand
 from llmops.kubernetes.immutable import FIXED, POD_DEFAULTS, Fixed
 from llmops.kubernetes.kinds import AUTOSCALERS, TEMPLATES
 from llmops.kubernetes.semantics.quantities import quantity
@@ -41,10 +43,13 @@ def judge(field: Field, old: Object, new: Object, gpus: Demand, scales_gpus: boo
     """The cost of one changed field of an object that both sides have. `gpus` are those of the new side."""
     if is_hook(old) and is_hook(new):
         return Verdict(Cost.HARMLESS, "a hook of Helm: made anew when it runs")
-    for row in FIXED.get(kind_of(new), ()):
+    grouped = kind_of(new) == leader_worker.KIND
+    for row in leader_worker.FIXED if grouped else FIXED.get(kind_of(new), ()):
         if (found := _fixed(row, field, old, new)) is not None:
             return found
     special = _special(field, old, new)
+    if grouped and special is None:
+        special = _grouped(field, gpus)
     return special or _pods(field, new, gpus) or _scale(field, new, gpus, scales_gpus) or _rest(field, new)
 
 
@@ -126,6 +131,18 @@ def _version(field: Field) -> Verdict | None:
     )
 
 
+def _grouped(field: Field, gpus: Demand) -> Verdict | None:
+    """A change of a LeaderWorkerSet outside its pod templates that is the same, or replaces groups."""
+    if any(below(field.path, pattern) for pattern in TEMPLATES[leader_worker.KIND]):
+        return None
+    if leader_worker.is_default(field):
+        return Verdict(Cost.HARMLESS, "the same to the API server")
+    if why := leader_worker.replaces_groups(field):
+        moves = gpus.any and leader_worker.moves_gpus(field)
+        return Verdict(Cost.REALLOCATES if moves else Cost.RESTARTS, why)
+    return None
+
+
 def _pods(field: Field, new: Object, gpus: Demand) -> Verdict | None:
     """A change of a pod template; None elsewhere."""
     kind = kind_of(new)
@@ -133,7 +150,7 @@ def _pods(field: Field, new: Object, gpus: Demand) -> Verdict | None:
         if not pattern or not below(field.path, pattern):
             continue
         inside = "/".join(["", *field.path.split("/")[pattern.count("/") + 1 :]])
-        if _harmless(inside, field):
+        if _harmless(inside, field, _defaults(kind)):
             return Verdict(Cost.HARMLESS, "the same to the API server")
         if kind in _LATER or new.kind.endswith(("AnalysisTemplate", "AnalysisRun", "Experiment")):
             return Verdict(Cost.HARMLESS, _LATER.get(kind, "the next run uses it"))
@@ -142,7 +159,7 @@ def _pods(field: Field, new: Object, gpus: Demand) -> Verdict | None:
             and new.get("/spec/updateStrategy/type") == "OnDelete"
         ):
             return Verdict(Cost.HARMLESS, "updateStrategy OnDelete: pods take it when somebody deletes them")
-        if gpus.any and _places(inside):
+        if gpus.any and _places(inside, gpus.resource):
             return Verdict(Cost.REALLOCATES, "the new pods ask for other GPUs, or other nodes")
         return Verdict(Cost.RESTARTS, "the pod template is another one: every pod is replaced")
     if kind == ("", "Pod") and below(field.path, "/spec/containers/*/image"):
@@ -150,22 +167,27 @@ def _pods(field: Field, new: Object, gpus: Demand) -> Verdict | None:
     return None
 
 
-def _harmless(inside: str, field: Field) -> bool:
+def _defaults(kind: tuple[str, str]) -> tuple[tuple[str, Any], ...]:
+    """What of a pod template is the same whether it is written or not."""
+    return leader_worker.POD_DEFAULTS if kind == leader_worker.KIND else POD_DEFAULTS
+
+
+def _harmless(inside: str, field: Field, defaults: tuple[tuple[str, Any], ...]) -> bool:
     """Whether both sides of a field in a pod template mean the same."""
     spec = inside.removeprefix("/spec")
-    default = next((value for pattern, value in POD_DEFAULTS if same_path(spec, pattern)), None)
+    default = next((value for pattern, value in defaults if same_path(spec, pattern)), None)
     if _same(_or(field.before, default), _or(field.after, default)):
         return True
     before, after = quantity(field.before), quantity(field.after)
     return "/resources/" in inside and before is not None and before == after
 
 
-def _places(inside: str) -> bool:
+def _places(inside: str, own: str) -> bool:
     spec = inside.removeprefix("/spec")
     if any(below(spec, one) for one in PLACEMENT):
         return True
     resource = spec.rpartition("/")[2].replace("~1", "/")
-    return "/resources/claims" in spec or ("/resources/" in spec and is_gpu_resource(resource))
+    return "/resources/claims" in spec or ("/resources/" in spec and is_gpu(resource, own))
 
 
 def _scale(field: Field, new: Object, gpus: Demand, scales_gpus: bool) -> Verdict | None:

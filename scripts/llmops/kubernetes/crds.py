@@ -72,11 +72,18 @@ _REQUIRE = re.compile(r"^(?:require\s+)?(?P<module>\S+/\S+)\s+(?P<version>v\S+)\
 
 def cache_root() -> Path:
     """Where fetched schemas live: $LLMOPS_CACHE, else $XDG_CACHE_HOME or ~/.cache, then llm-charts."""
-    if root := os.environ.get("LLMOPS_CACHE"):
-        return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-charts"
+    return _cache_root(*(os.environ.get(name) for name in ("LLMOPS_CACHE", "XDG_CACHE_HOME", "HOME")))
 
 
+@lru_cache(maxsize=16)
+def _cache_root(own: str | None, shared: str | None, _home: str | None) -> Path:
+    """For one environment: every object of every release asks."""
+    if own:
+        return Path(own)
+    return Path(shared or Path.home() / ".cache") / "llm-charts"
+
+
+@cache
 def default_pins() -> Path:
     """The pins this code was released with: packed beside it in a wheel, tools/crds/go.mod in a checkout."""
     packed = Path(__file__).with_name("pins.mod")
@@ -109,8 +116,13 @@ def path(api_version: str, kind: str) -> Path | None:
     Raises InputError when a module that may define it has not been fetched.
     """
     group, _, version = api_version.rpartition("/")
-    modules = tuple(name for name, module in MODULES.items() if group in module.groups)
+    modules = _publishers(group)
     return _path(modules, group, version, kind, cache_root(), default_pins()) if modules else None
+
+
+@lru_cache(maxsize=1024)
+def _publishers(group: str) -> tuple[str, ...]:
+    return tuple(name for name, module in MODULES.items() if group in module.groups)
 
 
 @lru_cache(maxsize=1024)

@@ -188,7 +188,9 @@ def _definitions(minor: int) -> dict[str, Any]:
     definitions: dict[str, Any] = json.loads((_folders()[minor] / "_definitions.json").read_bytes())["$defs"]
     for name in _MAY_BE_ABSENT.keys() & definitions.keys():
         required = definitions[name].pop("required", ())
-        definitions[name]["required"] = [one for one in required if one not in _MAY_BE_ABSENT[name]]
+        # No key rather than an empty list, which schemas of draft 4 must not have: kubeconform takes them for such.
+        if left := [one for one in required if one not in _MAY_BE_ABSENT[name]]:
+            definitions[name]["required"] = left
     return definitions | {name: {"type": types} for name, types in _SCALARS.items()}
 
 
@@ -207,7 +209,14 @@ def _kinds(minor: int) -> dict[Kind, str]:
 
 @cache
 def _builtin(minor: int, name: str) -> Schema:
-    return Schema(bounded(reachable(_definitions(minor), name)))
+    whole = reachable(_definitions(minor), name)
+    return Schema({**whole, "$defs": {one: _bounded(minor, one) for one in whole["$defs"]}})
+
+
+@cache
+def _bounded(minor: int, name: str) -> Any:
+    """Once for each definition, since most kinds reach those of a pod."""
+    return bounded(_definitions(minor)[name])
 
 
 @cache

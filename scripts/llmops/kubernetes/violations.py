@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+
+from llmops.kubernetes.near import nearest
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
@@ -95,13 +96,6 @@ def dotted(path: Iterable[object]) -> str:
         else:
             text += f".{part}" if text else str(part)
     return text or "the document"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is nearest to a misspelt one, else nothing."""
-    spelt = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
-    return spelt[near[0]] if near else ""
 
 
 def closest(word: str, known: Iterable[str]) -> str:

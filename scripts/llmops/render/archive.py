@@ -9,10 +9,10 @@ import gzip
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llmops.findings import InputError
 from llmops.render.manifest import ValuesFile, read_values
@@ -44,14 +44,21 @@ def archive(chart: Path, *, schemas: bool = True) -> bytes:
     Raises InputError for a folder without Chart.yaml, a symbolic link, and a dependency whose folder is
     missing, has another name, or a version outside the wanted range.
     """
-    if _held is not None:
-        if (chart, schemas) not in _held:
-            _held[chart, schemas] = _archive(chart, schemas)
-        return _held[chart, schemas]
-    return _archive(chart, schemas)
+    return once(("archive", chart, schemas), lambda: _archive(chart, schemas))
 
 
-_held: dict[tuple[Path, bool], bytes] | None = None
+_held: dict[object, Any] | None = None
+_Made = TypeVar("_Made")
+
+
+def once(key: object, make: Callable[[], _Made]) -> _Made:
+    """What is made of the files of a chart: made anew each time, but kept under its key while charts are `held`."""
+    if _held is None:
+        return make()
+    if key not in _held:
+        _held[key] = make()
+    made: _Made = _held[key]
+    return made
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from yaml.cyaml import CSafeLoader
 
 from llmops.findings import InputError
 from llmops.render.parts import parts
+from llmops.render.plain import UNSURE
 from llmops.render.scan import Document, documents
 from llmops.render.sdk import go_yaml
 
@@ -212,6 +213,9 @@ def _normalised(text: str) -> str:
 
 
 def _read(document: Document, source: str) -> dict[str, Any]:
+    if document.data is not UNSURE:
+        known: dict[str, Any] = document.data
+        return known
     try:
         return go_yaml(document.text)
     except InputError as error:
@@ -274,8 +278,10 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _tokens(pointer: str) -> list[str]:
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+@functools.lru_cache(maxsize=4096)
+def _tokens(pointer: str) -> tuple[str, ...]:
+    """Rules ask every release for the same few hundred pointers."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
 def _lookup(data: Any, pointer: str, default: Any) -> Any:

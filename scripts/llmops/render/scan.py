@@ -1,7 +1,8 @@
 """One pass over YAML text, event by event: splits documents and refuses what Go would read as something else.
 
-Nothing is constructed and nothing recurses, so an alias bomb, a self-reference or a hundred thousand open
-brackets cost no more than the first few of them. What a document means is left to Go.
+Nothing recurses and no alias is followed, so an alias bomb, a self-reference or a hundred thousand open brackets cost
+no more than the first few of them. On the way the values are put together; a document with anything in it that
+readers of YAML understand differently is left to Go, which takes ten times as long.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, NoReturn
 
 from yaml import YAMLError
@@ -26,21 +28,25 @@ from yaml.events import (
 )
 
 from llmops.findings import InputError
+from llmops.render import plain as words
+from llmops.render.plain import FALSE, NULL, NUMERIC, TRUE, UNSURE, WORDS
 
 MAX_DEPTH = 100
 MAX_EXPANDED = 10_000_000  # characters after aliases are replaced by what they stand for
 _LONGEST_PATH = 120  # characters of a key path in a message
 _LARGEST_EXACT = 2**53  # values pass through float64 in Helm
+_MOST_ASKED = 50  # scalars of a document; where more are unclear, Go had better read all of it
 _LONGEST_INTEGER = 100  # digits; more of them are too large in any base, and slow to convert
 _CORE_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
 } | {"!"}
-_TRUE = {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE"}
-_FALSE = {"n", "N", "no", "No", "NO", "off", "Off", "OFF", "False", "FALSE"}
-_NULL = {"", "~", "null", "Null", "NULL"}
-_NO_KEY = _TRUE | _FALSE | _NULL
+_NO_KEY = TRUE | FALSE | NULL
+_ODD_KEY = _NO_KEY | {"<<"}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|[0-9][0-9_]*)$")
+# Readers differ about tabs and about what else breaks a line.
+_ODD = re.compile("[\t\r\x85\u2028\u2029\ufeff]")
+_KEY_BY_MARK = re.compile(r"^[- ]*[?](?![^ \n])", re.MULTILINE)
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$")
 _ADVICE = {
     "found character that cannot start any token": "put a value that begins with such a character in quotes",
@@ -58,7 +64,8 @@ _ADVICE = {
 class Document:
     """One document: its text, where it starts (`offset` lines above it), and what it holds.
 
-    `root` is "mapping", "sequence", "scalar" or "" for nothing; `line` is that of the content, from 1.
+    `root` is "mapping", "sequence", "scalar" or "" for nothing; `line` is that of the content, from 1. `data` is
+    what Go reads, keys in its order, or UNSURE.
     """
 
     text: str
@@ -66,15 +73,19 @@ class Document:
     line: int
     root: str
     alias_line: int = 0
+    data: Any = UNSURE
 
 
-@dataclass
+@dataclass(slots=True)
 class _Level:
     """An open mapping or sequence: how far it was read, and where its keys stand."""
 
+    data: Any
     keys: dict[str, int] | None  # None for a sequence
     anchor: str | None
+    flow: bool
     key: str | None = None
+    name: str = ""  # the key as Go writes it
     index: int = -1
     size: int = 0
 
@@ -87,10 +98,14 @@ class _Reader:
     root: str = ""
     line: int = 0
     alias_line: int = 0
+    data: Any = None
+    sure: bool = True
+    asked: int = 0
 
     def start(self) -> None:
         self.levels, self.sizes = [], {}
         self.root, self.line, self.alias_line = "", 0, 0
+        self.data, self.sure, self.asked = None, True, 0
 
     def path(self) -> str:
         parts: list[str] = []
@@ -119,54 +134,96 @@ class _Reader:
         elif level.key is None:
             self.refuse(event, "a key must be plain text; write one word or a text in quotes")
 
-    def _end_value(self) -> None:
-        if self.levels:
-            self.levels[-1].key = None
+    def _end_value(self, value: Any) -> None:
+        if not self.levels:
+            self.data = value
+            return
+        level = self.levels[-1]
+        if level.keys is None:
+            level.data.append(value)
+        else:
+            level.data[level.name] = value
+            level.key = None
 
     def scalar(self, event: Any) -> None:
-        value, plain = event.value, event.implicit[0] and not event.style
+        value, style = event.value, event.style
+        plain = not style and event.implicit[0]
         if event.tag is not None:
             self.tag(event)
-        if event.style == '"' and (found := _CONTROL.search(value)):
+        if style == '"' and (found := _CONTROL.search(value)):
             self.refuse(event, f"the text holds the control character U+{ord(found.group()):04X}; remove it")
         if event.anchor:
             self.sizes[event.anchor] = len(value) + 1
-        level = self.levels[-1] if self.levels else None
-        if level is not None and level.keys is not None and level.key is None:
-            level.size += len(value) + 1
-            self.key(event, level, value, level.keys, plain)
+            self.sure = False
+        if not self.levels:
+            self._begin_value(event, "" if plain and value in NULL else "scalar", 0)
             return
-        self._begin_value(event, "" if plain and value in _NULL else "scalar", len(value) + 1)
-        if plain and value:
-            self.plain(event, value)
-        self._end_value()
+        # Most of the time goes by here, so nothing is called that need not be.
+        level = self.levels[-1]
+        level.size += len(value) + 1
+        if level.keys is None:
+            level.index += 1
+        elif level.key is None:
+            keys = level.keys
+            if plain and not (level.flow or value in _ODD_KEY or value[0] in NUMERIC or value in keys):
+                keys[value] = event.start_mark.line + 1
+                level.key = level.name = intern(value)
+            else:
+                self.key(event, level, value, keys, plain)
+            return
+        if plain:
+            numeric = value and value[0] in NUMERIC
+            value = self.number(event, value) if numeric else WORDS.get(value, value)
+            if value is UNSURE or (level.flow and type(value) is str and self.flowing(value)):
+                self.sure = False
+        if level.keys is None:
+            level.data.append(value)
+        else:
+            level.data[level.name] = value
+            level.key = None
 
     def key(self, event: Any, level: _Level, value: str, keys: dict[str, int], plain: bool) -> None:
+        level.name = intern(value)
         if plain:
             if value in _NO_KEY:
-                if value in _NULL:
+                if value in NULL:
                     self.refuse(event, "a key is missing before the colon; write one, or put it in quotes")
-                read = "true" if value in _TRUE else "false"
+                read = "true" if value in TRUE else "false"
                 self.refuse(event, f'the key {value} is read as {read}; write "{value}": in quotes')
-            if value[0] in "+-0123456789":
+            if value[0] in NUMERIC:
+                level.name = words.key(value)
+                if level.name is UNSURE:
+                    level.name, self.sure = value, False
                 value = _number_key(value)
+            elif value == "<<":
+                self.sure = False
+            if level.flow and self.flowing(value):
+                self.sure = False
         if (first := keys.get(value)) is not None:
             level.key = value
             self.refuse(event, f"this key stands twice, first in line {first}; keep one of the two")
         keys[value] = event.start_mark.line + 1
         level.key = value
 
-    def plain(self, event: ScalarEvent, value: str) -> None:
-        if value[0] not in "+-.0123456789":
-            return
+    def flowing(self, value: str) -> bool:
+        """Whether readers differ in where this unquoted text between brackets ends."""
+        return ":" in value or "?" in value
+
+    def number(self, event: ScalarEvent, value: str) -> Any:
         if len(value) > 15 and _INTEGER.match(value) and abs(_integer(value)) > _LARGEST_EXACT:
             shown = value if len(value) <= _LONGEST_INTEGER else f"a number of {len(value)} digits"
             quoted = f'"{value}"' if shown == value else "it"
             self.refuse(event, f"{shown} is beyond 2^53 and would be rounded; write {quoted} in quotes")
         if len(value) < 6 and _NO_NUMBER.match(value):
             self.refuse(event, f'{value} is no number in JSON; write a number, or "{value}" in quotes')
+        found = words.number(value)
+        if found is UNSURE and self.sure and self.asked < _MOST_ASKED:
+            self.asked += 1
+            found = words.ask(value)
+        return found
 
     def tag(self, event: Any) -> None:
+        self.sure = False
         if event.tag not in _CORE_TAGS:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
             self.refuse(event, f"the tag {shown} means nothing to Kubernetes; write the value without it")
@@ -179,7 +236,13 @@ class _Reader:
             self.refuse(event, f"the nesting is deeper than {MAX_DEPTH} levels; write it flatter")
         if event.anchor:
             self.sizes[event.anchor] = None
-        self.levels.append(_Level(keys={} if mapping else None, anchor=event.anchor))
+            self.sure = False
+        level = (
+            _Level({}, {}, event.anchor, event.flow_style)
+            if mapping
+            else _Level([], None, event.anchor, event.flow_style)
+        )
+        self.levels.append(level)
 
     def close(self) -> None:
         closed = self.levels.pop()
@@ -187,9 +250,11 @@ class _Reader:
             self.sizes[closed.anchor] = closed.size
         if self.levels:
             self.levels[-1].size += closed.size
-        self._end_value()
+        # Go hands its mappings over sorted, and nothing in a report shall move.
+        self._end_value(closed.data if closed.keys is None else dict(sorted(closed.data.items())))
 
     def alias(self, event: Any) -> None:
+        self.sure = False
         self.alias_line = self.alias_line or event.start_mark.line + 1
         if event.anchor not in self.sizes:
             self.refuse(
@@ -201,7 +266,7 @@ class _Reader:
         self._begin_value(event, "scalar", size)
         if self.levels and self.levels[-1].size > MAX_EXPANDED:
             self.refuse(event, "the aliases multiply to more than 10 MB; write the values out")
-        self._end_value()
+        self._end_value(None)
 
 
 def documents(text: str, source: str) -> Iterator[Document]:
@@ -214,12 +279,13 @@ def documents(text: str, source: str) -> Iterator[Document]:
     reader = _Reader(source)
     try:
         parser = CParser(text)
+        next_event, scalar = parser.get_event, reader.scalar
         start: Any = None
         while True:
-            event: Any = parser.get_event()
+            event: Any = next_event()
             kind = type(event)
             if kind is ScalarEvent:
-                reader.scalar(event)
+                scalar(event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 reader.open(event, kind is MappingStartEvent)
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -230,17 +296,27 @@ def documents(text: str, source: str) -> Iterator[Document]:
                 reader.start()
                 start = event.start_mark
             elif kind is DocumentEndEvent:
+                own = text[start.index : event.end_mark.index]
                 yield Document(
-                    text=text[start.index : event.end_mark.index],
+                    text=own,
                     offset=start.line,
                     line=reader.line,
                     root=reader.root,
                     alias_line=reader.alias_line,
+                    data=reader.data if reader.sure and _usual(own) else UNSURE,
                 )
             elif kind is StreamEndEvent:
                 return
     except (YAMLError, UnicodeEncodeError) as error:
         raise _unreadable(error, text, source) from error
+
+
+def _usual(text: str) -> bool:
+    """Whether a document has only what all readers take alike: no directive, nothing behind ---, no key behind `?`."""
+    odd = "\t" in text or "\r" in text if text.isascii() else _ODD.search(text)
+    if odd or text[:1] == "%" or (text[:3] == "---" and text[3:4] not in ("", "\n")):
+        return False
+    return "?" not in text or not _KEY_BY_MARK.search(text)
 
 
 def _unreadable(error: Exception, text: str, source: str) -> InputError:

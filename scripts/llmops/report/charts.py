@@ -81,7 +81,10 @@ class Column:
 
 @dataclass(frozen=True)
 class StepsChart:
-    """The columns, grid lines as (y, GPUs) and the budget's y (None: no budget); `moves` if any block is."""
+    """The columns, grid lines as (y, GPUs) and the budget's y (None: no budget); `moves` if any block is.
+
+    `others`: some block is of other workloads.
+    """
 
     columns: tuple[Column, ...]
     ticks: tuple[tuple[float, int], ...]
@@ -90,6 +93,7 @@ class StepsChart:
     right: float
     bottom: float
     moves: bool
+    others: bool
     summary: str
 
 
@@ -141,7 +145,8 @@ def steps_chart(
         stack = (
             ("stable", step.stable * gpus_per_pod),
             ("canary", step.canary * gpus_per_pod),
-            ("moving", step.gpus - settled),
+            ("beside", step.beside),
+            ("moving", step.gpus - step.beside - settled),
         )
         blocks, y = [], bottom
         for style, gpus in stack:
@@ -175,6 +180,7 @@ def steps_chart(
         width=LEFT + len(steps) * pitch + RIGHT,
         right=LEFT + len(steps) * pitch,
         moves=any(block.style == "moving" for column in columns for block in column.blocks),
+        others=any(step.beside for step in steps),
         bottom=bottom,
         summary=f"GPUs by step: {said}.{limit}{traffic}",
     )

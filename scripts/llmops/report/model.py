@@ -114,7 +114,7 @@ def summary(report: ReleaseReport) -> Summary:
     # The plan is made at an autoscaler's maximum; its minimum is the other end of the bill.
     fewest = get(llm, "replicas").get("min")
     least = min(fewest, pods) if autoscaled and isinstance(fewest, int) else pods
-    low = least * report.gpus_per_pod
+    low = least * report.gpus_per_pod + (report.steps[0].beside if report.steps else 0)
     budget = gpu.get("budget")
     errors, warnings = counts(report.findings)
     most = peak(report.steps)
@@ -123,6 +123,7 @@ def summary(report: ReleaseReport) -> Summary:
     misfit = report.fit is not None and report.fit.covered and not report.fit.fits
     blockers = [plural(errors, "error")] if errors else []
     blockers += ["does not fit the GPU"] if misfit and "model/does-not-fit" not in accepted else []
+    blockers += ["the update never ends"] if any(step.endless for step in report.steps) else []
     blockers += [f"peak of {most} GPUs is over the budget of {budget}"] if over else []
     notes = f", with {plural(warnings, 'warning')}" if warnings else ""
     return Summary(

@@ -21,6 +21,7 @@ from llmops.report.model import (
 )
 from llmops.report.text import finding_lines, paint
 from llmops.report.timing import clock, said, timing
+from llmops.report.width import wrapped
 
 _BOLD = "\x1b[1m"
 _WIDTH = 48
@@ -41,7 +42,7 @@ def render(report: ReleaseReport, *, colour: bool = False) -> str:
         list(_time(report)),
         list(_memory(report)),
         list(_gates(report)),
-        list(_cost(facts, report.gpus_per_pod)),
+        list(_cost(facts, report.gpus_per_pod, report.steps[0].beside if report.steps else 0)),
         list(_findings(report, colour)),
         [facts.verdict + "."],
     ]
@@ -99,8 +100,8 @@ def _steps(report: ReleaseReport, facts: Summary) -> Iterator[str]:
     for row in timing(report).rows:
         step = row.step
         stable, canary = step.stable * report.gpus_per_pod, step.canary * report.gpus_per_pod
-        moving = step.gpus - stable - canary
-        drawn = bar([("█", stable), ("▒", canary), ("+", moving)], whole, width)
+        moving = step.gpus - step.beside - stable - canary
+        drawn = bar([("█", stable), ("▒", canary), ("░", step.beside), ("+", moving)], whole, width)
         over = "✕" if facts.budget is not None and step.gpus > facts.budget else " "
         traffic = "▒" * round(step.weight * _WEIGHT / 100)
         figures = f"{step.canary:>6}  {step.stable:>6}  {step.gpus:>4} {over}"
@@ -110,14 +111,16 @@ def _steps(report: ReleaseReport, facts: Summary) -> Iterator[str]:
             f"{figures} {drawn}"
         )
     over = "   ✕ over the budget" if facts.over_budget else ""
-    yield f"  █ stable   ▒ canary   + more while pods are replaced   time as h:mm:ss{over}"
+    beside = "░ other workloads   " if any(step.beside for step in report.steps) else ""
+    yield f"  █ stable   ▒ canary   {beside}+ more while pods are replaced   time as h:mm:ss{over}"
 
 
 def _time(report: ReleaseReport) -> Iterator[str]:
     if not report.steps:
         return
     yield "Time at least"
-    yield from (f"  {sentence}" for sentence in said(timing(report)))
+    for sentence in said(timing(report)):
+        yield from wrapped(f"  {sentence}", _SCREEN, "    ")
 
 
 def no_verdict(missing: Sequence[str]) -> str:
@@ -165,13 +168,14 @@ def _gates(report: ReleaseReport) -> Iterator[str]:
     yield from (f"  {number}. {label:<{width}}  {what}" for number, (label, what) in enumerate(rows, 1))
 
 
-def _cost(facts: Summary, gpus_per_pod: int) -> Iterator[str]:
+def _cost(facts: Summary, gpus_per_pod: int, beside: int) -> Iterator[str]:
     if not facts.steady[1]:
         return
     yield "Cost"
     replicas = span(*facts.replicas)
+    also = f", and {plural(beside, 'GPU')} beside," if beside else ""
     yield (
-        f"  {replicas} replicas x {plural(gpus_per_pod, 'GPU')} x {HOURS_PER_MONTH} h = "
+        f"  {replicas} replicas x {plural(gpus_per_pod, 'GPU')}{also} x {HOURS_PER_MONTH} h = "
         f"{span(*facts.gpu_hours)} GPU-hours a month"
     )
     yield f"  {facts.peak} GPUs at the peak of a rollout"

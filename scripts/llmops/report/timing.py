@@ -37,6 +37,9 @@ def causes(row: Timed) -> str:
 
 def said(line: Timeline) -> Iterator[str]:
     """Sentences on the whole: how long, by what, who has to promote, what gates want, what is missing."""
+    yield from line.notes
+    if line.endless:
+        return
     alone, free = math.ceil(line.serving_seconds), math.ceil(line.seconds)
     yield (
         f"{duration(alone)} until the new version serves alone, {duration(free)} until the old GPUs are free"

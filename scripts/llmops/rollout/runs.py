@@ -14,14 +14,17 @@ from llmops.rollout.objects import HASH, label
 
 # Gates whose sample is requests. A token's latency is counted per token, so that gate's sample is none.
 OF_REQUESTS = ("e2e", "errors", "ttft", "queue", "stream_errors", "empty", "truncated", "repeated")
+# Gates that have no sample: they count seconds or restarts, and their reason says how many.
+OF_FACTS = ("stall", "restarts")
 
 
 @dataclass(frozen=True)
 class Gate:
     """One metric of a run. `phase` is Argo's, `outcome` the gate's own (pass, fail, wait; empty for other metrics).
 
-    `canary` and `stable` are sample sizes; `error` is what the last measurement said when it could not measure, and
-    `errors` how many in a row could not. `at` is when it was last measured, `job` the Job that did it, if one did.
+    `canary` and `stable` are sample sizes, None where there is no sample; `error` is what the last measurement said
+    when it could not measure, and `errors` how many in a row could not. `at` is when it was last measured, `job` the
+    Job that did it, if one did.
     """
 
     name: str
@@ -126,6 +129,7 @@ def _gate(result: Mapping[str, Any]) -> Gate:
     verdict = answered[-1][1] if answered else {}
     failing = last.get("phase") == "Error"
     name = text(result.get("name"))
+    sample = {} if name in OF_FACTS else verdict
     return Gate(
         name=name,
         phase=text(result.get("phase")),
@@ -134,8 +138,8 @@ def _gate(result: Mapping[str, Any]) -> Gate:
         or ("" if failing else text(last.get("message"))),
         statistic=number(verdict.get("statistic")),
         bound=number(verdict.get("bound")),
-        canary=number(verdict.get("canary")),
-        stable=number(verdict.get("stable")),
+        canary=number(sample.get("canary")),
+        stable=number(sample.get("stable")),
         error=(text(last.get("message")) or text(result.get("message"))) if failing else "",
         errors=int(number(result.get("consecutiveError")) or (1 if failing else 0)) if failing else 0,
         at=text((answered[-1][0] if answered else last).get("finishedAt")),

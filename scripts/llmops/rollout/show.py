@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from llmops.rollout.runs import Gate, Run
+from llmops.rollout.runs import OF_FACTS, Gate, Run
 from llmops.rollout.status import Status
 
 _PHASES = {"Successful": "passed", "Failed": "failed", "Error": "broken", "Inconclusive": "undecided"}
@@ -68,10 +68,14 @@ def _gate(gate: Gate, width: int) -> Iterator[str]:
         figures.append(f"samples {gate.canary or 0:.0f} new / {gate.stable or 0:.0f} stable")
     if gate.value:
         figures.append(f"value {gate.value}")
+    said = gate.error or gate.reason
+    if said and gate.name in OF_FACTS:
+        figures.append(said)
+        said = ""
     if gate.dry_run:
         figures.append("dry run")
     yield f"{gate.name:<{width}}  {word:<9}  {', '.join(figures)}".rstrip()
-    if said := gate.error or gate.reason:
+    if said:
         yield f"{'':<{width}}  {said}"
 
 

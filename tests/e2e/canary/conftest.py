@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,30 +10,17 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.canary.stage import Stage
 from tests.e2e.conftest import OUT
-from tests.e2e.helm import ROOT, Helm
-from tests.e2e.programs_image import programs_image
-
-IMAGE = {"registry": "llm-charts.local", "repository": "llmops", "tag": "dev"}
-NAMESPACE, NAME = "monitoring", "llm-canary-gate"
-PROMETHEUS = {"namespace": NAMESPACE, "prometheusUrl": "http://198.18.255.1:9090"}
+from tests.e2e.helm import Helm
+from tests.e2e.judge import judge
 
 
 @pytest.fixture(scope="session")
 def gate(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of the canary gate. The controller is a process of the host and knows no cluster DNS, hence the address."""
-    helm = Helm(cluster, tmp_path_factory.mktemp("gate"), "gate", NAMESPACE)
-    file = helm.folder / "values.json"
-    values = {"global": {"llm": {"environment": {"monitoring": PROMETHEUS}}}, "image": IMAGE}
-    file.write_text(json.dumps(values), encoding="utf-8")
-    chart = ROOT / "charts/canary-gate"
+    """URL of the canary gate."""
     # Tests run side by side: the first one installs, the others find it done. A newer chart is taken at once.
     with (OUT / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        cluster.import_image(programs_image())
-        helm.run("dependency", "update", str(chart))
-        helm.run("upgrade", "--install", helm.name, str(chart), "-f", str(file), "--wait", "--timeout=90s")
-    address = helm.get(f"services/{NAME}")["spec"]["clusterIP"]
-    return f"http://{address}:8080"
+        return judge(cluster, tmp_path_factory.mktemp("gate"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

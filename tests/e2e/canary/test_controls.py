@@ -13,7 +13,7 @@ from tests.e2e.states import healthy
 
 PAUSED: dict[str, Any] = {"steps": [{"setWeight": 25}, {"pause": {"duration": "15s"}}]}
 # Streams of six seconds over three servers, so that many are open whenever a server ends.
-LONG = {"itl": {"median": 0.1, "sigma": 0.1}}
+LONG = {"itl": {"median": 0.2, "sigma": 0.1}}
 SERVERS = 3
 BY_PODS: dict[str, Any] = {
     "global": {"llm": {"replicas": {"min": SERVERS}}},

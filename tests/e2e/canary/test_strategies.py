@@ -31,10 +31,12 @@ def test_blue_green_turns_all_requests_at_once_and_back(stage: Stage, gate: str)
 
 def test_marked_requests_and_no_others_get_the_new_version(stage: Stage, gate: str) -> None:
     stage.install(routed(gate, type="ab", ab={"header": MARK}), scraped=scraped)
-    with stage.scenario("A/B by a header", "promoted", {"seed": 1}, seconds=110, rate=8) as act:
+    with stage.scenario("A/B by a header", "promoted", {"seed": 1}, seconds=130, rate=8) as act:
         act.at_step(1)
         new = act.canary()
-        with load(stage.helm, 30, True, 2, "marked", header=f"{MARK['name']}: {MARK['value']}") as account:
+        with load(
+            stage.helm, 50, True, 2, "marked", header=f"{MARK['name']}: {MARK['value']}", tokens=TOKENS
+        ) as account:
             account()
         versions = Counter(
             act.watch.hashes[each.pod] for each in requests(stage.helm.folder / "marked.jsonl", TOKENS)

@@ -8,7 +8,7 @@ from typing import Any
 from llmops.checks.known import Known
 from llmops.checks.promql.bounds import Range, bounds
 from llmops.checks.promql.context import context, found
-from llmops.checks.promql.tree import COMPARISONS, nodes, operator, sort
+from llmops.checks.promql.tree import COMPARISONS, operator, sort
 from llmops.checks.registry import ERROR, kept, rule
 from llmops.findings import Finding
 from llmops.release import Release
@@ -18,11 +18,10 @@ from llmops.release import Release
 def never_true(release: Release) -> Iterator[Finding]:
     """A share above 90, a state above 1, a quantile beyond the last bucket: the alert is silent for ever."""
     asked = kept(context, release)
-    for query, tree in asked.trees():
-        for node in nodes(tree):
-            compares = sort(node) == "BinaryExpr" and operator(node) in COMPARISONS
-            if compares and (message := _decided(node, asked.known)):
-                yield found(query, message)
+    for query, node in asked.nodes():
+        compares = sort(node) == "BinaryExpr" and operator(node) in COMPARISONS
+        if compares and (message := _decided(node, asked.known)):
+            yield found(query, message)
 
 
 def _decided(node: Any, known: Known) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from llmops.checks.known import Known
+from llmops.checks.promql.tree import nodes
 from llmops.checks.queries import Query, queries
 from llmops.checks.registry import defect
 from llmops.checks.selectors import judged, parsed
@@ -28,13 +29,28 @@ class Context:
     queries: tuple[Query, ...]
     known: Known
 
-    def trees(self) -> Iterator[tuple[Query, Any]]:
+    def trees(self) -> Sequence[tuple[Query, Any]]:
         """Each query with its expression as a tree; without those that do not parse."""
+        return self._trees
+
+    def nodes(self) -> Sequence[tuple[Query, Any]]:
+        """Each query with every node of its tree."""
+        return self._nodes
+
+    @cached_property
+    def _trees(self) -> list[tuple[Query, Any]]:
+        found = []
         for query in self.queries:
             for written in dict.fromkeys((query.expr, query.spare)):
                 if written and (node := parsed(written)) is not None:
-                    yield query, node
+                    found.append((query, node))
                     break
+        return found
+
+    @cached_property
+    def _nodes(self) -> list[tuple[Query, Any]]:
+        # Kept, since each look at a node makes Python objects of the parser's own.
+        return [(query, node) for query, tree in self._trees for node in nodes(tree)]
 
 
 def context(release: Release) -> Context:
@@ -132,5 +148,6 @@ def _named(exporter: str, version: str) -> str:
     return f"{exporter} {version}" if exporter == ENGINE and version else exporter
 
 
+@lru_cache(maxsize=1024)
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmops.checks.known import Known
 from llmops.checks.promql.context import context, found
-from llmops.checks.promql.tree import COMPARISONS, bare, name_of, nodes, number, operator, sort
+from llmops.checks.promql.tree import COMPARISONS, bare, name_of, number, operator, sort
 from llmops.checks.queries import SCALERS
 from llmops.checks.registry import ERROR, WARNING, kept, rule
 from llmops.findings import Finding
@@ -48,13 +48,12 @@ def raw_counter(release: Release) -> Iterator[Finding]:
 def rate_of_gauge(release: Release) -> Iterator[Finding]:
     """`rate` takes every fall of a value for the restart of a process: over a gauge it adds up its climbs alone."""
     asked = kept(context, release)
-    for query, tree in asked.trees():
-        for node in nodes(tree):
-            if sort(node) == "Call" and node.func.name in _GROWTH and sort(node.args[0]) == "MatrixSelector":
-                series = asked.known.type_of(name_of(node.args[0]))
-                if series is not None and series.type == "gauge":
-                    message = f"{node.func.name}() is for counters, and {series.name} is a gauge."
-                    yield found(query, message)
+    for query, node in asked.nodes():
+        if sort(node) == "Call" and node.func.name in _GROWTH and sort(node.args[0]) == "MatrixSelector":
+            series = asked.known.type_of(name_of(node.args[0]))
+            if series is not None and series.type == "gauge":
+                message = f"{node.func.name}() is for counters, and {series.name} is a gauge."
+                yield found(query, message)
 
 
 @dataclass

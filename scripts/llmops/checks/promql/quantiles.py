@@ -7,7 +7,7 @@ from typing import Any
 
 from llmops.checks.known import Known
 from llmops.checks.promql.context import context, found
-from llmops.checks.promql.tree import KEEPERS, grouping, name_of, nodes, number, operator, sort
+from llmops.checks.promql.tree import KEEPERS, grouping, name_of, number, operator, sort
 from llmops.checks.queries import PLACEHOLDER
 from llmops.checks.registry import ERROR, kept, rule
 from llmops.findings import Finding
@@ -23,11 +23,10 @@ _BOUND = "le"
 def broken_quantile(release: Release) -> Iterator[Finding]:
     """Without the label le of its buckets histogram_quantile answers nothing; a quantile beyond 1 is infinite."""
     asked = kept(context, release)
-    for query, tree in asked.trees():
-        for node in nodes(tree):
-            if sort(node) == "Call" and node.func.name == "histogram_quantile" and len(node.args) == 2:
-                for message in dict.fromkeys(_broken(node, asked.known)):
-                    yield found(query, message)
+    for query, node in asked.nodes():
+        if sort(node) == "Call" and node.func.name == "histogram_quantile" and len(node.args) == 2:
+            for message in dict.fromkeys(_broken(node, asked.known)):
+                yield found(query, message)
 
 
 def _broken(node: Any, known: Known) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llmops.canary.steps import seconds
 from llmops.checks.promql.context import context, found
-from llmops.checks.promql.tree import nodes, sort
+from llmops.checks.promql.tree import sort
 from llmops.checks.registry import WARNING, graph, kept, rule
 from llmops.findings import Finding, InputError
 from llmops.references import text, walk
@@ -32,15 +32,14 @@ def range_too_short(release: Release) -> Iterator[Finding]:
     """
     asked = kept(context, release)
     between = 0.0
-    for query, tree in asked.trees():
-        for node in nodes(tree):
-            length = _range(node)
-            between = between or _between(release)
-            if length is not None and length < 2 * between:
-                message = (
-                    f"{node.func.name}() looks {length:g} s back, and there is a sample every {between:g} s."
-                )
-                yield found(query, message)
+    for query, node in asked.nodes():
+        length = _range(node)
+        between = between or _between(release)
+        if length is not None and length < 2 * between:
+            message = (
+                f"{node.func.name}() looks {length:g} s back, and there is a sample every {between:g} s."
+            )
+            yield found(query, message)
 
 
 def _range(node: Any) -> float | None:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmops.canary import leader_worker
 from llmops.canary.basic import desired
 from llmops.canary.steps import rolling
 from llmops.checks.analysis_runs import BACKGROUND, Metric, Run, asked, metrics, number, runs
-from llmops.checks.registry import WARNING, defect, graph, rule
+from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding, InputError
 from llmops.kubernetes.kinds import AUTOSCALERS, ROLLOUT
 from llmops.references import Graph, mapping, sequence, text
@@ -17,6 +18,7 @@ from llmops.release import Release
 from llmops.render.manifest import Object
 
 _CANARY = "/spec/strategy/canary"
+_GROUPS = ("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 
 
 @rule(
@@ -106,3 +108,21 @@ def _names_canary(arg: Mapping[str, Any], service: str) -> bool:
 def _mentions(written: str, service: str, run: Run) -> bool:
     """Whether a query names the canary Service, and not only as a part of another name."""
     return service != text(run.owner.get(f"{_CANARY}/stableService")) and f'"{service}\\"' in written
+
+
+@rule(severity=ERROR, fix="Write rollingUpdateConfiguration.maxUnavailable: 1.")
+def update_never_begins(release: Release) -> Iterator[Finding]:
+    """The controller of LeaderWorkerSets makes no spare group of a single one; with maxUnavailable 0 it waits."""
+    for owner in graph(release).of_kind(_GROUPS):
+        replicas = number(owner.get("/spec/replicas", 1))
+        if not replicas:
+            continue
+        moved = mapping(owner.get("/spec/rolloutStrategy/rollingUpdateConfiguration"))
+        spec = {"rolloutStrategy": {"rollingUpdateConfiguration": moved}}
+        try:
+            endless = any(step.endless for step in leader_worker.steps(spec, replicas))
+        except InputError:
+            continue
+        if endless:
+            pointer = "/spec/rolloutStrategy/rollingUpdateConfiguration/maxUnavailable"
+            yield defect(owner, pointer, "one group, and maxUnavailable is 0: no update ever begins.")

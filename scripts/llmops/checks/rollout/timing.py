@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from llmops.canary.steps import seconds
-from llmops.checks.analysis_runs import number
+from llmops.checks.analysis_runs import metrics, number, runs
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding, InputError
 from llmops.kubernetes.kinds import HTTP_ROUTE, ROLLOUT, VIRTUAL_SERVICE
@@ -39,6 +39,33 @@ def deadline_below_startup(release: Release) -> Iterator[Finding]:
                 name = text(mapping(pods.owner.get(where)).get("name"))
                 message = f"the container {name} may take {budget} s to start, the deadline is {deadline} s."
                 yield defect(owner, "/spec" if stated is None else "/spec/progressDeadlineSeconds", message)
+
+
+@rule(
+    severity=WARNING, fix="Write a progressDeadlineSeconds beyond the start-up budget and the tests together."
+)
+def deadline_below_tests(release: Release) -> Iterator[Finding]:
+    """In an analysis before the turn of blue-green the deadline's clock goes on; in a canary's step it stands still.
+
+    With progressDeadlineAbort a good version is stopped while it is tested. Counted is what a Job may take, its
+    activeDeadlineSeconds, after the start-up budget of the pods.
+    """
+    objects = graph(release)
+    for run in runs(objects):
+        owner = run.owner
+        if (
+            not run.pointer.endswith("/prePromotionAnalysis")
+            or owner.get("/spec/progressDeadlineAbort") is not True
+        ):
+            continue
+        jobs = [mapping(one.settings.get("spec")) for one in metrics(run.templates) if one.provider == "job"]
+        longest = max((number(one.get("activeDeadlineSeconds")) or 0 for one in jobs), default=0)
+        starting = [startup_budget(one) for pods in objects.pods_of(owner) for _, one in pods.containers()]
+        budget, stated = max(starting, default=0), owner.get("/spec/progressDeadlineSeconds")
+        deadline = _DEADLINE if stated is None else number(stated)
+        if longest and deadline is not None and budget + longest > deadline:
+            message = f"servers may take {budget} s to start and their tests {longest} s, the deadline is {deadline} s."
+            yield defect(owner, "/spec" if stated is None else "/spec/progressDeadlineSeconds", message)
 
 
 @rule(

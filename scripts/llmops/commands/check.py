@@ -1,0 +1,94 @@
+"""`llmops check`: findings of charts, trees of models and anybody's manifests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from llmops.commands.options import (
+    PATH,
+    chart_options,
+    inputs_of,
+    models_options,
+    read_manifests,
+    renderer,
+    renderer_option,
+    version_option,
+    write,
+)
+from llmops.findings import InputError, Severity
+
+
+@click.command()
+@click.argument("chart", type=PATH, required=False)
+@chart_options
+@models_options
+@click.option("--manifests", help="Anybody's YAML: a file, or - for standard input.")
+@version_option
+@renderer_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "junit", "html"]),
+    default="text",
+    show_default=True,
+)
+@click.option("-o", "--output", type=PATH, help="File for the report; the screen then shows the text.")
+@click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True)
+@click.option("--disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable.")
+def check(
+    chart: Path | None,
+    files: tuple[Path, ...],
+    name: str,
+    namespace: str,
+    api_versions: tuple[str, ...],
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    models_chart: Path,
+    manifests: str | None,
+    kube_version: str,
+    renderer_name: str,
+    form: str,
+    output: Path | None,
+    fail_on: str,
+    disable: tuple[str, ...],
+) -> None:
+    """Check a chart with values, a tree of models, or anybody's manifests."""
+    from llmops import examine
+    from llmops.report import formats, origin, text
+    from llmops.report.width import terminal_width
+
+    versions = [version.strip() for version in kube_version.split(",") if version.strip()]
+    try:
+        if not versions:
+            raise InputError("--kube-version is empty; write for example --kube-version 1.35")
+        if manifests is not None:
+            if chart is not None or models is not None:
+                raise InputError("give one of CHART, --models and --manifests")
+            reports = examine.manifests(*read_manifests(manifests), versions, disable)
+        else:
+            inputs = inputs_of(
+                chart, files, name, namespace, api_versions, models, environment, environments, models_chart
+            )
+            chosen = renderer(renderer_name)
+            reports = origin.trace(examine.releases(inputs, chosen, versions, disable, brief=True), chosen)
+    except InputError as error:
+        if told := formats.failure(form, str(error)):
+            if output is None:
+                click.echo(told.rstrip("\n"))
+                sys.exit(2)
+            write(output, told)
+        raise
+    level = Severity[fail_on.upper()]
+    if form != "text" and output is None:
+        click.echo(formats.render(form, reports, level).rstrip("\n"))
+    else:
+        colour, width = text.is_colourful(sys.stdout), terminal_width(sys.stdout)
+        click.echo(text.render(reports, colour=colour, width=width).rstrip("\n"))
+    if output is not None:
+        write(output, formats.render(form, reports, level))
+        click.echo(f"\nWritten: {output}", err=True)
+    sys.exit(any(finding.severity >= level for report in reports for finding in report.findings))

@@ -1,0 +1,57 @@
+"""`llmops fit`: whether models fit their GPUs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from llmops.commands.options import PATH, chart_options, inputs_of, models_options, renderer, renderer_option
+
+
+@click.command()
+@click.argument("chart", type=PATH, required=False)
+@chart_options
+@models_options
+@renderer_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--score", "scored", is_flag=True, help="How far off the estimate is, against published runs.")
+def fit(
+    chart: Path | None,
+    files: tuple[Path, ...],
+    name: str,
+    namespace: str,
+    api_versions: tuple[str, ...],
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    models_chart: Path,
+    renderer_name: str,
+    form: str,
+    scored: bool,
+) -> None:
+    """Say whether models fit their GPUs: weights, KV cache, largest context, sequences, requests in flight."""
+    import json
+
+    from llmops import release
+    from llmops.capacity import fit as capacity
+    from llmops.capacity import table
+
+    if scored:
+        from llmops.capacity.score import score
+
+        result = score()
+        shown = json.dumps(table.score_document(result)) if form == "json" else table.score_text(result)
+        click.echo(shown.rstrip("\n"))
+        sys.exit(not result.covered or bool(result.false_fits))
+    named = []
+    for inputs in inputs_of(
+        chart, files, name, namespace, api_versions, models, environment, environments, models_chart
+    ):
+        rendered = release.render(inputs, renderer(renderer_name))
+        found, lacking = capacity.from_release(rendered), capacity.missing(rendered)
+        itl = capacity.itl_seconds(rendered)
+        named.append(table.Named(rendered.name, inputs.environment, found, lacking, itl))
+    click.echo((json.dumps(table.document(named)) if form == "json" else table.text(named)).rstrip("\n"))
+    sys.exit(any(one.failed for one in named))

@@ -1,0 +1,142 @@
+"""What several commands take and do: options, releases by arguments, renderers, and files read and written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llmops.findings import InputError
+from llmops.render import DEFAULT_KUBE_VERSION, Renderer, Target
+
+CHART = Path("charts/llm-stack")
+PATH = click.Path(path_type=Path)
+
+
+def options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator, in the order of the help text."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+chart_options = options(
+    click.option(
+        "-f", "--values", "files", multiple=True, type=PATH, help="Values file; repeatable, later ones win."
+    ),
+    click.option("--name", default="", help="Release name; by default that of the chart."),
+    click.option("--namespace", default="default", show_default=True),
+    click.option(
+        "-a",
+        "--api-versions",
+        multiple=True,
+        help="API that the cluster has: group/version or group/version/Kind.",
+    ),
+)
+renderer_option = click.option(
+    "--renderer",
+    "renderer_name",
+    type=click.Choice(["sdk", "helm"]),
+    default="sdk",
+    show_default=True,
+    help="Helm in this process, or the executable $LLMOPS_HELM (else `helm` on PATH).",
+)
+models_options = options(
+    click.option("--models", type=PATH, help="A model's directory, or a tree of them, instead of a chart."),
+    click.option("--env", "environment", help="One environment; by default all of them."),
+    click.option(
+        "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
+    ),
+    click.option(
+        "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."
+    ),
+)
+version_option = click.option(
+    "--kube-version",
+    default=DEFAULT_KUBE_VERSION,
+    show_default=True,
+    help="Kubernetes version; `check` takes several with commas.",
+)
+
+
+def renderer(name: str) -> Renderer:
+    """The renderer of that name; InputError where there is no helm executable."""
+    if name == "sdk":
+        from llmops.render.sdk import SdkRenderer
+
+        return SdkRenderer()
+    from llmops.render.binary import HelmRenderer
+
+    found = os.environ.get("LLMOPS_HELM") or shutil.which("helm")
+    if not found:
+        raise InputError("there is no helm executable: set LLMOPS_HELM to one, or leave --renderer at sdk")
+    return HelmRenderer(Path(found).absolute(), name="helm")
+
+
+def inputs_of(
+    chart: Path | None,
+    files: Sequence[Path],
+    name: str,
+    namespace: str,
+    api_versions: Sequence[str],
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    models_chart: Path,
+) -> list[Any]:
+    """The releases that the arguments name: one chart with values files, or a tree of models."""
+    from llmops import release
+
+    if models is not None:
+        if chart is not None or files:
+            raise InputError("give either a chart with -f, or --models, not both")
+        return release.discover(
+            models,
+            env=environment,
+            environments=environments,
+            chart=models_chart,
+            kube_version=DEFAULT_KUBE_VERSION,
+        )
+    if chart is None:
+        raise InputError("say what to look at: CHART with -f FILE, --models DIR, or --manifests FILE")
+    target = Target(name or chart.resolve().name, namespace, api_versions=tuple(api_versions))
+    return [release.Inputs(chart, tuple(files), target, model_dir=model_dir(files))]
+
+
+def model_dir(files: Sequence[Path]) -> Path | None:
+    """The model that the values files belong to: the last folder among theirs that holds a model's files."""
+    folders = [file.parent for file in files if (file.parent / "envs").is_dir()]
+    return folders[-1] if folders else None
+
+
+def manifests_text(rendered: Any) -> str:
+    """All rendered text, one document after another, each template named as Helm does."""
+    return "".join(f"---\n# Source: {path}\n{text.strip()}\n" for path, text in rendered.templates.items())
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write it: {error.strerror}", str(path)) from None
+
+
+def read_manifests(name: str) -> tuple[str, str]:
+    """Text and source of --manifests."""
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read().decode("utf-8"), "stdin"
+        return Path(name).read_text(encoding="utf-8"), name
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"cannot read it: {reason}", name) from None

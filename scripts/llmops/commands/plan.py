@@ -1,0 +1,85 @@
+"""`llmops plan`: what a release consists of, and what its update takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from llmops.commands.options import (
+    CHART,
+    PATH,
+    manifests_text,
+    renderer,
+    renderer_option,
+    version_option,
+    write,
+)
+from llmops.findings import InputError, Severity
+
+
+@click.command()
+@click.argument("model", type=PATH, required=False)
+@click.option("--models", type=PATH, help="A tree of models instead: one line for each release.")
+@click.option("--env", "environment", help="Environment of the release; of --models all by default.")
+@click.option(
+    "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
+)
+@click.option("--chart", type=PATH, default=CHART, show_default=True)
+@version_option
+@renderer_option
+@click.option(
+    "--requests-per-second",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Traffic of the model: how long its gates wait for requests.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--out", type=PATH, help="Folder for manifests.yaml and report.html.")
+def plan(
+    model: Path | None,
+    models: Path | None,
+    environment: str | None,
+    environments: Path | None,
+    chart: Path,
+    kube_version: str,
+    renderer_name: str,
+    requests_per_second: float | None,
+    form: str,
+    out: Path | None,
+) -> None:
+    """Explain one release of MODEL (a directory): objects, GPUs and time by step, memory, gates, cost, findings."""
+    from dataclasses import replace
+
+    from llmops import examine, release
+    from llmops.report import html, origin, overview, plan_json, text
+    from llmops.report import plan as screen
+
+    where = models or model
+    if where is None or (models is not None and model is not None):
+        raise InputError("say what to plan: a model's directory with --env, or --models DIR")
+    if models is None and environment is None:
+        raise InputError("say which environment: --env ENV")
+    inputs = release.discover(
+        where, env=environment, environments=environments, chart=chart, kube_version=kube_version
+    )
+    chosen = renderer(renderer_name)
+    reports = [
+        replace(report, requests_per_second=requests_per_second)
+        for report in origin.trace(examine.releases(inputs, chosen, [kube_version]), chosen)
+    ]
+    many = models is not None or len(reports) > 1
+    colour = text.is_colourful(sys.stdout)
+    if form == "json":
+        shown = plan_json.render(reports, many=many)
+    else:
+        shown = overview.render(reports, colour=colour) if many else screen.render(reports[0], colour=colour)
+    click.echo(shown.rstrip("\n"))
+    if out is not None:
+        written = [out / "report.html"]
+        write(written[0], html.render(reports))
+        if not many and reports[0].release.objects:
+            written.insert(0, out / "manifests.yaml")
+            write(written[0], manifests_text(reports[0].release))
+        click.echo(f"\nWritten: {' and '.join(map(str, written))}", err=form == "json")
+    sys.exit(any(one.severity >= Severity.ERROR for report in reports for one in report.findings))

@@ -1,0 +1,48 @@
+"""`llmops rollout status`: why a rollout stands where it stands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from llmops.commands.options import PATH
+from llmops.findings import InputError
+
+
+@click.group()
+def rollout() -> None:
+    """Looks at rollouts in a cluster."""
+
+
+@rollout.command("status")
+@click.argument("name", required=False, default="")
+@click.option("-n", "--namespace", default="", help="Namespace; `default` unless a file says otherwise.")
+@click.option("--kubeconfig", default="", help="Passed on to kubectl.")
+@click.option(
+    "--from", "file", type=PATH, help="Objects that kubectl saved (YAML or JSON) instead of a cluster."
+)
+@click.option("--gate-url", default="", help="Ask the gate service too: its record outlives the cluster's.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def rollout_status(
+    name: str, namespace: str, kubeconfig: str, file: Path | None, gate_url: str, form: str
+) -> None:
+    """Say why rollout NAME stands where it stands, and what to do. Exit status 1 when somebody has to act."""
+    from llmops.rollout import evidence, explain, facts, objects, show
+    from llmops.rollout.commands import Kubectl
+
+    if file is None and not name:
+        raise InputError("say which rollout: NAME -n NAMESPACE, or --from FILE")
+    found = (
+        objects.from_file(file, name, namespace)
+        if file
+        else objects.from_cluster(name, namespace or "default", kubeconfig)
+    )
+    known = facts.facts(found)
+    on_record = (
+        evidence.requests_on_record(gate_url, known.namespace, known.name, known.new) if gate_url else None
+    )
+    status = explain.explain(known, Kubectl(known.name, known.namespace, kubeconfig), on_record)
+    click.echo((show.as_json if form == "json" else show.as_text)(status), nl=False)
+    sys.exit(status.exit_status)
