@@ -128,6 +128,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"networkPolicy": {"extraEgress": [{"ports": [{"port": 70000}]}]}},
         "/networkPolicy/extraEgress/0/ports/0/port",
     ),
+    "a port without a name": (
+        {"networkPolicy": {"extraEgress": [{"ports": [{"port": ""}]}]}},
+        "/networkPolicy/extraEgress/0/ports/0/port",
+    ),
+    "a range that begins nowhere": (
+        {"networkPolicy": {"extraEgress": [{"ports": [{"endPort": 9000}]}]}},
+        "/networkPolicy/extraEgress/0/ports/0/port",
+    ),
+    "a range that begins at a name": (
+        {"networkPolicy": {"extraEgress": [{"ports": [{"port": "http", "endPort": 9000}]}]}},
+        "/networkPolicy/extraEgress/0/ports/0/port",
+    ),
     "block and pods in one peer": (
         {"networkPolicy": {"allowFrom": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}},
         "/networkPolicy/allowFrom/0",

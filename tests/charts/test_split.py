@@ -328,8 +328,3 @@ def test_nobody_who_picks_is_refused(render: Render, router: str) -> None:
 def test_a_connector_by_hand_is_taken_where_there_is_no_split(render: Render) -> None:
     word = '--kv-transfer-config={"kv_connector":"LMCacheConnectorV1","kv_role":"kv_both"}'
     assert word in render(CHART, {"engine": {"extraArgs": [word]}}).arguments
-
-
-def test_a_name_of_its_objects_is_no_name_of_a_release(render: Render) -> None:
-    with pytest.raises(RefusedError, match="ends in -prefill, which names objects of the release demo"):
-        render(CHART, name="demo-prefill")

@@ -34,6 +34,7 @@ gate), `warmSeconds`, `steps`, of each gate step `looks` (windows) and `modes`, 
 {{- $_ := set $plan "dynamic" (or $strategy.dynamicStableScale (eq $strategy.surge "oneSpare")) -}}
 {{- $_ := set $plan "maxSurge" $surge -}}
 {{- $_ := set $plan "maxUnavailable" $unavailable -}}
+{{- $_ := set $plan "groups" (eq $v.workload "LeaderWorkerSet") -}}
 {{- $_ := set $plan "recreate" (and (not $type) (eq $strategy.surge "single")) -}}
 {{- $_ := set $plan "watchLooks" ($gated | ternary $looks 0) -}}
 {{- $_ := set $plan "warmSeconds" (max $streams (int $strategy.warmSeconds)) -}}
@@ -51,12 +52,12 @@ gate), `warmSeconds`, `steps`, of each gate step `looks` (windows) and `modes`, 
 {{- /*
 vllm-inference.peak (dict "plan" $plan "most" servers): servers at the worst moment of an update. Stable stays whole: twice as
 many, or more where a scaled canary is larger. With dynamicStableScale stable follows one step behind, so only a walk through the steps
-tells. Without a router it is the surge, up to a full second version.
+tells. Without a router it is the surge, up to a full second version; the controller of LeaderWorkerSets makes one group less at most.
 */ -}}
 {{- define "vllm-inference.peak" -}}
 {{- $plan := .plan -}}
 {{- $most := .most -}}
-{{- $peak := add $most (min $most (int $plan.maxSurge)) | int -}}
+{{- $peak := add $most (min ($plan.groups | ternary (sub $most 1) $most) $plan.maxSurge) | int -}}
 {{- if $plan.recreate -}}
 {{- $peak = $most -}}
 {{- else if eq $plan.type "blueGreen" -}}
