@@ -104,7 +104,8 @@ def looking(metric: Mapping[str, Any], args: Mapping[str, str]) -> Gate:
         delay = seconds(metric.get("initialDelay")) or 0
     except InputError:
         return Gate()
-    times = max(_number(metric.get("count")), _number(metric.get("consecutiveSuccessLimit")), 1)
+    # So many passes in a row end a metric; without that limit it is looked at `count` times.
+    times = max(_number(metric.get("consecutiveSuccessLimit")) or _number(metric.get("count")), 1)
     return Gate(delay + (times - 1) * interval)
 
 

@@ -7,7 +7,7 @@ found by asking again about the object with all but one of these parts taken out
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -26,7 +26,9 @@ _SEVERITIES = {"error": ERROR, "warning": WARNING}
 def refused(policy: Policy, release: Release) -> Iterator[Finding]:
     """What a policy has against the objects of a release, each with the part of the object that it is about."""
     for obj, said in kept(_all, release).get(policy.name, ()):
-        for pointer, message in located(policy, obj, kept(_cut, release)) or [("", one) for one in said]:
+        for pointer, message in located(policy, obj, kept(_cut, release), said) or [
+            ("", one) for one in said
+        ]:
             yield defect(obj, pointer, f"{message.rstrip('.')}.")
 
 
@@ -63,10 +65,15 @@ def _cut(_: Release) -> _Cut:
     return {}
 
 
-def located(policy: Policy, obj: Object, known: _Cut | None = None) -> list[tuple[str, str]]:
-    """(pointer, message) for each part of an object that is refused by itself."""
+def located(
+    policy: Policy, obj: Object, known: _Cut | None = None, said: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """(pointer, message) for each part of an object that is refused by itself; `said` is what the whole was told."""
     known = {} if known is None else known
     parts = list(dict.fromkeys(_parts(policy, obj)))
+    if said and len(parts) == 1:
+        # Nothing can be taken out, so the answer would be the same.
+        return [(_place(obj, *parts[0]), message) for message in said]
     lists = {element.rpartition("/")[0] for element, _ in parts}
     found = []
     for element, rest in parts:
@@ -74,9 +81,12 @@ def located(policy: Policy, obj: Object, known: _Cut | None = None) -> list[tupl
         if key not in known:
             known[key] = Subject(_only(obj.data, "", lists, element))
         for message in _said(policy, known[key]):
-            whole = element + rest
-            found.append((whole if obj.get(whole) is not None else element, message))
+            found.append((_place(obj, element, rest), message))
     return found
+
+
+def _place(obj: Object, element: str, rest: str) -> str:
+    return element + rest if obj.get(element + rest) is not None else element
 
 
 def _parts(policy: Policy, obj: Object) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,14 @@ def refused(release: Release) -> Iterator[Finding]:
             yield values_defect(release, violation.pointer, violation.message, fix=violation.fix)
 
 
+def taken(release: Release) -> Release:
+    """The release itself; RefusedError with what the values schemas refuse first."""
+    for finding in RULES["values/refused"].judge(release):
+        where = f"{finding.source}: " if finding.source else ""
+        raise RefusedError(f"{where}{finding.message} {finding.fix}".strip())
+    return release
+
+
 def values_findings(
     inputs: Inputs, coalesced_values: Mapping[str, Any], values_files: Sequence[ValuesFile]
 ) -> list[Finding]:

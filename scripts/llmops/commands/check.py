@@ -68,6 +68,8 @@ def check(
         if manifests is not None:
             if chart is not None or models is not None:
                 raise InputError("give one of CHART, --models and --manifests")
+            if files:
+                raise InputError("-f goes with a CHART; --manifests are rendered already")
             reports = examine.manifests(*read_manifests(manifests), versions, disable)
         else:
             inputs = inputs_of(

@@ -37,6 +37,7 @@ def fit(
     from llmops import release
     from llmops.capacity import fit as capacity
     from llmops.capacity import table
+    from llmops.checks.values import taken
 
     if scored:
         from llmops.capacity.score import score
@@ -49,7 +50,7 @@ def fit(
     for inputs in inputs_of(
         chart, files, name, namespace, api_versions, models, environment, environments, models_chart
     ):
-        rendered = release.render(inputs, renderer(renderer_name))
+        rendered = taken(release.render(inputs, renderer(renderer_name)))
         found, lacking = capacity.from_release(rendered), capacity.missing(rendered)
         itl = capacity.itl_seconds(rendered)
         named.append(table.Named(rendered.name, inputs.environment, found, lacking, itl))

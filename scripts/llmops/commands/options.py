@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -107,9 +108,21 @@ def inputs_of(
             kube_version=DEFAULT_KUBE_VERSION,
         )
     if chart is None:
-        raise InputError("say what to look at: CHART with -f FILE, --models DIR, or --manifests FILE")
+        raise InputError(
+            "say what to look at: CHART with -f FILE, or --models DIR; `check` takes --manifests too"
+        )
     target = Target(name or chart.resolve().name, namespace, api_versions=tuple(api_versions))
     return [release.Inputs(chart, tuple(files), target, model_dir=model_dir(files))]
+
+
+class Number(click.FloatRange):
+    """A number in a range that can be reckoned with: neither infinite nor none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number is not None and not math.isfinite(number):
+            self.fail(f"{value} is no number to reckon with.", param, ctx)
+        return number
 
 
 def model_dir(files: Sequence[Path]) -> Path | None:

@@ -10,6 +10,7 @@ import click
 from llmops.commands.options import (
     CHART,
     PATH,
+    Number,
     manifests_text,
     renderer,
     renderer_option,
@@ -31,7 +32,7 @@ from llmops.findings import InputError, Severity
 @renderer_option
 @click.option(
     "--requests-per-second",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(0.001, 1e6),
     help="Traffic of the model: how long its gates wait for requests.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -78,6 +79,8 @@ def plan(
     if out is not None:
         written = [out / "report.html"]
         write(written[0], html.render(reports))
+        # What an earlier run left is not of this one.
+        (out / "manifests.yaml").unlink(missing_ok=True)
         if not many and reports[0].release.objects:
             written.insert(0, out / "manifests.yaml")
             write(written[0], manifests_text(reports[0].release))

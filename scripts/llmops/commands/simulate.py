@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from llmops.commands.options import PATH
+from llmops.commands.options import PATH, Number
 
 
 @click.group()
@@ -35,14 +35,14 @@ def simulate() -> None:
 )
 @click.option(
     "--split",
-    type=click.FloatRange(0.01, 1000),
+    type=Number(0.01, 1000),
     default=9.0,
     show_default=True,
     help="Requests of stable for each of the canary.",
 )
 @click.option(
     "--effect",
-    type=click.FloatRange(0, 1000),
+    type=Number(0, 1000),
     default=1.0,
     show_default=True,
     help="Times the latencies, or the share of bad requests; 1: a good version.",
@@ -54,11 +54,11 @@ def simulate() -> None:
     help="Of --signal in seconds: lognormal:MEDIAN:SIGMA, gamma:SHAPE:SCALE or csv:FILE.",
 )
 @click.option(
-    "--share", type=click.FloatRange(0, 1), help="Share of bad requests of stable, where --signal is a share."
+    "--share", type=Number(0, 1), help="Share of bad requests of stable, where --signal is a share."
 )
 @click.option(
     "--shock",
-    type=click.FloatRange(0, 3),
+    type=Number(0, 3),
     default=0.0,
     show_default=True,
     help="Log-normal sigma of latencies by window.",

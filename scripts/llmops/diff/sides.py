@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmops import release
+from llmops.checks.values import taken
 from llmops.findings import InputError, RefusedError
 from llmops.release import Inputs, Release
 from llmops.render import Renderer, Target
@@ -69,7 +70,7 @@ def _tree(
 
 def _rendered(role: str, inputs: Inputs, renderer: Renderer) -> Release:
     try:
-        return release.render(inputs, renderer)
+        return taken(release.render(inputs, renderer))
     except RefusedError as error:
         where = " ".join(part for part in (inputs.target.name, inputs.environment) if part)
         raise RefusedError(f"{role} does not render ({where}): {error.message}") from None

@@ -253,14 +253,15 @@ def _expanded(item: Object) -> Iterator[Object]:
                 f"the object has no {key}; write one, such as `{_EXAMPLE[key]}`", item.at(f"/{key}")
             )
     metadata = item.data.get("metadata")
-    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
-        raise InputError(f"the {kind} has no metadata.name; write one", item.at("/metadata"))
+    named = metadata if isinstance(metadata, dict) else {}
     for key in ("name", "generateName", "namespace"):
-        if not isinstance(metadata.get(key), str | None):
+        if not isinstance(named.get(key), str | None):
             raise InputError(
                 f"the {kind}'s metadata.{key} is not a text; write it in quotes",
                 item.at(f"/metadata/{key}"),
             )
+    if not (named.get("name") or named.get("generateName")):
+        raise InputError(f"the {kind} has no metadata.name; write one", item.at("/metadata"))
     yield item
 
 

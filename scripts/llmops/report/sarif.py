@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def _rule(rule_id: str) -> dict[str, Any]:
 
 def _result(report: ReleaseReport, finding: Finding, reason: str, index: int) -> dict[str, Any]:
     told = f"{heading(report)}: {finding.message}" if report.release.name else finding.message
-    first, *others = _locations(finding, report.origin(finding))
+    first, *others = _locations(_placed(report, finding), report.origin(finding))
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
@@ -77,6 +78,14 @@ def _result(report: ReleaseReport, finding: Finding, reason: str, index: int) ->
     if reason:
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
     return result
+
+
+def _placed(report: ReleaseReport, finding: Finding) -> Finding:
+    """At the last values file instead of the rendered text, which is no file that a reader has."""
+    inputs = report.release.inputs
+    if report.origin(finding) is UNKNOWN and inputs is not None and not finding.path.startswith("values"):
+        return replace(finding, source=str(inputs.values[-1] if inputs.values else inputs.chart))
+    return finding
 
 
 def _locations(finding: Finding, origin: Origin = UNKNOWN) -> Iterator[dict[str, Any]]:

@@ -83,7 +83,8 @@ def _strategy(spec: Any, at: str, out: Report) -> None:
     canary, blue = strategy.get("canary"), strategy.get("blueGreen")
     where = f"{at}/strategy"
     if (canary is not None) == (blue is not None):
-        out.add("union", where, "needs either canary or blueGreen", "Write one of the two.")
+        said = "has neither canary nor blueGreen" if canary is None else "has both canary and blueGreen"
+        out.add("union", where, said, "Write one of the two.")
     elif isinstance(blue, dict):
         _blue_green(spec, blue, f"{where}/blueGreen", out)
     elif isinstance(canary, dict):
