@@ -13,6 +13,7 @@ import yaml
 from yaml.cyaml import CSafeLoader
 
 from llmops.findings import InputError
+from llmops.render import lines
 from llmops.render.parts import parts
 from llmops.render.plain import UNSURE
 from llmops.render.scan import Document, documents
@@ -323,6 +324,8 @@ def _compose(text: str) -> yaml.Node | None:
 
 def _line(text: str, pointer: str) -> int:
     """The line, from 1, of the deepest node on the pointer; 0 where the text has no position to give."""
+    if (quick := lines.find(text, _tokens(pointer))) is not None:
+        return quick
     node = _compose(text)
     if node is None:
         return 0
