@@ -9,7 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llmops.findings import InputError
+from llmops.capacity.config import CONFIG, FigureError, count, figure, flag, refused, section, texts
+from llmops.capacity.config import text as word
+from llmops.capacity.vision import elements
+
+__all__ = [
+    "CONFIG",
+    "FAMILIES",
+    "PICTURES",
+    "Architecture",
+    "Experts",
+    "FigureError",
+    "Latent",
+    "architecture",
+    "uncovered",
+]
 
 # Families with the plain layer (q, k, v, o, a gated MLP of three matrices, two norms), and what they add to it.
 FAMILIES: Mapping[str, frozenset[str]] = {
@@ -32,13 +46,10 @@ FAMILIES: Mapping[str, frozenset[str]] = {
 # Models of text and pictures, by the family of their text part where config.json leaves it unsaid.
 PICTURES: Mapping[str, str] = {"qwen2_5_vl": "qwen2", "mistral3": "mistral", "gemma3": "gemma3_text"}
 
-CONFIG = "config.json"
+# A stage of a pipeline is a list entry, and no model has more layers.
+_MOST_LAYERS = 10_000
 # Every other layer has a window where the file does not list them; the first one has.
 _ALTERNATING = ("gemma2", "gpt_oss")
-
-
-class FigureError(InputError):
-    """A figure of config.json that is missing or none."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +112,21 @@ class Architecture:
 
 def uncovered(config: Mapping[str, Any]) -> str:
     """Why this config.json is beyond the estimate, as half a sentence; empty when it is covered."""
-    model_type = config.get("model_type")
+    model_type = word(config, "model_type")
     if model_type in PICTURES:
         return ""
-    for key in ("vision_config", "audio_config", "text_config", "encoder_layers"):
-        if config.get(key):
+    for key in ("vision_config", "audio_config", "text_config"):
+        if section(config, key):
             return f"models with more than a text decoder ({key}) other than {', '.join(sorted(PICTURES))}"
-    if config.get("index_topk"):
+    if count(config, "encoder_layers"):
+        return (
+            f"models with more than a text decoder (encoder_layers) other than {', '.join(sorted(PICTURES))}"
+        )
+    if count(config, "index_topk"):
         return "sparse attention (index_topk)"
-    odd = {str(kind) for kind in config.get("layer_types") or ()} - {"full_attention", "sliding_attention"}
+    odd = set(texts(config, "layer_types")) - {"full_attention", "sliding_attention"}
     if odd:
-        return f"layers of {sorted(odd)[0]} (layer_types)"
+        return f"layers of {min(odd)} (layer_types)"
     if model_type not in FAMILIES:
         known = ", ".join(sorted({*FAMILIES, *PICTURES}))
         return f"model type {model_type or 'unknown'} (covered: {known})"
@@ -119,17 +134,15 @@ def uncovered(config: Mapping[str, Any]) -> str:
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
-    """Reads the figures of config.json (keys as in transformers); InputError names a missing one."""
-    # Here and not above: it reads its figures with `figure`.
-    from llmops.capacity.vision import elements
-
-    text = config.get("text_config") or config
-    family = str(text.get("model_type") or "")
-    family = family if family in FAMILIES else PICTURES.get(str(config.get("model_type")), family)
-    hidden, heads, layers = (
-        figure(text, key) for key in ("hidden_size", "num_attention_heads", "num_hidden_layers")
-    )
-    window = int(text.get("sliding_window") or 0) if text.get("use_sliding_window", True) else 0
+    """Reads the figures of config.json (keys as in transformers); FigureError names a missing or impossible one."""
+    text = section(config, "text_config") or config
+    family = word(text, "model_type")
+    family = family if family in FAMILIES else PICTURES.get(word(config, "model_type"), family)
+    if family not in FAMILIES:
+        raise refused("model_type", family or None)
+    layers = figure(text, "num_hidden_layers", most=_MOST_LAYERS)
+    hidden, heads = figure(text, "hidden_size"), figure(text, "num_attention_heads")
+    window = count(text, "sliding_window") if flag(text, "use_sliding_window", True) else 0
     return Architecture(
         family=family,
         layers=layers,
@@ -139,7 +152,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         head_dim=figure(text, "head_dim", hidden // heads),
         intermediate=figure(text, "intermediate_size"),
         vocabulary=figure(text, "vocab_size"),
-        tied=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
+        tied=flag(config, "tie_word_embeddings", flag(text, "tie_word_embeddings", False)),
         max_positions=figure(text, "max_position_embeddings"),
         experts=_experts(text, layers),
         latent=_latent(text),
@@ -149,38 +162,26 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     )
 
 
-def figure(config: Mapping[str, Any], key: str, default: int | None = None, least: int = 1) -> int:
-    """A whole number of config.json; FigureError where it is missing without a default, or none."""
-    value = config.get(key)
-    value = default if value is None else value
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        found = "no" if value is None else f"{value!r} as"
-        raise FigureError(f"{CONFIG} has {found} {key}: write the figure of the model's own file")
-    return value
-
-
 def _experts(text: Mapping[str, Any], layers: int) -> Experts | None:
     names = ("n_routed_experts", "num_local_experts", "num_experts")
-    count = next((text[name] for name in names if text.get(name)), None)
-    if not count:
+    experts = next((found for found in (count(text, name) for name in names) if found), 0)
+    if not experts:
         return None
-    width = figure(text, "moe_intermediate_size", text.get("intermediate_size"))
+    width = figure(text, "moe_intermediate_size", figure(text, "intermediate_size"))
     return Experts(
-        count=int(count),
+        count=experts,
         chosen=figure(text, "num_experts_per_tok"),
         intermediate=width,
-        shared=int(
-            text.get("shared_expert_intermediate_size") or width * (text.get("n_shared_experts") or 0)
-        ),
-        dense_layers=min(layers, figure(text, "first_k_dense_replace", 0, least=0)),
+        shared=count(text, "shared_expert_intermediate_size") or width * count(text, "n_shared_experts"),
+        dense_layers=min(layers, count(text, "first_k_dense_replace")),
     )
 
 
 def _latent(text: Mapping[str, Any]) -> Latent | None:
-    if not text.get("kv_lora_rank"):
+    if not count(text, "kv_lora_rank"):
         return None
     return Latent(
-        query_rank=int(text.get("q_lora_rank") or 0),
+        query_rank=count(text, "q_lora_rank"),
         rank=figure(text, "kv_lora_rank"),
         plain=figure(text, "qk_nope_head_dim"),
         rotary=figure(text, "qk_rope_head_dim"),
@@ -189,10 +190,15 @@ def _latent(text: Mapping[str, Any]) -> Latent | None:
 
 
 def _window_layers(text: Mapping[str, Any], family: str, layers: int) -> int:
-    if kinds := text.get("layer_types"):
-        return sum(kind == "sliding_attention" for kind in kinds)
+    if kinds := texts(text, "layer_types"):
+        if len(kinds) != layers:
+            raise FigureError(
+                f"{CONFIG} has {len(kinds)} layer_types and {layers} num_hidden_layers: "
+                "write the figures of the model's own file"
+            )
+        return kinds.count("sliding_attention")
     if family in _ALTERNATING:
         return (layers + 1) // 2
-    if pattern := text.get("sliding_window_pattern"):
-        return layers - layers // int(pattern)
+    if pattern := count(text, "sliding_window_pattern"):
+        return layers - layers // pattern
     return layers

@@ -85,7 +85,7 @@ class Fit:
         """
         mean = max(1, self.max_model_len // 2) * self.kv_bytes_per_token_per_gpu / GIB
         read = itl_seconds * self.bandwidth * 1e9 / GIB * STEP_EFFICIENCY
-        return max(1, min(int(2 * self.concurrency), self.max_num_seqs, int((read - self.weights) / mean)))
+        return max(1, int(min(2 * self.concurrency, self.max_num_seqs, (read - self.weights) / mean)))
 
     @property
     def sequences(self) -> int:
@@ -255,14 +255,17 @@ def _below(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 def reasons(release: Release) -> tuple[Reason, ...]:
     """What a check reports of a release's memory; nothing where it fits and where there is no verdict.
 
-    What cannot be read (an unknown GPU product, a missing figure) is a warning rather than an exception.
+    A figure that cannot be read is an error: the gate must not open because of it. A GPU product that is not in the
+    table is a warning, as a model that is not covered has no verdict either.
     """
     try:
         result, other = from_release(release), of_prefill(release)
     except InputError as error:
-        message, _, remedy = error.message.partition(": ")
-        path = "values/global/llm/gpu/product" if message.startswith("GPU product") else ""
-        return (Reason(Severity.WARNING, path, message, f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}."),)
+        message, _, remedy = str(error).rpartition(": write ")
+        product = message.startswith("GPU product")
+        path = "values/global/llm/gpu/product" if product else ""
+        severity = Severity.WARNING if product else Severity.ERROR
+        return (Reason(severity, path, message, f"Write {remedy.rstrip('.')}."),)
     found = result.notes if result else ()
     # What both have against a shared key is said once.
     named = {(one.path, one.severity) for one in found}

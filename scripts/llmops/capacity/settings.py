@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmops.capacity.config import MOST, figure, section
+from llmops.capacity.config import text as word
 from llmops.capacity.weights import Bytes
 from llmops.findings import InputError
 
@@ -110,7 +112,7 @@ def read(
     What config.json says of its own weights wins over `engine.quantization` (a flag), and that over the
     description in `quantization`.
     """
-    flags = _flags(engine.get("extraArgs") or ())
+    flags = _flags(_extra_args(engine))
     if changed := sorted(flags & MEMORY_FLAGS):
         return Uncovered(f"{prefix}engine.extraArgs with {changed[0]}")
     if typed := _uncovered_key(engine, prefix):
@@ -169,7 +171,7 @@ def _below(values: Any, path: str) -> Any:
 
 def _batched(engine: Mapping[str, Any], prefix: str) -> int | None:
     """Most tokens of one step: a key of the values, or the flag among `extraArgs`."""
-    args = [str(arg) for arg in engine.get("extraArgs") or ()]
+    args = [str(arg) for arg in _extra_args(engine)]
     for index, arg in enumerate(args):
         name, _, value = arg.partition("=")
         if name.replace("_", "-") == _BATCH_FLAG:
@@ -186,8 +188,8 @@ def _version(engine: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str) -> tuple[str, str]:
     """The quantization method ('' for none) and, where it is beyond the estimate, why."""
-    own = config.get("quantization_config") or {}
-    method = str(own.get("quant_method") or engine.get("quantization") or described or "").lower()
+    own = section(config, "quantization_config")
+    method = str(word(own, "quant_method") or engine.get("quantization") or described or "").lower()
     if method == "compressed-tensors":
         # A container of many formats: only the description says which.
         method = str(described or "").lower()
@@ -205,24 +207,35 @@ def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str
     return method, ""
 
 
-def _packing(own: Mapping[str, Any]) -> tuple[Any, Any]:
+def _packing(own: Mapping[str, Any]) -> tuple[int | None, int | str | None]:
     """Bits of a weight and weights of a group, None where config.json does not say.
 
     compressed-tensors says it a level deeper.
     """
-    groups = own.get("config_groups")
-    if not isinstance(groups, Mapping) or not groups:
-        return own.get("bits"), own.get("group_size")
-    weights = _below(next(iter(groups.values())), "weights")
-    bits, group = (_below(weights, key) for key in ("num_bits", "group_size"))
+    groups = section(own, "config_groups")
+    if not groups:
+        return _stated(own, "bits"), _stated(own, "group_size")
+    weights = section(section(groups, next(iter(groups))), "weights")
+    bits, group = _stated(weights, "num_bits"), _stated(weights, "group_size")
     # One scale for a whole row, where no size of a group is given.
     return bits, group if bits != 4 or group is not None else "a whole row"
+
+
+def _stated(own: Mapping[str, Any], key: str) -> int | None:
+    """A figure that may be left out; -1 is the usual way to write "a whole row"."""
+    return None if own.get(key) is None else figure(own, key, least=-1)
 
 
 def _kv_bytes(kv_dtype: str, element_bytes: int) -> int:
     if kv_dtype.startswith("fp8"):
         return 1
     return element_bytes if kv_dtype == "auto" else _ELEMENT_BYTES[kv_dtype]
+
+
+def _extra_args(engine: Mapping[str, Any]) -> Sequence[Any]:
+    """Words that are handed on to the engine; the values schema reports what is no list."""
+    args = engine.get("extraArgs")
+    return args if isinstance(args, list | tuple) else ()
 
 
 def _flags(args: Sequence[Any]) -> set[str]:
@@ -235,7 +248,7 @@ def _count(values: Mapping[str, Any], key: str, prefix: str, default: int | None
         return default
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
         where = prefix if prefix.endswith("parallelism.") else f"{prefix}engine."
         raise InputError(f"{where}{key} is {value!r}: write a positive whole number")
     return value
