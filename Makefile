@@ -50,9 +50,13 @@ lint: setup-tools ## Style, types, layers, charts
 generate: setup-tools ## Write defines, schemas and READMEs from their sources
 	@$(BIN)/python -m generate --bin $(TOOLS)
 
-verify: setup-tools ## Fail if a generated file is stale, or a release of values/ has a finding
+verify: setup-tools ## Fail if a generated file is stale, or what values/ deploys has a finding
 	@$(BIN)/python -m generate --bin $(TOOLS) --verify
 	@$(BIN)/llmops check --models values/models --kube-version 1.34,1.35,1.36,1.37
+	@# The gate's image is one that each user builds and pins.
+	@$(BIN)/llmops check charts/llm-platform --namespace monitoring -f values/environments/prod.yaml -f values/platform/prod.yaml \
+		--kube-version 1.34,1.35,1.36,1.37 --fail-on warning --disable image/missing-digest
+	@$(BIN)/llmops check charts/llm-gitops --namespace argocd -f values/platform/gitops.yaml --kube-version 1.34,1.35,1.36,1.37 --fail-on warning
 
 up: setup-cluster ## Bring up a Kubernetes without GPU (`llmops preflight` says which); stays until `make down`
 	@$(BIN)/python -m tests.cluster up

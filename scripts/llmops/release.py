@@ -17,7 +17,17 @@ from llmops.render.layers import merge
 from llmops.render.manifest import Object, ValuesFile, parse, read_text, read_values
 from llmops.render.sdk import merge_values
 
-__all__ = ["Inputs", "Release", "archive", "discover", "from_manifests", "merge", "model_file", "render"]
+__all__ = [
+    "Inputs",
+    "Release",
+    "archive",
+    "discover",
+    "environments_beside",
+    "from_manifests",
+    "merge",
+    "model_file",
+    "render",
+]
 
 _LEVELS = 4  # how far above a model its `environments` folder may stand
 
@@ -174,13 +184,20 @@ def _environments_folder(folder: Path, given: Path | None) -> Path:
         if not given.is_dir():
             raise InputError("no such folder; expected one with <env>.yaml files", str(given))
         return given
-    for parent in list(Path(os.path.normpath(folder.absolute())).parents)[:_LEVELS]:
-        if (found := parent / "environments").is_dir():
-            return Path(os.path.relpath(found)) if found.is_relative_to(Path.cwd()) else found
+    if found := environments_beside(folder):
+        return found
     raise InputError(
         "no folder `environments` beside the folder of models; make one, or name it with --environments",
         str(folder),
     )
+
+
+def environments_beside(path: Path) -> Path | None:
+    """The folder `environments` beside the path or beside a folder that encloses it; None where there is none."""
+    for parent in list(Path(os.path.normpath(path.absolute())).parents)[:_LEVELS]:
+        if (found := parent / "environments").is_dir():
+            return Path(os.path.relpath(found)) if found.is_relative_to(Path.cwd()) else found
+    return None
 
 
 def _namespace(paths: list[Path]) -> str:

@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops import checks
+from llmops import checks, release
 from llmops.checks.values import violations
 from llmops.findings import RefusedError
-from llmops.release import archive, from_manifests
+from llmops.release import Inputs, archive, from_manifests
 from llmops.render import Renderer, Target
 from llmops.render.manifest import parse
+from llmops.render.sdk import SdkRenderer
 from tests.charts.conftest import (
     CHARTS,
     ENVIRONMENTS,
@@ -435,14 +436,30 @@ def test_a_platform_gets_the_chart_and_file_of_its_cluster(render: Render) -> No
     objects = gitops(render, VALUES)
     application = objects.one("Application", "platform-prod")["spec"]
     assert ROOT / application["source"]["path"] == CHARTS / "llm-platform"
-    (file,) = application["source"]["helm"]["valueFiles"]
-    assert (ROOT / file.removeprefix("/")).is_file()
+    files = application["source"]["helm"]["valueFiles"]
+    assert files == ["/values/environments/prod.yaml", "/values/platform/prod.yaml"]
+    layers = [yaml.safe_load((ROOT / file.removeprefix("/")).read_text(encoding="utf-8")) for file in files]
     project = objects.one("AppProject", application["project"])["spec"]
     assert application["destination"] in project["destinations"]
     permitted = {(item["group"], item["kind"]) for item in project["namespaceResourceWhitelist"]}
-    values = yaml.safe_load((ROOT / file.removeprefix("/")).read_text(encoding="utf-8"))
-    for item in render("llm-platform", values, bare=True).items:
+    for item in render("llm-platform", *layers, bare=True).items:
         assert (item["apiVersion"].rpartition("/")[0], item["kind"]) in permitted
+
+
+@pytest.mark.parametrize(
+    ("keys", "files"),
+    [
+        ({"name": "prod"}, ["environments/prod", "platform/prod"]),
+        ({"name": "eu-1"}, ["platform/eu-1"]),
+        ({"name": "eu-1", "environment": "prod"}, ["environments/prod", "platform/eu-1"]),
+    ],
+)
+def test_a_platform_reads_the_facts_of_its_environment(
+    render: Render, keys: dict[str, str], files: list[str]
+) -> None:
+    platform = {"namespace": "monitoring", "cluster": {"name": "in-cluster"}, **keys}
+    application = gitops(render, SMALL, {"platforms": [platform]}).one("Application")["spec"]
+    assert application["source"]["helm"]["valueFiles"] == [f"/values/{file}.yaml" for file in files]
 
 
 @pytest.mark.parametrize("file", sorted((CHARTS / CHART / "ci").glob("*.yaml")), ids=lambda path: path.stem)
@@ -458,6 +475,23 @@ def test_the_api_server_would_take_every_object(render: Render, file: Path) -> N
     for item in objects:  # and it would have said so
         item["spec"]["projekt"] = "typo"
     assert findings() == ["schema/invalid-object"] * len(objects)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "found"), [("llm-prod", []), ("models", ["values/environments/3/namespace"])]
+)
+def test_a_namespace_that_is_not_the_environments_own_is_reported(
+    tmp_path: Path, namespace: str, found: list[str]
+) -> None:
+    """Releases would go where no check has looked."""
+    shutil.copytree(ROOT / "values/environments", tmp_path / "environments")
+    (tmp_path / "platform").mkdir()
+    file = tmp_path / "platform/gitops.yaml"
+    environments = [*VALUES["environments"][:3], {**VALUES["environments"][3], "namespace": namespace}]
+    file.write_text(yaml.safe_dump({**VALUES, "environments": environments}), encoding="utf-8")
+    inputs = Inputs(CHARTS / CHART, (file,), Target(CHART, "argocd"))
+    outcome = checks.run(release.render(inputs, SdkRenderer()))
+    assert [one.path for one in outcome.findings if one.rule == "values/contradicting-fact"] == found
 
 
 ENV = SMALL["environments"][0]

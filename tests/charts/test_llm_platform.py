@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from llmops import checks, release
 from llmops.findings import RefusedError
+from llmops.release import Inputs
+from llmops.render import Target
+from llmops.render.sdk import SdkRenderer
 from tests.charts.conftest import (
     CHARTS,
     ENVIRONMENTS,
@@ -35,7 +39,8 @@ def load(path: Path) -> dict[str, Any]:
     return values
 
 
-VALUES = load(ROOT / "values/platform/prod.yaml")
+PROD = (ROOT / "values/environments/prod.yaml", ROOT / "values/platform/prod.yaml")
+VALUES = merge({}, *map(load, PROD))
 EVERYTHING = load(CHARTS / CHART / "ci/everything-values.yaml")
 # A component's switch, and the scope it gets where it has two.
 COMPONENTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -129,11 +134,53 @@ def test_dashboards_and_alerts_do_not_multiply_with_models(render: Render) -> No
             assert not any("alert" in rule for group in groups for rule in group["rules"])
 
 
-def test_the_facts_of_the_cluster_are_those_of_its_environment() -> None:
-    environment = load(ROOT / "values/environments/prod.yaml")
-    facts = environment["global"]["llm"]["environment"]
-    for key, value in VALUES["global"]["llm"]["environment"].items():
-        assert facts[key] == value
+def test_the_facts_of_the_cluster_come_from_the_file_of_its_environment(render: Render) -> None:
+    elsewhere = {"global": {"llm": {"environment": {"registry": "registry.example.com/mirror"}}}}
+    environment, own = map(load, PROD)
+    assert "global" not in own
+    (gate,) = platform(render, merge(environment, elsewhere), own).all("Deployment")
+    (container,) = gate["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("registry.example.com/mirror/")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_file_of_any_environment_is_taken(render: Render, environment: str) -> None:
+    """What stands there for releases (trafficRouter, strategy) changes nothing here."""
+    file = ROOT / f"values/environments/{environment}.yaml"
+    facts, own = load(file), load(PROD[1])
+    only_facts = {"global": facts["global"]}
+    assert platform(render, facts, own).items == platform(render, only_facts, own).items
+    inputs = Inputs(CHARTS / CHART, (file, PROD[1]), Target(CHART, "monitoring"))
+    outcome = checks.run(release.render(inputs, SdkRenderer()), disable=["image/missing-digest"])
+    assert outcome.findings == []
+
+
+@pytest.mark.parametrize(
+    ("repeated", "found"),
+    [
+        ({"name": "prod", "registry": ""}, []),
+        ({"name": "prod", "registry": "registry.example.com"}, ["values/global/llm/environment/registry"]),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False], ids=["both files", "the platform's file alone"])
+def test_values_that_still_repeat_facts_work_and_only_a_contradiction_is_reported(
+    tmp_path: Path, repeated: dict[str, str], found: list[str], given: bool
+) -> None:
+    for folder in ("environments", "platform"):
+        shutil.copytree(ROOT / "values" / folder, tmp_path / folder)
+    own = tmp_path / "platform/prod.yaml"
+    monitoring = load(PROD[0])["global"]["llm"]["environment"]["monitoring"]
+    facts = {"monitoring": monitoring, **repeated}
+    own.write_text(yaml.safe_dump(merge(load(own), {"global": {"llm": {"environment": facts}}})))
+    files = [tmp_path / "environments/prod.yaml", own] if given else [own]
+    inputs = Inputs(CHARTS / CHART, tuple(files), Target(CHART, "monitoring"))
+    outcome = checks.run(release.render(inputs, SdkRenderer()), disable=["image/missing-digest"])
+    assert [(one.rule, str(one.severity), one.path) for one in outcome.findings] == [
+        ("values/contradicting-fact", "warning", path) for path in found
+    ]
+    for one in outcome.findings:
+        assert one.source.startswith(f"{own}:")
+        assert f"{tmp_path / 'environments/prod.yaml'}:" in one.message
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -222,7 +269,7 @@ def test_plain_helm_renders_it_beside_a_model_and_the_toolkit_finds_nothing(
     [
         ({"monitoring": {"scope": "model"}}, "scope"),
         ({"components": {"dashbords": True}}, "additional properties 'dashbords' not allowed"),
-        ({"vllm-inference": {}}, "additional properties 'vllm-inference' not allowed"),
+        ({"llm-stack": {}}, "additional properties 'llm-stack' not allowed"),
     ],
 )
 def test_helm_itself_refuses_a_wrong_key(

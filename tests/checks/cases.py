@@ -25,6 +25,8 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
 
     `repository` is the Git repository that the chart stands in: its `remote` and its `files`.
 
+    `environments` are facts of clusters, by name, in a folder beside that of the models.
+
     `beside` are the manifests of further releases that are checked in the same run.
 
     Its pods live in namespaces that Pod Security holds to `privileged`, unless `podSecurity` names a profile.
@@ -46,6 +48,9 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
         (folder / ".git" / "config").write_text(
             f'[remote "origin"]\n\turl = {case["repository"]["remote"]}\n'
         )
+    for name, facts in case.get("environments", {}).items():
+        (folder / "environments").mkdir(exist_ok=True)
+        (folder / "environments" / f"{name}.yaml").write_text(yaml.safe_dump(facts, sort_keys=False))
     if "waivers" in case:
         (model / "waivers.yaml").write_text(yaml.safe_dump(case["waivers"], sort_keys=False))
     return Release(

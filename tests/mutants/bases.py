@@ -69,7 +69,11 @@ def inputs() -> dict[str, Inputs]:
     platform = Target("llm-platform", "monitoring")
     found["platform"] = Inputs(
         ROOT / "charts/llm-platform",
-        (ROOT / "values/platform/prod.yaml", overlay_file("platform", PLATFORM)),
+        (
+            ROOT / "values/environments/prod.yaml",
+            ROOT / "values/platform/prod.yaml",
+            overlay_file("platform", PLATFORM),
+        ),
         platform,
     )
     return found
