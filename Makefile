@@ -59,13 +59,13 @@ verify: setup-tools ## Fail if a generated file is stale, or what values/ deploy
 	@$(BIN)/llmops check charts/llm-gitops --namespace argocd -f values/platform/gitops.yaml --kube-version 1.34,1.35,1.36,1.37 --fail-on warning
 
 up: setup-cluster ## Bring up a Kubernetes without GPU (`llmops preflight` says which); stays until `make down`
-	@$(BIN)/python -m tests.cluster up
+	@$(BIN)/python -m lab.cluster up
 
 down: $(DEV_READY) ## End it and remove all it made
-	@$(BIN)/python -m tests.cluster down
+	@$(BIN)/python -m lab.cluster down
 
 demo: setup-cluster ## Watch a good and a bad release under load; out/demo/timeline.html
-	@$(BIN)/python -m tests.demo
+	@$(BIN)/python -m lab.demo
 
 e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with real Helm on the live cluster
 	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 3 --dist worksteal $(ARGS)
@@ -96,7 +96,7 @@ e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the
 
 test-oracle: setup-cluster ## Compare `llmops check` with the live API server on thousands of spoilt and foreign objects; out/oracle/
 	@$(BIN)/python tools/setup.py cluster simulator
-	@$(BIN)/python -m tests.cluster up
+	@$(BIN)/python -m lab.cluster up
 	@$(BIN)/python -m tests.oracle $(ARGS)
 	@$(BIN)/python -m tests.oracle.foreign
 
@@ -108,7 +108,7 @@ bench-check: setup-tools ## Time `llmops check` against helm and kubeconform: AR
 	@$(BIN)/python -m tests.bench_check $(ARGS)
 
 images: $(DEV_READY) ## Image of the cluster's own programs: by docker, podman or buildah, else as an archive
-	@$(BIN)/python -m images.build $(ARGS)
+	@$(BIN)/python -m lab.images.build $(ARGS)
 
 package: setup-tools ## Pack the charts into dist/
 	@mkdir -p dist

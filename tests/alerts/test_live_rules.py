@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.cluster.scrape import configuration
 from tests.alerts.test_dashboard_data import ALERTS, asked
 from tests.charts.conftest import Render
-from tests.cluster.scrape import configuration
 from tests.conftest import program
-from tests.engine.conftest import Engine, Start, start
+from tests.lab.conftest import Engine, Start, start
 from tests.waiting import PATIENCE, end, free_port, until
 
 __all__ = ["start"]

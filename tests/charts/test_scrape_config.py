@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.cluster.scrape import configuration
 from tests.charts.conftest import Render
-from tests.cluster.scrape import configuration
 
 
 def test_the_podmonitor_becomes_one_job_that_keeps_the_engine_only(render: Render, tmp_path: Path) -> None:

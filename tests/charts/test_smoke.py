@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.engine import conftest as scripted
-from tests.engine.conftest import Start
+from tests.lab import conftest as scripted
+from tests.lab.conftest import Start
 from tests.waiting import PATIENCE
 
 start = scripted.start  # the fixture

@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.cluster.outside import choose
+from lab.cluster import Cluster
+from lab.cluster.outside import choose
+from lab.images.engine import engine_image
+from lab.releases.helm import CHART, Helm
 from tests.e2e import traffic
-from tests.e2e.engine_image import engine_image
-from tests.e2e.helm import CHART, Helm
 
 OUT = Path(__file__).parents[2] / "out/e2e"
 DUMPED = "rollouts,analysisruns,pods,replicasets,services,events,traefikservices,deployments"

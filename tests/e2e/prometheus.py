@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 
-from tests.cluster.scrape import configuration
-from tests.e2e.helm import ROOT, Helm
+from lab import ROOT
+from lab.cluster.scrape import configuration
+from lab.releases.helm import Helm
 
 
 def scraped(helm: Helm) -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.e2e.helm import ROOT
+from lab import ROOT
 
 TEMPLATE = """apiVersion: v1
 kind: ConfigMap

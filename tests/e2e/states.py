@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cluster.waiting import until
-from tests.e2e.helm import Helm
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm
 
 
 def healthy(helm: Helm, seconds: float = 120) -> None:

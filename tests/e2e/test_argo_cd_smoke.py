@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.cluster.client import MERGE_PATCH, ApiError
-from tests.cluster.ondemand.argo_cd import NAMESPACE as ARGO_CD
-from tests.cluster.waiting import until
-from tests.e2e.helm import VALUES
+from lab.cluster import Cluster
+from lab.cluster.client import MERGE_PATCH, ApiError
+from lab.cluster.ondemand.argo_cd import NAMESPACE as ARGO_CD
+from lab.cluster.waiting import until
+from lab.releases.helm import VALUES
 from tests.e2e.repository import Repository
 
 NAMESPACE = "e2e-argo-cd"

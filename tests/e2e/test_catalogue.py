@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import ROOT
+from lab.cluster import Cluster
+from lab.releases.helm import CHART, Helm
 from llmops.release import discover
-from tests.cluster import Cluster
-from tests.e2e.helm import CHART, ROOT, Helm
 from tests.e2e.states import healthy, workload
 from tests.e2e.traffic import load
 

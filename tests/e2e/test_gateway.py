@@ -18,13 +18,13 @@ from pathlib import Path
 
 import yaml
 
+from lab import ROOT
+from lab.cluster.layout import cache
+from lab.cluster.waiting import until
 from llmops.release import archive
 from llmops.render import Target
 from llmops.render.manifest import parse
 from llmops.render.sdk import SdkRenderer
-from tests.cluster.layout import cache
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT
 
 TOGETHER, ENGINE_DEFAULT = 60, 5.0
 BODY = b'{"model":"demo","messages":[{"role":"user","content":"hello"}],"max_tokens":2,"stream":true}'
@@ -61,7 +61,7 @@ def gateway(folder: Path, environment: dict[str, str]) -> Iterator[int]:
     programs = [
         subprocess.Popen(
             [sys.executable, "-m", "engine", *served],
-            cwd=ROOT / "tests/cluster",
+            cwd=ROOT / "scripts/lab/cluster",
             env=os.environ | scripted | environment,
             stdout=subprocess.DEVNULL,
         ),

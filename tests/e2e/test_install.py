@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.waiting import until
-from tests.e2e.helm import Helm, HelmError
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm, HelmError
 from tests.e2e.states import arguments, hashes, healthy, paused, weights
 
 Release = Callable[..., Helm]

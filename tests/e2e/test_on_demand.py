@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster, scrape
-from tests.cluster.client import ApiError
-from tests.cluster.inbox import inbox
-from tests.cluster.lifecycle import status
-from tests.cluster.node import PAUSE_IMAGE
-from tests.cluster.processes import recorded
-from tests.cluster.waiting import until
+from lab.cluster import Cluster, scrape
+from lab.cluster.client import ApiError
+from lab.cluster.inbox import inbox
+from lab.cluster.lifecycle import status
+from lab.cluster.node import PAUSE_IMAGE
+from lab.cluster.processes import recorded
+from lab.cluster.waiting import until
 
 NAMESPACE = "e2e-on-demand"
 HPA = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/scaled"

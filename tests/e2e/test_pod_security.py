@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from lab.cluster import Cluster
+from lab.cluster.objects import apply
 from llmops.kubernetes import pod_security
-from tests.cluster import Cluster
-from tests.cluster.objects import apply
 from tests.kubernetes.pods import pods
 from tests.policies import live
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.cluster import Cluster
+from lab.cluster.objects import apply
 from llmops.kubernetes.admission import policies
 from tests.charts.conftest import release_values
-from tests.cluster import Cluster
-from tests.cluster.objects import apply
 from tests.policies import corpus, live
 
 

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import ROOT
+from lab.cluster.layout import cache
+from lab.cluster.waiting import until
 from llmops.release import archive
 from llmops.render import Target
 from llmops.render.manifest import parse
 from llmops.render.sdk import SdkRenderer
-from tests.cluster.layout import cache
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT
 from tests.e2e.test_gateway import free_port, listens
 
 HOST = "demo.example.com"

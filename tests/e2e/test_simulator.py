@@ -14,9 +14,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cluster.layout import cache
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT
+from lab import ROOT
+from lab.cluster.layout import cache
+from lab.cluster.waiting import until
 from tests.e2e.test_gateway import free_port, listens
 
 CATALOGUE = ROOT / "scripts/llmops/data/metrics/vllm.yaml"
@@ -66,7 +66,7 @@ def test_the_load_generator_counts_no_loss(simulator: str, tmp_path: Path) -> No
     command = [
         sys.executable,
         "-m",
-        "tests.cluster.load",
+        "lab.load",
         f"--url={simulator}",
         "--model=demo",
         f"--out={out}",

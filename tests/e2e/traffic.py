@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.e2e.helm import ROOT, Helm
+from lab import ROOT
+from lab.releases.helm import Helm
 
 RATE, MODEL = 8, "demo"
 
@@ -51,7 +52,7 @@ def load(
     if gateway:
         url = helm.cluster.web_url
     lines = helm.folder / f"{out}.jsonl"
-    command = [sys.executable, "-m", "tests.cluster.load", f"--url={url}", f"--model={model}"]
+    command = [sys.executable, "-m", "lab.load", f"--url={url}", f"--model={model}"]
     command += [f"--host={helm.host}"] if gateway else []
     command += [f"--header={header}"] if header else []
     command += [f"--rate={rate}", f"--seconds={seconds}", f"--max-tokens={tokens}"]

@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
-from tests.engine.conftest import Engine, Start, start
 from tests.jobs.conftest import get
 from tests.jobs.gate_history import CANARY, STABLE
 from tests.jobs.test_exporter import post
 from tests.jobs.test_gate import gate
+from tests.lab.conftest import Engine, Start, start
 from tests.waiting import free_port, until
 
 __all__ = ["start"]

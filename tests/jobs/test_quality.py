@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine import conftest as scripted
-from tests.engine.conftest import Engine, Start
 from tests.jobs.conftest import get
+from tests.lab import conftest as scripted
+from tests.lab.conftest import Engine, Start
 from tests.waiting import PATIENCE, free_port
 
 start = scripted.start  # the fixture

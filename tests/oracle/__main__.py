@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cluster.layout import ClusterError
+from lab.cluster.layout import ClusterError
 from tests.oracle import compare
 from tests.oracle.mutate import Mutator
 from tests.oracle.server import Server

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.layout import cache
+from lab.cluster.layout import cache
 
 KINDS = ("Rollout", "AnalysisTemplate", "ClusterAnalysisTemplate")
 

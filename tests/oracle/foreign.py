@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.cluster.layout import ClusterError
 from llmops import checks
 from llmops.release import Inputs, Release, render
 from llmops.render import Target
 from llmops.render.manifest import Object
 from llmops.render.sdk import SdkRenderer
 from tests.checks.foreign import CLUSTER, PINNED, Module, folders, read
-from tests.cluster.layout import ClusterError
 from tests.oracle import compare, seeds
 from tests.oracle.server import Server
 

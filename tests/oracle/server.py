@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster import client
-from tests.cluster.layout import API_PORT, NODE_ADDRESS, Layout, default_layout
-from tests.cluster.namespaces import inside
+from lab.cluster import client
+from lab.cluster.layout import API_PORT, NODE_ADDRESS, Layout, default_layout
+from lab.cluster.namespaces import inside
 from tests.oracle.seeds import NAMESPACE
 
 _PLURALS = re.compile(r"(ch|s|x|sh)$")

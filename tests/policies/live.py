@@ -18,15 +18,15 @@ from typing import Any
 
 import yaml
 
+from lab.cluster import Cluster, client, objects
+from lab.cluster.layout import API_PORT, NODE_ADDRESS, cache
+from lab.cluster.namespaces import inside
 from llmops.kubernetes.admission import plural_of, policies
 from llmops.references import kind_of
 from llmops.release import archive
 from llmops.render import Target
 from llmops.render.manifest import parse
 from llmops.render.sdk import SdkRenderer
-from tests.cluster import Cluster, client, objects
-from tests.cluster.layout import API_PORT, NODE_ADDRESS, cache
-from tests.cluster.namespaces import inside
 from tests.policies import corpus
 
 CHART = Path(__file__).parents[2] / "charts/llm-policies"

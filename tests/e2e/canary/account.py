@@ -24,7 +24,7 @@ class Request:
 
 
 def requests(lines: Path, tokens: int) -> list[Request]:
-    """The account of `tests.cluster.load`: its lines, and the time of its start in the summary beside them."""
+    """The account of `lab.load`: its lines, and the time of its start in the summary beside them."""
     began = json.loads(lines.with_suffix(".summary.json").read_text(encoding="utf-8"))["began"]
     found = []
     for line in lines.read_text(encoding="utf-8").splitlines():

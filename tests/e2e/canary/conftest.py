@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster import Cluster
+from lab.cluster import Cluster
+from lab.releases.gate import install_gate
+from lab.releases.helm import Helm
 from tests.e2e.canary.stage import Stage
 from tests.e2e.conftest import OUT
-from tests.e2e.helm import Helm
-from tests.e2e.judge import judge
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def gate(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     # Tests run side by side: the first one installs, the others find it done. A newer chart is taken at once.
     with (OUT / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return judge(cluster, tmp_path_factory.mktemp("gate"))
+        return install_gate(cluster, tmp_path_factory.mktemp("gate"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.client import MERGE_PATCH
-from tests.cluster.namespaces import inside
-from tests.cluster.waiting import until
+from lab.cluster.client import MERGE_PATCH
+from lab.cluster.namespaces import inside
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm
 from tests.e2e.canary.account import Fault, account, requests
 from tests.e2e.canary.watching import Sample, Watch
-from tests.e2e.helm import Helm
 from tests.e2e.states import healthy
 from tests.e2e.traffic import behaviour, load
 

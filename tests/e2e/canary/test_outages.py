@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from tests.cluster import Cluster, addons, processes
-from tests.cluster.layout import ClusterError
-from tests.cluster.waiting import until
+from lab.cluster import Cluster, addons, processes
+from lab.cluster.layout import ClusterError
+from lab.cluster.waiting import until
+from lab.releases.helm import CHART
 from tests.e2e.canary.stage import Act, Stage, routed
-from tests.e2e.helm import CHART
 from tests.e2e.prometheus import scraped
 from tests.e2e.states import hashes, weights
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from lab.releases.gate import IMAGE
 from tests.e2e.canary.stage import GOOD, Stage, routed
-from tests.e2e.judge import IMAGE
 from tests.e2e.prometheus import scraped
 
 ITEMS, WORSE, BETTER = 400, 30, 10

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.client import ApiError
-from tests.e2e.helm import Helm
+from lab.cluster.client import ApiError
+from lab.releases.helm import Helm
 
 EVERY = 0.25
 HASH = "rollouts-pod-template-hash"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.releases.helm import Helm
 from tests.e2e.canary.stage import routed
-from tests.e2e.helm import Helm
 from tests.e2e.traffic import behaviour
 from tests.e2e.whole.alerting_platform import IMAGE, post
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.cluster.namespaces import inside
+from lab.cluster.namespaces import inside
 
 # Labels as dcgm-exporter 4.8 and later writes them.
 GPU = 'gpu="0",UUID="GPU-1",pci_bus_id="00000000:01:00.0",device="nvidia0",modelName="NVIDIA L4",hostname="node-1"'

@@ -14,10 +14,11 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from tests.cluster import Cluster
-from tests.cluster.namespaces import inside
-from tests.e2e.helm import ROOT, Helm
-from tests.e2e.programs_image import programs_image
+from lab import ROOT
+from lab.cluster import Cluster
+from lab.cluster.namespaces import inside
+from lab.images import llmops_image
+from lab.releases.helm import Helm
 
 IMAGE = {"registry": "llm-charts.local", "repository": "llmops", "tag": "dev"}
 EXPORTER = "llm-drift-exporter"
@@ -26,7 +27,7 @@ EXPORTER = "llm-drift-exporter"
 @contextmanager
 def platform(cluster: Cluster, folder: Path, values: Mapping[str, Any]) -> Iterator[Helm]:
     """llm-platform in the namespace monitoring, with the exporter of drift results, while the block runs."""
-    cluster.import_image(programs_image())
+    cluster.import_image(llmops_image())
     helm = Helm(cluster, folder, "platform", "monitoring")
     own = {"components": {"driftExporter": True}, "drift-cronjob": {"image": IMAGE}, **values}
     file = folder / "platform.yaml"

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import Cluster, scrape
-from tests.cluster.inbox import Inbox, inbox
-from tests.cluster.waiting import until
+from lab.cluster import Cluster, scrape
+from lab.cluster.inbox import Inbox, inbox
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm
 from tests.e2e.canary.stage import routed
-from tests.e2e.helm import Helm
 from tests.e2e.states import healthy
 from tests.e2e.traffic import behaviour, load
 from tests.e2e.whole.alerting_faults import BASE, NEWER, RELEASES, break_, repair

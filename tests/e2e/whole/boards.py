@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster import Cluster
+from lab.cluster import Cluster
 from tests.e2e.whole.alerting_platform import found, history
 
 LABEL = "grafana_dashboard"

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import Cluster
-from tests.cluster.ondemand.argo_cd import NAMESPACE as ARGO_CD
+from lab import ROOT
+from lab.cluster import Cluster
+from lab.cluster.ondemand.argo_cd import NAMESPACE as ARGO_CD
+from lab.releases.helm import Helm
 from tests.e2e.conftest import OUT, dump
-from tests.e2e.helm import ROOT, Helm
 from tests.e2e.repository import Repository
 from tests.e2e.whole.gitops import SERVED, Layer, Model, Planted, Tree
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import Cluster
-from tests.cluster.client import MERGE_PATCH, ApiError
-from tests.cluster.ondemand.argo_cd import NAMESPACE as ARGO_CD
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT, VALUES, Helm, engine_image
+from lab import ROOT
+from lab.cluster import Cluster
+from lab.cluster.client import MERGE_PATCH, ApiError
+from lab.cluster.ondemand.argo_cd import NAMESPACE as ARGO_CD
+from lab.cluster.waiting import until
+from lab.releases.helm import VALUES, Helm, engine_image
 from tests.e2e.repository import Repository
 
 MODEL = ROOT / "values/models/qwen3-8b"

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import Cluster
-from tests.cluster.waiting import until
+from lab import ROOT
+from lab.cluster import Cluster
+from lab.cluster.waiting import until
 from tests.e2e.conftest import dump
-from tests.e2e.helm import ROOT
 from tests.e2e.whole.alerting_faults import ABOUT, RELEASES
 from tests.e2e.whole.alerting_stage import MARK, PATIENT, PREFIX, SPEED, Stage, shown, staged, suppressed
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import ROOT
+from lab.cluster import Cluster, addons, processes
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm
 from llmops.release import archive
 from llmops.render import Target
 from llmops.render.manifest import parse
 from llmops.render.sdk import SdkRenderer
-from tests.cluster import Cluster, addons, processes
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT, Helm
 from tests.e2e.states import healthy, workload
 from tests.e2e.traffic import behaviour, no_loss
 

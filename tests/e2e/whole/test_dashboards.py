@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster, scrape
-from tests.cluster.waiting import until
+from lab import ROOT
+from lab.cluster import Cluster, scrape
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm
 from tests.e2e.conftest import dump
-from tests.e2e.helm import ROOT, Helm
 from tests.e2e.states import healthy, paused
 from tests.e2e.traffic import behaviour, load
 from tests.e2e.whole import pictures

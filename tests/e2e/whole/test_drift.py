@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT, Helm
-from tests.e2e.programs_image import REF, programs_image
+from lab import ROOT
+from lab.cluster import Cluster
+from lab.cluster.waiting import until
+from lab.images import llmops_image
+from lab.images.assemble import REF
+from lab.releases.helm import Helm
 from tests.e2e.states import healthy
 
 Release = Callable[..., Helm]
@@ -40,7 +42,7 @@ LONG = tuple(prompt * 2 for prompt in SHORT)
 def exporter(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
     """The cluster half of the chart, where its results are posted to."""
     assert REF == "llm-charts.local/llmops:dev"
-    cluster.import_image(programs_image())
+    cluster.import_image(llmops_image())
     helm = Helm(cluster, tmp_path, "platform", "monitoring")
     values = helm.folder / "exporter.json"
     values.write_text(json.dumps({"scope": "cluster", "image": IMAGE, "serviceMonitor": {"interval": "1s"}}))

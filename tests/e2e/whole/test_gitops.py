@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from tests.cluster.client import JSON_PATCH
-from tests.cluster.waiting import until
+from lab.cluster.client import JSON_PATCH
+from lab.cluster.waiting import until
 from tests.e2e.states import arguments, workload
 from tests.e2e.whole.gitops import SERVED, WAITING, Model, Planted, Record, Tree, throughout
 

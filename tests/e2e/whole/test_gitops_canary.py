@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.cluster.waiting import until
+from lab.cluster.waiting import until
 from tests.e2e.states import arguments, hashes, healthy, paused, weights, workload
 from tests.e2e.whole.gitops import Model, Planted, Record, Tree, throughout
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.client import listens
-from tests.cluster.waiting import until
-from tests.e2e.helm import ROOT, Helm
+from lab import ROOT
+from lab.cluster.client import listens
+from lab.cluster.waiting import until
+from lab.releases.helm import Helm
 from tests.e2e.traffic import behaviour
 from tests.e2e.whole.gitops import Model, Planted, Record, Tree, merged, throughout
 

@@ -1,1 +1,0 @@
-"""`python -m tests.demo`: a good release and a bad one on a live cluster, under load, for people to watch."""
