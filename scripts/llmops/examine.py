@@ -10,7 +10,7 @@ from dataclasses import replace
 from llmops import checks, release
 from llmops.canary.workload import gpu_plan
 from llmops.capacity import fit
-from llmops.checks.values import refusal, values_findings
+from llmops.checks.refusals import refusal, values_findings
 from llmops.findings import InputError, RefusedError
 from llmops.release import Inputs, Release
 from llmops.render import Renderer

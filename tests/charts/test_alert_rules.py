@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.checks.values import violations as values_violations
+from llmops.checks.reading.values_schema import violations as values_violations
 from llmops.findings import RefusedError
 from llmops.kubernetes.schema import known, violations
 from llmops.release import archive

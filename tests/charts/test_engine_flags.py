@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.findings import RefusedError
 from llmops.release import archive
 from llmops.render import Renderer, Target

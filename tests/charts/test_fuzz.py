@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmops.checks.values import violations as refused_values
+from llmops.checks.reading.values_schema import violations as refused_values
 from llmops.findings import RefusedError
 from llmops.kubernetes.schema import violations
 from llmops.release import archive

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from llmops import checks, release
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.findings import RefusedError
 from llmops.release import Inputs, archive, from_manifests
 from llmops.render import Renderer, Target

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.findings import RefusedError
 from llmops.release import archive
 from llmops.render.sdk import merge_values

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.checks.values import violations as refusals
+from llmops.checks.reading.values_schema import violations as refusals
 from llmops.findings import RefusedError
 from llmops.kubernetes.schema import violations
 from llmops.release import archive

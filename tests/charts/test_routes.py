@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from llmops import checks
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.findings import RefusedError
 from llmops.kubernetes import crds
 from llmops.kubernetes.schema import Schema

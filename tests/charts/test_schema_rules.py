@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.release import archive
 from llmops.render.sdk import merge_values
 from tests.charts.conftest import CHARTS, MODEL, merge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from llmops.checks.scaling.complete import OFFERED
+from llmops.checks.rules.scaling.complete import OFFERED
 from tests.mutants import bases
 
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from llmops import checks
-from llmops.checks.queries import queries
 from llmops.data.metrics import catalogues
 from llmops.findings import Finding
+from llmops.promql.targets import queries
 from llmops.release import Release
 from llmops.render.manifest import Object
 from tests.charts.conftest import Render, render

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmops.checks.values import refusal, values_findings
+from llmops.checks.refusals import refusal, values_findings
 from llmops.findings import Finding, InputError, RefusedError
 from llmops.release import Inputs
 from llmops.render import Target

@@ -14,10 +14,10 @@ import pytest
 from llmops.gates import ranks
 from llmops.gates.evidence import HARD, Evidence, Look, Policy, Signal
 from llmops.gates.judge import judge
-from llmops.simulate.command import Plan, simulate
-from llmops.simulate.latencies import parse
-from llmops.simulate.rollout import run
-from llmops.simulate.traffic import Traffic, draw
+from llmops.simulate.canary.command import Plan, simulate
+from llmops.simulate.canary.latencies import parse
+from llmops.simulate.canary.rollout import run
+from llmops.simulate.canary.traffic import Traffic, draw
 
 SLO = {"ttftP95Seconds": 2.0, "itlP95Seconds": 0.1, "e2eP95Seconds": 20.0, "errorRatio": 0.02}
 

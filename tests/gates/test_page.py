@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from llmops.gates.plan import WEIGHTS
-from llmops.simulate import table
-from llmops.simulate.command import Plan
+from llmops.simulate.canary import table
+from llmops.simulate.canary.command import Plan
 
 PAGE = (Path(__file__).parents[2] / "docs/gates.md").read_text(encoding="utf-8")
 ROWS = {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.kubernetes.near import distance, nearest
 from llmops.kubernetes.violations import closest
 from tests.charts.conftest import CHARTS

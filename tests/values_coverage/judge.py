@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops import examine
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.findings import Finding, InputError, RefusedError, Severity
 from llmops.release import Inputs, archive
 from llmops.render import DEFAULT_KUBE_VERSION, Target

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from llmops.checks.values import violations
+from llmops.checks.reading.values_schema import violations
 from llmops.findings import InputError, RefusedError
 from llmops.release import archive
 from llmops.render.archive import held

@@ -1,4 +1,4 @@
-"""Our opinions about a release: one module per theme, one function per rule.
+"""Our opinions about a release: rules/ by theme, one function per rule, and reading/ for what several of them read.
 
 A rule's example file, examples/<theme>/<rule>.yaml, holds cases that it refuses and cases that it lets pass.
 """
@@ -10,14 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import yaml
 
-from llmops.checks import waiver
+from llmops.checks import rules, waivers
 from llmops.checks.registry import (
     ERROR,
     RULES,
@@ -30,7 +28,7 @@ from llmops.checks.registry import (
     values_defect,
     values_source,
 )
-from llmops.checks.waiver import Waived, Waiver
+from llmops.checks.waivers import Waived, Waiver
 from llmops.findings import Finding
 from llmops.release import Release
 
@@ -51,13 +49,11 @@ __all__ = [
     "review_tree",
     "review_waivers",
     "rule",
+    "rules",
     "run",
     "values_defect",
     "values_source",
 ]
-
-for _theme in sorted(module.name for module in iter_modules(__path__)):
-    import_module(f"{__name__}.{_theme}")
 
 
 @dataclass(frozen=True)
@@ -83,9 +79,9 @@ def run(release: Release, disable: Iterable[str] = (), today: date | None = None
         if RULES[rule_id].per_release and rule_id not in disabled
         for finding in RULES[rule_id].judge(release)
     ]
-    waivers = waiver.of_release(release)
-    left, waived = waiver.apply(found, waivers, release, today or date.today())
-    return Outcome(release, sorted(left, key=order), waived, waivers, disabled)
+    accepted = waivers.of_release(release)
+    left, waived = waivers.apply(found, accepted, release, today or date.today())
+    return Outcome(release, sorted(left, key=order), waived, accepted, disabled)
 
 
 def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> list[Finding]:
@@ -97,7 +93,7 @@ def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> li
             models.setdefault(outcome.release.inputs.model_dir, []).append(outcome)
     for model_dir, checked in models.items():
         disabled = frozenset().union(*(outcome.disabled for outcome in checked))
-        review = waiver.Review(
+        review = waivers.Review(
             model_dir=model_dir,
             waivers=checked[0].waivers,
             environments=frozenset(one.release.inputs.environment for one in checked if one.release.inputs),
@@ -113,11 +109,11 @@ def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> li
 
 def review_tree(outcomes: Iterable[Outcome]) -> list[Finding]:
     """The findings about releases side by side, by the rules of theme `tree`; each outcome is looked at once."""
-    rules = [one for rule_id, one in sorted(RULES.items()) if rule_id.startswith("tree/")]
-    seen: dict[str, dict[object, str]] = {one.id: {} for one in rules}
+    comparing = [one for rule_id, one in sorted(RULES.items()) if rule_id.startswith("tree/")]
+    seen: dict[str, dict[object, str]] = {one.id: {} for one in comparing}
     found: list[Finding] = []
     for outcome in outcomes:
-        for one in rules:
+        for one in comparing:
             if one.id not in outcome.disabled:
                 found += one.judge(outcome.release, seen[one.id])
     return sorted(found, key=order)

@@ -67,8 +67,8 @@ def rule(*, severity: Severity, fix: str, per_release: bool = True) -> Callable[
     """
 
     def register(check: _Check) -> _Check:
-        # A theme is a module of this package, or a package of its own with a module per topic.
-        theme = check.__module__.removeprefix(f"{__package__}.").partition(".")[0]
+        # A theme is a module of llmops.checks.rules, or a package of its own with a module per topic.
+        theme = check.__module__.removeprefix(f"{__package__}.rules.").partition(".")[0]
         rule_id = f"{theme}/{check.__name__}".replace("_", "-")
         doc = inspect.cleandoc(check.__doc__ or "")
         RULES[rule_id] = Rule(rule_id, severity, fix, doc, check, per_release)

@@ -37,7 +37,7 @@ def fit(
     from llmops import release
     from llmops.capacity import fit as capacity
     from llmops.capacity import table
-    from llmops.checks.values import taken
+    from llmops.checks.refusals import taken
 
     if scored:
         from llmops.capacity.score import score

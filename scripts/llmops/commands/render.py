@@ -33,7 +33,7 @@ def render(
 ) -> None:
     """Print the manifests of CHART (hooks and CRDs too)."""
     from llmops import release
-    from llmops.checks.values import taken
+    from llmops.checks.refusals import taken
 
     target = Target(name or chart.resolve().name, namespace, kube_version, api_versions)
     rendered = taken(release.render(release.Inputs(chart, files, target), renderer(renderer_name)))

@@ -101,8 +101,8 @@ def simulate_canary(
     """How often do the gates stop, promote or hold a version that is EFFECT times as slow or as bad as stable?"""
     import json
 
-    from llmops.simulate import command, latencies, settings
-    from llmops.simulate.traffic import Traffic
+    from llmops.simulate.canary import command, latencies, settings
+    from llmops.simulate.canary.traffic import Traffic
 
     policy = settings.policy(files)
     steps = settings.windows(windows) or policy.looks

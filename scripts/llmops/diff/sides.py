@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmops import release
-from llmops.checks.values import taken
+from llmops.checks.refusals import taken
 from llmops.findings import InputError, RefusedError
 from llmops.release import Inputs, Release
 from llmops.render import Renderer, Target

@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from llmops.checks.queries import PLACEHOLDER, queries
+from llmops.promql.targets import PLACEHOLDER, queries
 from llmops.report.charts import memory_bar, steps_chart
 from llmops.report.model import (
     HOURS_PER_MONTH,

@@ -1,1 +1,1 @@
-"""What the shipped gates do with a model's traffic, before anyone deploys: rollouts drawn by chance, truly judged."""
+"""What a cluster would do, tried out with numbers instead of servers, before anyone deploys."""

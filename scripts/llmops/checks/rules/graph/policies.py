@@ -1,0 +1,157 @@
+"""Policies over pods: do they select any, and what do they then allow?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmops.checks.reading.analysis_runs import number
+from llmops.checks.reading.backends import behind, ports_named, target_ports
+from llmops.checks.reading.missing_names import runs_pods
+from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
+from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
+from llmops.checks.rules.graph.routes import ROUTES
+from llmops.findings import Finding
+from llmops.kubernetes.kinds import AUTOSCALERS, SCALABLE, SERVICE, Kind
+from llmops.references import Graph, Pods, kind_of, mapping, matches, sequence, walk
+from llmops.release import Release
+from llmops.render.manifest import Object
+
+NETWORK_POLICY: Kind = ("networking.k8s.io", "NetworkPolicy")
+DISRUPTION_BUDGET: Kind = ("policy", "PodDisruptionBudget")
+
+
+@rule(severity=ERROR, fix="Set spec.podSelector to labels that a pod template in {namespace} carries.")
+def network_policy_selects_nothing(release: Release) -> Iterator[Finding]:
+    """A NetworkPolicy that selects no pod protects none; the pods it was meant for stay open."""
+    yield from _selects_nothing(release, graph(release), NETWORK_POLICY, "/spec/podSelector")
+
+
+@rule(severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
+def pdb_selects_nothing(release: Release) -> Iterator[Finding]:
+    """A PodDisruptionBudget that selects no pod lets a node drain take every replica at once."""
+    yield from _selects_nothing(release, graph(release), DISRUPTION_BUDGET, "/spec/selector")
+
+
+def _selects_nothing(release: Release, objects: Graph, kind: Kind, pointer: str) -> Iterator[Finding]:
+    for obj in objects.of_kind(kind):
+        for at, selector in walk(obj.data, pointer):
+            # An empty selector takes every pod of the namespace, those of other releases too.
+            asks = mapping(selector).get("matchLabels") or mapping(selector).get("matchExpressions")
+            space = objects.namespace_of(obj)
+            ours = runs_pods(release, objects, space, mapping(selector))
+            if asks and ours and not objects.selected(mapping(selector), space):
+                yield defect(obj, at, f"the selector of this {kind[1]} matches no pod template.")
+
+
+@rule(
+    severity=WARNING, fix="Let one pod go at a time: maxUnavailable: 1, or minAvailable below the replicas."
+)
+def pdb_blocks_drain(release: Release) -> Iterator[Finding]:
+    """A PodDisruptionBudget that never lets a pod go stops every node drain, and with it upgrades of the cluster."""
+    objects = graph(release)
+    for budget in objects.of_kind(DISRUPTION_BUDGET):
+        spec = mapping(budget.data.get("spec"))
+        selected = objects.selected(mapping(spec.get("selector")), objects.namespace_of(budget))
+        if not selected or not spec.get("selector"):
+            continue
+        owners = ", ".join(dict.fromkeys(f"{one.owner.kind} {one.owner.name}" for one in selected))
+        if str(spec.get("maxUnavailable")) in ("0", "0%"):
+            message = f"maxUnavailable is {spec['maxUnavailable']}: no pod of {owners} may ever be evicted."
+            yield defect(budget, "/spec/maxUnavailable", message)
+        least = spec.get("minAvailable")
+        total = _pods(objects, selected)
+        if least == "100%" or (isinstance(least, int) and least > 0 and total is not None and least >= total):
+            message = f"minAvailable is {least}, and {owners} has {total} pods: none may be evicted."
+            yield defect(budget, "/spec/minAvailable", message.replace("has None pods", "needs every pod"))
+
+
+@rule(severity=ERROR, fix="Allow the port in an ingress rule of the NetworkPolicy.")
+def network_policy_shuts_port(release: Release) -> Iterator[Finding]:
+    """A pod that a NetworkPolicy selects is closed but for the ports that some policy opens.
+
+    A port that a monitor scrapes or a route leads to, and that no policy opens for anybody, answers nobody.
+    """
+    objects = graph(release)
+    policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
+    seen: set[tuple[int, int, str]] = set()
+    for asker, pointer, pods, port in _wanted(objects):
+        over = [one for one in policies if selects(objects, one, pods)]
+        numbers = ports_named(pods, port)
+        protocol = "UDP" if asker.kind == "IngressRouteUDP" else "TCP"
+        if (
+            over
+            and numbers
+            and not any(any(opened(one, pods, number, protocol)) for one in over for number in numbers)
+        ):
+            key = (id(asker), id(pods.owner), str(port))
+            if key not in seen:
+                seen.add(key)
+                names = ", ".join(one.name for one in over)
+                message = f"the port {port} of {pods.owner.kind} {pods.owner.name} is shut by NetworkPolicy {names}."
+                yield defect(asker, pointer, message)
+
+
+def _wanted(objects: Graph) -> Iterator[tuple[Object, str, Pods, int | str]]:
+    """(who, where, pods, port) of everything in the release that means to reach a pod."""
+    for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
+        for pointer, pods, port in scraped(objects, monitor):
+            yield monitor, pointer, pods, port
+    for route in objects.of_kind(*ROUTES):
+        for edge in objects.edges_of(route):
+            if edge.kind == SERVICE and edge.target is not None:
+                for target in target_ports(edge.target, edge.port):
+                    for pods in behind(objects, edge.target):
+                        yield route, edge.pointer, pods, target
+
+
+def about_ingress(policy: Object) -> bool:
+    types = sequence(policy.get("/spec/policyTypes"))
+    return not types or "Ingress" in types
+
+
+def selects(objects: Graph, policy: Object, pods: Pods) -> bool:
+    selector = mapping(policy.get("/spec/podSelector"))
+    same = objects.namespace_of(policy) == pods.namespace
+    return same and matches(selector, pods.labels, pods.runtime_labels)
+
+
+def opened(
+    policy: Object, pods: Pods, number: int, protocol: str = "TCP"
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ingress rules, with their pointers, that open a port of the pods, to whomever."""
+    for pointer, rule_ in walk(policy.data, "/spec/ingress/*"):
+        ports = [mapping(one) for one in sequence(mapping(rule_).get("ports"))]
+        if not ports or any(_covers(one, pods, number, protocol) for one in ports):
+            yield pointer, mapping(rule_)
+
+
+def _covers(port: dict[str, Any], pods: Pods, number: int, protocol: str) -> bool:
+    first, last = port.get("port"), port.get("endPort")
+    if (port.get("protocol") or "TCP") != protocol:
+        return False
+    if first is None or (isinstance(last, int) and isinstance(first, int) and first <= number <= last):
+        return True
+    return isinstance(first, int | str) and number in ports_named(pods, first)
+
+
+def _pods(objects: Graph, selected: list[Pods]) -> int | None:
+    """How many pods a budget is over at least; None when nobody says."""
+    total = 0
+    for one in selected:
+        scalers = [
+            scaler
+            for scaler in objects.of_kind(*AUTOSCALERS)
+            if any(edge.target is one.owner for edge in objects.edges_of(scaler))
+        ]
+        count = number(one.owner.get("/spec/replicas"))
+        if scalers:
+            count = number(
+                scalers[0].get("/spec/minReplicas") or scalers[0].get("/spec/minReplicaCount") or 1
+            )
+        elif count is None and kind_of(one.owner) in SCALABLE:
+            count = 1
+        if count is None:
+            return None
+        total += count
+    return total

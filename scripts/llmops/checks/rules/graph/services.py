@@ -1,0 +1,47 @@
+"""Services: do they reach pods, at ports that are there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmops.checks.reading.backends import behind, port_names, selector_of
+from llmops.checks.reading.missing_names import runs_pods
+from llmops.checks.registry import ERROR, defect, graph, rule
+from llmops.findings import Finding
+from llmops.kubernetes.kinds import SERVICE
+from llmops.kubernetes.violations import closest
+from llmops.references import walk
+from llmops.release import Release
+
+
+@rule(severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
+def dangling_service(release: Release) -> Iterator[Finding]:
+    """A Service whose selector matches no pod answers no request.
+
+    Judged are Services of a release that runs pods; those of plain manifests may select pods of another file.
+    """
+    objects = graph(release)
+    for service in objects.of_kind(SERVICE):
+        selector = selector_of(service)
+        ours = runs_pods(release, objects, objects.namespace_of(service), {"matchLabels": selector})
+        if ours and selector and not behind(objects, service):
+            wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
+            yield defect(service, "/spec/selector", f"no pod template carries the labels {wanted}.")
+
+
+@rule(severity=ERROR, fix="Name a port that a container of the selected pods declares, or write its number.")
+def service_port_unnamed_target(release: Release) -> Iterator[Finding]:
+    """A Service port whose targetPort is a name that no selected pod declares has no endpoint.
+
+    A number needs no declaration: it reaches the pod either way.
+    """
+    objects = graph(release)
+    for service in objects.of_kind(SERVICE):
+        selected = behind(objects, service)
+        names = {name for pods in selected for name in port_names(pods)}
+        for pointer, target in walk(service.data, "/spec/ports/*/targetPort"):
+            if selected and isinstance(target, str) and target not in names:
+                message = (
+                    f"no container of the selected pods has a port named {target!r}{closest(target, names)}."
+                )
+                yield defect(service, pointer, message)

@@ -1,0 +1,126 @@
+"""Theme `model`: what the values say about the model itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from llmops.capacity import fit
+from llmops.checks.reading.command_line import Word, lines
+from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect
+from llmops.findings import Finding, InputError, Severity
+from llmops.references import mapping, text
+from llmops.release import Release
+
+MODEL = "/global/llm/model"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@rule(
+    severity=ERROR,
+    fix="Write the commit of the model repository, 40 hex digits, into global.llm.model.revision.",
+)
+def unpinned_revision(release: Release) -> Iterator[Finding]:
+    """A branch or no revision loads whatever the repository holds that day, other weights and code included.
+
+    Two replicas of one release may then answer differently, and a rollback does not restore the old weights.
+    """
+    model = mapping(_llm(release).get("model"))
+    source, revision = text(model.get("source")), model.get("revision")
+    if not source.startswith("hf://") or (isinstance(revision, str) and _COMMIT.fullmatch(revision)):
+        return
+    given = f"is {revision!r}, no commit" if revision else "is empty"
+    yield values_defect(release, f"{MODEL}/revision", f"the revision of {source} {given}.")
+
+
+@rule(
+    severity=ERROR,
+    fix="Take the flag away, or read that code, pin its revision and waive the finding with the reason.",
+)
+def remote_code(release: Release) -> Iterator[Finding]:
+    """With this flag the engine runs Python files of the model's repository, with the GPU node's network and tokens.
+
+    A model that cannot do without it gets a waiver that says who read the code.
+    """
+    for pods, line in lines(release):
+        for word in line.flags("--trust-remote-code"):
+            if word.value.lower() not in ("false", "0"):
+                message = "the engine runs code that comes with the model."
+                yield defect(pods.owner, word.pointer, message)
+
+
+@rule(
+    severity=WARNING,
+    fix="Write one and the same commit into --revision, --tokenizer-revision and --code-revision.",
+)
+def mixed_revisions(release: Release) -> Iterator[Finding]:
+    """Weights of one commit with the tokenizer or the code of another answer differently from what was evaluated.
+
+    With a tokenizer from a repository of its own (--tokenizer) its revision is another thing.
+    """
+    for pods, line in lines(release):
+        weights = _last(line.flags("--revision"))
+        for flag in ("--tokenizer-revision", "--code-revision"):
+            other = _last(line.flags(flag))
+            apart = flag == "--tokenizer-revision" and line.flags("--tokenizer")
+            if other and not apart and other.value != (weights.value if weights else ""):
+                stated = f"--revision {weights.value}" if weights else "no --revision"
+                message = f"{flag} {other.value} stands beside {stated}."
+                yield defect(pods.owner, other.pointer, message)
+
+
+@rule(severity=ERROR, fix="Write a smaller context, more parallelism, or a GPU with more memory.")
+def does_not_fit(release: Release) -> Iterator[Finding]:
+    """An engine whose weights, overheads and one longest request exceed its GPUs refuses to start, or dies loading.
+
+    The estimate and its margin are those of `llmops fit`. Without the model's config.json, a GPU product, or
+    an architecture that it covers there is no verdict.
+    """
+    yield from _memory(release, ERROR)
+
+
+@rule(severity=WARNING, fix="Leave more memory free.")
+def memory_tight(release: Release) -> Iterator[Finding]:
+    """What the estimate cannot exclude: the engine may run out of memory after its cache is sized."""
+    yield from _memory(release, WARNING)
+
+
+@rule(severity=ERROR, fix="Write a cache.sizeGiB of the weights and half as much again.")
+def cache_below_weights(release: Release) -> Iterator[Finding]:
+    """Weights from the hub are written to the pod's cache; one that is too small gets the pod evicted while it loads.
+
+    Judged where the weights can be counted (config.json), and the cache is not a claim whose size is unknown.
+    """
+    values = mapping(release.values.get("vllm-inference")) or release.values
+    cache, model = mapping(values.get("cache")), mapping(_llm(release).get("model"))
+    size = cache.get("sizeGiB")
+    if not text(model.get("source")).startswith("hf://") or cache.get("existingClaim"):
+        return
+    try:
+        found = fit.from_release(release)
+    except InputError:
+        return  # does_not_fit says so
+    # The fullest GPU holds a little more than its share.
+    least = 0.9 * found.weights * found.tensor * found.pipeline if found else 0.0
+    if isinstance(size, int) and size < least:
+        path = "/vllm-inference/cache/sizeGiB" if "vllm-inference" in release.values else "/cache/sizeGiB"
+        message = f"the cache has {size} GiB, and the weights alone take about {least:.0f} GiB."
+        yield values_defect(release, path, message)
+
+
+def _llm(release: Release) -> dict[str, Any]:
+    return mapping(mapping(release.values.get("global")).get("llm"))
+
+
+def _last(words: list[Word]) -> Word | None:
+    """Of a flag that is given twice the last one counts."""
+    return words[-1] if words else None
+
+
+def _memory(release: Release, severity: Severity) -> Iterator[Finding]:
+    for reason in fit.reasons(release):
+        if reason.severity is severity:
+            yield values_defect(
+                release, reason.path.removeprefix("values"), f"{reason.message}.", fix=reason.fix
+            )

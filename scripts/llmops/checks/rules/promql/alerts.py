@@ -1,0 +1,142 @@
+"""What an alert says of its series: the labels that its text names have to be on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from llmops.checks.reading.queries import found
+from llmops.checks.registry import WARNING, kept, rule
+from llmops.findings import Finding
+from llmops.promql.catalogue import LAYER, Known
+from llmops.promql.context import context
+from llmops.promql.syntax import COMPARISONS, KEEPERS, bare, grouping, matching, name_of, operator, sort
+from llmops.promql.targets import PLACEHOLDER, Query
+from llmops.references import mapping, text
+from llmops.release import Release
+
+_ACTION = re.compile(r"\{\{(.*?)\}\}", re.S)
+_LABEL = re.compile(r"""\$labels\.([A-Za-z_]\w*)|index\s+\$labels\s+["`]([^"`]+)["`]""")
+_OPTIONAL = re.compile(r"^-?\s*(?:else\s+)?(?:if|with)\b|\bor\b")
+_NUMBERS = ("scalar", "vector", "time", "pi")
+
+
+@rule(
+    severity=WARNING,
+    fix="Keep the label in `by`, `on` or `group_left` of the expression, or drop it from the text.",
+)
+def lost_label(release: Release) -> Iterator[Finding]:
+    """An annotation with a label that the expression dropped has a hole where the name of the culprit should stand.
+
+    $labels holds what the series has; alertname and the labels that the rule adds are not in it.
+    """
+    asked = kept(context, release)
+    for query, tree in asked.trees():
+        if not query.pointer.endswith("/expr"):
+            continue
+        wanted = _wanted(query)
+        left = survivors(tree, asked.known) if wanted else None
+        if left is not None and not any(PLACEHOLDER in one for one in left):
+            for label in sorted(wanted - left):
+                yield found(query, f"the alert's text names $labels.{label}, which the expression drops.")
+
+
+def _wanted(query: Query) -> set[str]:
+    """The labels that the texts of an alert print, without those that a text first asks for with `if` or `with`."""
+    rule = mapping(query.owner.get(query.pointer.removesuffix("/expr")))
+    if not rule.get("alert"):
+        return set()
+    wanted: set[str] = set()
+    for part in ("annotations", "labels"):
+        for value in mapping(rule.get(part)).values():
+            actions = _ACTION.findall(text(value))
+            named = [(action, one or other) for action in actions for one, other in _LABEL.findall(action)]
+            optional = {label for action, label in named if _OPTIONAL.search(action.strip())}
+            wanted |= {label for _, label in named} - optional
+    return wanted
+
+
+def survivors(node: Any, known: Known) -> frozenset[str] | None:
+    """The only labels that series of this expression can have; None when nobody knows them all."""
+    node = bare(node)
+    walk = _WALKS.get(sort(node))
+    if walk is not None:
+        return walk(node, known)
+    inner = getattr(node, "expr", None)
+    return survivors(inner, known) if inner is not None else frozenset()
+
+
+def _selector(node: Any, known: Known) -> frozenset[str] | None:
+    # A scrape may add any label; what our own rules record has theirs alone.
+    series = known.type_of(name_of(node))
+    return frozenset(series.labels) if series and series.name.startswith(LAYER) else None
+
+
+def _aggregation(node: Any, known: Known) -> frozenset[str] | None:
+    inner = survivors(node.expr, known)
+    word, labels = grouping(node)
+    if operator(node) in KEEPERS:
+        return inner
+    if word == "without":
+        return None if inner is None else inner - labels
+    if operator(node) == "count_values":
+        labels |= {str(getattr(node.param, "val", PLACEHOLDER))}
+    return labels
+
+
+def _call(node: Any, known: Known) -> frozenset[str] | None:
+    name = node.func.name
+    if name in _NUMBERS:
+        return frozenset()
+    if name in ("absent", "absent_over_time"):
+        selector = bare(node.args[0])
+        selector = getattr(selector, "vector_selector", selector)
+        if sort(selector) != "VectorSelector":
+            return frozenset()
+        return frozenset(one.name for one in selector.matchers.matchers if str(one.op).endswith(".Equal"))
+    inner = survivors(node.args[-1 if name.startswith(("histogram_", "quantile_")) else 0], known)
+    if inner is None or name == "info":
+        return None
+    if name in ("label_replace", "label_join"):
+        return inner | {str(getattr(node.args[1], "val", PLACEHOLDER))}
+    return inner
+
+
+def _binary(node: Any, known: Known) -> frozenset[str] | None:
+    left, right, done = survivors(node.lhs, known), survivors(node.rhs, known), operator(node)
+    if done in ("and", "unless"):
+        return left
+    if done == "or":
+        return None if left is None or right is None else left | right
+    numbers = [_is_number(side) for side in (node.lhs, node.rhs)]
+    if any(numbers):
+        return right if numbers[0] else left
+    word, labels = matching(node)
+    card = str(node.modifier.card) if node.modifier else ""
+    if card.endswith(("ManyToOne", "OneToMany")):
+        many = left if card.endswith("ManyToOne") else right
+        return None if many is None else many | frozenset(node.modifier.group_labels or ())
+    # One to one: only the labels that both sides were matched by are left.
+    if word == "on":
+        return labels
+    known_sides = [side - labels for side in (left, right) if side is not None]
+    return min(known_sides, key=len) if known_sides else None
+
+
+def _is_number(node: Any) -> bool:
+    node = bare(node)
+    if sort(node) == "BinaryExpr" and operator(node) not in COMPARISONS:
+        return _is_number(node.lhs) and _is_number(node.rhs)
+    return sort(node) == "NumberLiteral" or (
+        sort(node) == "Call" and node.func.name in ("scalar", "time", "pi")
+    )
+
+
+_WALKS = {
+    "VectorSelector": _selector,
+    "MatrixSelector": _selector,
+    "AggregateExpr": _aggregation,
+    "Call": _call,
+    "BinaryExpr": _binary,
+}

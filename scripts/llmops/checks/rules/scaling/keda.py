@@ -1,0 +1,90 @@
+"""KEDA: what it makes of an answer that is missing, empty or too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmops.checks.reading.analysis_runs import number
+from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
+from llmops.findings import Finding
+from llmops.kubernetes.kinds import SCALED_OBJECT
+from llmops.promql.shape import names, shape
+from llmops.references import Graph, mapping, sequence, text, walk
+from llmops.release import Release
+from llmops.render.manifest import Object
+
+# What servers of models count about themselves.
+_ENGINE = ("vllm:", "sglang:", "tgi_", "llm:requests_")
+
+
+@rule(severity=ERROR, fix='Write ignoreNullValues: "false" into the metadata of the trigger.')
+def keda_null_is_zero(release: Release) -> Iterator[Finding]:
+    """KEDA takes an empty answer of Prometheus for 0, so a lost scrape scales down to the minimum under full load."""
+    for scaler, pointer, trigger in prometheus_triggers(graph(release)):
+        if text(mapping(trigger.get("metadata")).get("ignoreNullValues")).lower() not in ("false", "0", "f"):
+            yield defect(scaler, f"{pointer}/metadata", "no answer counts as 0 here.")
+
+
+@rule(
+    severity=WARNING,
+    fix="Write spec.fallback, e.g. {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}.",
+)
+def keda_without_fallback(release: Release) -> Iterator[Finding]:
+    """Without a fallback nothing says how many servers there should be while Prometheus does not answer.
+
+    The HPA then keeps what it has, which may be too few when the outage hits a small night shift.
+    """
+    objects = graph(release)
+    asking = {id(scaler) for scaler, _, _ in prometheus_triggers(objects)}
+    for scaler in objects.of_kind(SCALED_OBJECT):
+        if id(scaler) in asking and not mapping(scaler.get("/spec/fallback")):
+            yield defect(scaler, "/spec", "the ScaledObject has no fallback.")
+
+
+@rule(severity=WARNING, fix="Aggregate to one series, e.g. by sum(...).")
+def many_series(release: Release) -> Iterator[Finding]:
+    """KEDA takes one number: from two series on the query is an error, and the autoscaler stands where it was.
+
+    With one pod it works; it stops with the second, which is when it would be needed.
+    """
+    for scaler, pointer, trigger in prometheus_triggers(graph(release)):
+        query = text(mapping(trigger.get("metadata")).get("query"))
+        answer = shape(query) if query else None
+        if answer is not None and answer.many:
+            yield defect(scaler, f"{pointer}/metadata/query", "the query may return many series.")
+
+
+@rule(severity=ERROR, fix="Keep one server, or add a trigger on what the gateway sees.")
+def zero_without_signal(release: Release) -> Iterator[Finding]:
+    """With no server there is nobody who counts requests, so a metric of the engine never wakes it again.
+
+    KEDA's minReplicaCount is 0 when it is not written.
+    """
+    objects = graph(release)
+    triggers: dict[int, list[str]] = {}
+    for scaler, _, trigger in prometheus_triggers(objects):
+        triggers.setdefault(id(scaler), []).append(text(mapping(trigger.get("metadata")).get("query")))
+    for scaler in objects.of_kind(SCALED_OBJECT):
+        asked = triggers.get(id(scaler), [])
+        idle = scaler.get("/spec/idleReplicaCount") == 0
+        to_zero = idle or number(scaler.get("/spec/minReplicaCount", 0)) == 0
+        alone = len(asked) == len(sequence(scaler.get("/spec/triggers")))
+        if to_zero and asked and alone and all(_of_engine(query) for query in asked):
+            field = "/spec/idleReplicaCount" if idle else "/spec/minReplicaCount"
+            written = scaler.get(field) is not None
+            message = "no trigger of this ScaledObject has a value while there is no server."
+            yield defect(scaler, field if written else "/spec", message)
+
+
+def _of_engine(query: str) -> bool:
+    asked = names(query)
+    return bool(asked) and all(one.startswith(_ENGINE) for one in asked)
+
+
+def prometheus_triggers(objects: Graph) -> Iterator[tuple[Object, str, dict[str, Any]]]:
+    """Every trigger that asks Prometheus, with its ScaledObject and pointer."""
+    for scaler in objects.of_kind(SCALED_OBJECT):
+        for pointer, trigger in walk(scaler.data, "/spec/triggers/*"):
+            if mapping(trigger).get("type") == "prometheus":
+                yield scaler, pointer, trigger
