@@ -1,4 +1,4 @@
-"""scripts/llmops/data/engines/arguments.yaml: the flags that the engine's own parser takes, read from its source.
+"""scripts/llmops/data/arguments/vllm.yaml: the flags that the engine's own parser takes, read from its source.
 
     pip download vllm==VERSION --no-deps --no-binary vllm   # only the archive is needed; unpack it
     python -m generate.arguments FOLDER VERSION
@@ -83,4 +83,4 @@ def read(root: Path, version: str) -> dict[str, Any]:
 if __name__ == "__main__":
     found = read(Path(sys.argv[1]), sys.argv[2])
     head = "# Written by `python -m generate.arguments` from the engine's source archive; see there.\n"
-    Path("scripts/llmops/data/engines/arguments.yaml").write_text(head + dump(found), encoding="utf-8")
+    Path("scripts/llmops/data/arguments/vllm.yaml").write_text(head + dump(found), encoding="utf-8")

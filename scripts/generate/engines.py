@@ -56,7 +56,7 @@ def generate(root: Path) -> None:
         rows="\n".join(lines),
         variables_rows="\n".join(variables),
         refused_rows="\n".join(refused),
-        arguments_version=load(root / "scripts/llmops/data/engines/arguments.yaml")["version"],
+        arguments_version=load(root / "scripts/llmops/data/arguments/vllm.yaml")["version"],
         **table["user"],
         **table,
     )

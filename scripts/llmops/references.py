@@ -25,6 +25,9 @@ from llmops.kubernetes.kinds import (
     Kind,
 )
 from llmops.render.manifest import Object
+from llmops.untyped import mapping as mapping
+from llmops.untyped import sequence as sequence
+from llmops.untyped import text as text
 
 Key = tuple[str, str, str, str]
 """(group, kind, namespace, name); the namespace is empty for a cluster-scoped kind."""
@@ -227,21 +230,6 @@ def kind_of(obj: Object) -> Kind:
         group, _, _ = text(obj.data.get("apiVersion")).rpartition("/")
         found = obj.__dict__["_kind_of"] = (group, text(obj.data.get("kind")))
     return found
-
-
-def mapping(value: object) -> dict[str, Any]:
-    """The value when it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def sequence(value: object) -> list[Any]:
-    """The value when it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def text(value: object) -> str:
-    """The value when it is a string, else an empty one."""
-    return value if isinstance(value, str) else ""
 
 
 def unescaped(part: str) -> str:

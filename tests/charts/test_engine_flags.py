@@ -21,7 +21,7 @@ from tests.charts.conftest import CHARTS, MODEL, ROOT, Render, merge
 CHART = "vllm-inference"
 ENGINES = ROOT / "scripts/llmops/data/engines"
 TABLE: dict[str, Any] = yaml.safe_load((ENGINES / "vllm.yaml").read_text(encoding="utf-8"))
-PARSER: dict[str, Any] = yaml.safe_load((ENGINES / "arguments.yaml").read_text(encoding="utf-8"))
+PARSER: dict[str, Any] = yaml.safe_load((ENGINES.parent / "arguments/vllm.yaml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = json.loads((CHARTS / CHART / "values.schema.json").read_text(encoding="utf-8"))
 EVERYTHING: dict[str, Any] = yaml.safe_load(
     (CHARTS / CHART / "ci/everything-values.yaml").read_text(encoding="utf-8")

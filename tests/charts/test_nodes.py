@@ -17,7 +17,7 @@ from tests.charts.conftest import CHARTS, MODEL, ROOT, Objects, Render, merge
 
 CHART = "vllm-inference"
 PARSER: dict[str, Any] = yaml.safe_load(
-    (ROOT / "scripts/llmops/data/engines/arguments.yaml").read_text(encoding="utf-8")
+    (ROOT / "scripts/llmops/data/arguments/vllm.yaml").read_text(encoding="utf-8")
 )
 
 

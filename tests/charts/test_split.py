@@ -17,7 +17,7 @@ from tests.charts.conftest import CHARTS, ROOT, Objects, Render, merge
 CHART = "vllm-inference"
 SPLIT: dict[str, Any] = yaml.safe_load((CHARTS / CHART / "ci/split-values.yaml").read_text(encoding="utf-8"))
 PARSER: dict[str, Any] = yaml.safe_load(
-    (ROOT / "scripts/llmops/data/engines/arguments.yaml").read_text(encoding="utf-8")
+    (ROOT / "scripts/llmops/data/arguments/vllm.yaml").read_text(encoding="utf-8")
 )
 SHA = "0123456789abcdef0123456789abcdef01234567"
 NONE: dict[str, Any] = {key: value for key, value in SPLIT.items() if key != "split"}

@@ -12,7 +12,7 @@ from llmops import checks
 from tests.checks.cases import manifests
 
 DATA = Path(checks.__file__).parents[1] / "data"
-ROWS = yaml.safe_load((DATA / "advisories.yaml").read_text(encoding="utf-8"))["advisories"]
+ROWS = yaml.safe_load((DATA / "advisories/vllm.yaml").read_text(encoding="utf-8"))["advisories"]
 DIGEST = "@sha256:" + "4f53cda18c2baa0c" * 4
 
 

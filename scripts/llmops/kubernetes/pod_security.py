@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmops.untyped import mapping, sequence, text
+
 PRIVILEGED, BASELINE, RESTRICTED = LEVELS = ("privileged", "baseline", "restricted")
 ENFORCE = "pod-security.kubernetes.io/enforce"
 ENFORCE_VERSION = "pod-security.kubernetes.io/enforce-version"
@@ -341,21 +343,6 @@ def named(container: Mapping[str, Any]) -> str:
 def annotation(key: str) -> str:
     """The pointer of an annotation of the pod."""
     return f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"
-
-
-def mapping(value: object) -> dict[str, Any]:
-    """The value when it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def sequence(value: object) -> list[Any]:
-    """The value when it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def text(value: object) -> str:
-    """The value when it is a string, else an empty one."""
-    return value if isinstance(value, str) else ""
 
 
 def _unstated(pod: Pod, field: str, kind: type, pointer: str, what: str) -> Iterator[Refusal]:

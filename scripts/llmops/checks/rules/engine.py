@@ -53,6 +53,6 @@ def _taken(flag: str, flags: frozenset[str]) -> bool:
 @cache
 def known() -> tuple[str, frozenset[str]]:
     """The version that was looked at, and its flags."""
-    raw = files("llmops.data").joinpath("engines/arguments.yaml").read_text(encoding="utf-8")
+    raw = files("llmops.data").joinpath("arguments/vllm.yaml").read_text(encoding="utf-8")
     table = mapping(yaml.load(raw, CSafeLoader))
     return text(table.get("version")), frozenset(map(text, sequence(table.get("flags"))))

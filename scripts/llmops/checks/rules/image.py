@@ -52,7 +52,7 @@ def outdated_engine(release: Release) -> Iterator[Finding]:
 @cache
 def advisories() -> tuple[Advisory, ...]:
     """The table, as it is ordered."""
-    table = files("llmops.data").joinpath("advisories.yaml").read_text(encoding="utf-8")
+    table = files("llmops.data").joinpath("advisories/vllm.yaml").read_text(encoding="utf-8")
     rows = yaml.load(table, CSafeLoader)
     return tuple(
         Advisory(row["id"], tuple(map(int, row["fixed"].split("."))), row["effect"], row["why"])
