@@ -148,6 +148,28 @@ def test_one_stalled_rank_shows_beside_a_busy_one(expect: Any) -> None:
     )
 
 
+def test_a_hang_that_begins_while_idle_shows_in_requests_that_end_without_a_step(expect: Any) -> None:
+    """Both ranks of pod a hang: their gauges stay 0, and what clients give up on is counted as answered. Of pod b one
+    rank works and one rests, pod c has answered nothing yet, and pod d only lists its models."""
+    inputs: dict[str, str] = {}
+    rows = {
+        "a": ("900x40", "500x40"),
+        "b": ("900x40", "0+30x40"),
+        "c": ("0x40", "0x40"),
+        "d": ("7x40", "7x40"),
+    }
+    for pod, ranks in rows.items():
+        for rank, steps in enumerate(ranks):
+            series = f'{OURS}, model_name="demo", engine="{rank}", pod="{pod}", {STABLE}'
+            inputs[f"vllm:iteration_tokens_total_count{{{series}}}"] = steps
+            inputs[f"vllm:num_requests_running{{{series}}}"] = "0x40"
+            inputs[f"vllm:num_requests_waiting{{{series}}}"] = "0x40"
+    for pod, handler in (("a", "/v1/chat/completions"), ("b", "/v1/completions"), ("d", "/v1/models")):
+        answered = f'{OURS}, pod="{pod}", {STABLE}, method="POST", handler="{handler}", status="2xx"'
+        inputs[f"http_requests_total{{{answered}}}"] = "0+1x40"
+    expect(inputs, {"llm:engine_stalled:sum": {labelled("llm:engine_stalled:sum", MADE): 2}})
+
+
 def test_answers_count_by_status_on_the_api_only(expect: Any) -> None:
     """No series of a status that never occurred, and none of another handler."""
     record = "llm:http_requests:rate5m"

@@ -72,6 +72,31 @@ def test_copies_of_the_model_in_one_server_take_their_own_gpus(render: Render) -
     assert "--data-parallel" not in " ".join(render(CHART).arguments)
 
 
+def test_copies_of_the_model_share_one_api_server(render: Render) -> None:
+    """vLLM starts one for each copy, and of several each drops its streams at SIGTERM. Who wants more says so."""
+    assert "--api-server-count=1" in render(CHART, parallel(data=2)).arguments
+    assert "--api-server-count" not in " ".join(render(CHART).arguments)
+    more = merge(parallel(data=2), {"engine": {"extraArgs": ["--api-server-count=2"]}})
+    assert render(CHART, more).arguments[-1] == "--api-server-count=2"
+
+
+@pytest.mark.parametrize(
+    ("memory", "shared", "wanted", "share"),
+    [(6, 1, 0.9, 0.71), (6, 1, 0.5, 0.5), (2, 0.5, 0.9, 0.2), (1, 0.5, 0.9, 0.1), (32, 2, 0.9, 0.9)],
+)
+def test_on_cpus_the_engine_leaves_memory_for_its_own_processes(
+    render: Render, memory: float, shared: float, wanted: float, share: float
+) -> None:
+    """They have 1.2 GiB before the engine looks at what is left, and it refuses to start where the share is gone."""
+    values = {
+        "resources": {"memoryGiB": memory, "shmGiB": shared},
+        "engine": {"gpuMemoryUtilization": wanted},
+    }
+    on_cpus = render(CHART, gpu(""), image("vllm/vllm-openai-cpu"), values).arguments
+    assert f"--gpu-memory-utilization={share}" in on_cpus
+    assert f"--gpu-memory-utilization={wanted}" in render(CHART, values).arguments
+
+
 def test_gpus_are_claimed_from_a_driver(render: Render) -> None:
     objects = render(CHART, gpu(deviceClass="gpu.nvidia.com"), parallel(tensor=4))
     assert asked(objects) == {}

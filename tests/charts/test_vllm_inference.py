@@ -192,7 +192,8 @@ def test_deadlines_never_contradict_each_other(render: Render, lifecycle: dict[s
     pre_stop = engine["lifecycle"]["preStop"]["sleep"]["seconds"]
     shutdown = int(next(a for a in objects.arguments if a.startswith("--shutdown-timeout=")).split("=")[1])
     assert shutdown == lifecycle["longestStreamSeconds"]
-    assert pod["terminationGracePeriodSeconds"] > pre_stop + shutdown
+    # The process was seen to need 12 to 14 s more after the last stream; a pod killed in them ends with 137.
+    assert pod["terminationGracePeriodSeconds"] >= pre_stop + shutdown + 15
     assert spec["strategy"]["canary"]["scaleDownDelaySeconds"] > lifecycle["longestStreamSeconds"] + pre_stop
     readiness, liveness = engine["readinessProbe"], engine["livenessProbe"]
     gives_up = readiness["failureThreshold"] * readiness["periodSeconds"]

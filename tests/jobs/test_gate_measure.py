@@ -190,6 +190,47 @@ HISTORY: dict[str, list[Pod]] = {
             },
         )
     ],
+    # It hangs while it is idle: its own gauges stay 0, and what clients give up on is counted as answered.
+    "hung-idle": [
+        Pod(
+            CANARY,
+            {
+                STEP0: [10, 20, 20, 20, 20, 20, 20, 20, 20],
+                RUN0: [0] * 9,
+                WAIT0: [0] * 9,
+                FINE: [5, 6, 7, 7, 8, 9, 10, 10, 11],
+            },
+        )
+    ],
+    # The same before its first request: the counter is born with it.
+    "hung-new": [
+        Pod(CANARY, {STEP0: [0] * 9, RUN0: [0] * 9, WAIT0: [0] * 9, FINE: [None] * 4 + [1, 2, 3, 3, 3]})
+    ],
+    # Idle since its last step: that step's answer, and two that slow clients read to their end.
+    "slow-readers": [
+        Pod(
+            CANARY,
+            {
+                STEP0: [10, 20, 20, 20, 20, 20, 20, 20, 20],
+                RUN0: [0] * 9,
+                WAIT0: [0] * 9,
+                FINE: [5, 6, 9, 9, 10, 10, 10, 10, 11],
+            },
+        )
+    ],
+    # One engine of two does the work.
+    "one-idle": [
+        Pod(
+            CANARY,
+            {
+                STEP0: [10] * 9,
+                STEP1: [10, 20, 30, 40, 50, 60, 70, 80, 90],
+                RUN0: [0] * 9,
+                WAIT0: [0] * 9,
+                FINE: [5, 6, 7, 8, 9, 10, 11, 12, 13],
+            },
+        )
+    ],
     "down": [
         Pod(CANARY, {"up": [1, 1, 1, 0, 0, 0, 0, 0, 0]}, "a"),
         Pod(CANARY, {"up": [1, 1, 1, 1, 0, 0, 0, 0, 0]}, "b"),
@@ -313,7 +354,17 @@ def test_without_a_stable_version_there_is_the_canary_alone(source: Source) -> N
 @pytest.mark.parametrize(
     ("release", "stalled"),
     # Since it has requests, at 75 s; not since its last step, at 45 s.
-    [("hung", 45), ("half-hung", 45), ("two-engines", 0), ("plain", 0)],
+    # An engine that hung while idle has stalled since the first request ended without it, at 60 s.
+    [
+        ("hung", 45),
+        ("half-hung", 45),
+        ("two-engines", 0),
+        ("plain", 0),
+        ("hung-idle", 60),
+        ("hung-new", 60),
+        ("slow-readers", 0),
+        ("one-idle", 0),
+    ],
 )
 def test_stalled_means_requests_and_no_step(source: Source, release: str, stalled: float) -> None:
     assert look(source, release).stalled_seconds == stalled

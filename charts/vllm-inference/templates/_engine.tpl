@@ -16,7 +16,15 @@ table, in its order and only when set; what the user adds comes last.
 {{- end -}}
 {{- $root := . -}}
 {{- range $table.flags -}}
+{{- if eq .key "gpuMemoryUtilization" -}}
+{{- $arguments = append $arguments (printf "%s=%s" .flag (toJson $facts.memoryShare)) -}}
+{{- else -}}
 {{- $arguments = concat $arguments (include "vllm-inference.flag" (dict "root" $root "row" .) | fromJsonArray) -}}
+{{- end -}}
+{{- end -}}
+{{- /* vLLM starts as many API servers as copies of the model, and of several each drops its streams at SIGTERM. */ -}}
+{{- if gt (int (.Values.engine.parallelism.data | default 1)) 1 -}}
+{{- $arguments = append $arguments "--api-server-count=1" -}}
 {{- end -}}
 {{- with .Values.engine.chatTemplate.key -}}
 {{- $arguments = append $arguments (printf "--chat-template=%s/%s" $table.folders.chatTemplate .) -}}

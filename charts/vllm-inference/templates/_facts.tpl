@@ -107,8 +107,12 @@ plan: {{ $plan }}
 startGuardSeconds: {{ add $startup $before (int $life.imagePullSeconds) }}
 startupSeconds: {{ $startup }}
 progressDeadlineSeconds: {{ add $startup $before (int $life.imagePullSeconds) $tested (int $v.strategy.deadlineMarginSeconds) }}
-{{- /* preStop counts inside the grace period; 10 s are for the engine to close after the last stream. */}}
-graceSeconds: {{ add (int $life.preStopSeconds) (int $life.longestStreamSeconds) 10 }}
+{{- /* preStop counts inside the grace period. After the last stream vLLM was seen to need 12 to 14 s until its process ends. */}}
+graceSeconds: {{ add (int $life.preStopSeconds) (int $life.longestStreamSeconds) 20 }}
+{{- /* On CPUs a share of the pod's memory, of which the processes take 1.2 GiB before they look. */}}
+{{- $memory := addf $v.resources.memoryGiB $v.resources.shmGiB }}
+{{- $room := divf (subf $memory 2) $memory | mulf 100 | floor | maxf 10 }}
+memoryShare: {{ empty $llm.gpu.resource | ternary (minf $v.engine.gpuMemoryUtilization (divf $room 100)) $v.engine.gpuMemoryUtilization }}
 scheme: {{ $scheme | quote }}
 claim: {{ eq $scheme "pvc" | ternary (first (splitList "/" $path)) "" | quote }}
 {{- if eq $scheme "pvc" }}

@@ -14,6 +14,10 @@ from llmops.jobs.gate.windows import Server, server
 
 # Of a server that is gone, samples remain for a while.
 _GONE = 60.0
+# Answers that an engine gives by working. One that a client gave up on counts among them, as 2xx.
+_WORK = ('handler=~"/v1/(chat/completions|completions|responses|messages)"', 'status=~"2.*"')
+# Without a step: fewer may be answers that a slow client has only now read to their end.
+_ANSWERS_WITHOUT_STEP = 3
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,12 @@ def facts(source: Source, asked: Question, since: float, now: float) -> Facts:
         source.samples(f"{metric}{own}", recent, now)
         for metric in (name["requestsRunning"], name["requestsWaiting"], f"{name['engineSteps']}_count")
     )
+    finished = source.samples(name["httpRequests"] + selector(asked, *_WORK, canary_only=True), recent, now)
     again = source.query(f"resets({name['engineSteps']}_count{own}[{age}s])", now)
     other = source.query(f"changes({name['processStart']}{own}[{age}s])", now)
     return Facts(
         restarts=_restarts([*again, *other]),
-        stalled_seconds=stalled([*running, *waiting], steps),
+        stalled_seconds=max(stalled([*running, *waiting], steps), abandoned(finished, steps)),
         down_seconds=down(answered),
     )
 
@@ -68,12 +73,10 @@ def stalled(load: Iterable[Samples], steps: Iterable[Samples]) -> float:
     for one in rows:
         if one.at[-1] < newest - _GONE:
             continue
-        moved = np.flatnonzero(np.diff(one.values))
-        since = one.at[moved[-1] + 1] if moved.size else one.at[0]
         busy = held.get((server(one.labels), one.labels.get("engine", "")), [])
         idle = _idle(busy)
         if busy and idle is not None:
-            longest = max(longest, one.at[-1] - max(since, idle))
+            longest = max(longest, one.at[-1] - max(_last_step(one), idle))
     return float(longest)
 
 
@@ -87,6 +90,39 @@ def _idle(busy: list[Samples]) -> float | None:
     for at in sorted(amount):
         begun = None if amount[at] <= 0 else at if begun is None else begun
     return begun
+
+
+def abandoned(answers: Iterable[Samples], steps: Iterable[Samples]) -> float:
+    """Longest time in seconds for which a server has ended requests and none of its engines has made a step.
+
+    An engine that hangs while it is idle shows nothing else: its gauges are its own and stay 0, and a request that its
+    client gives up on counts as 2xx. What is counted with the first scrape after a step may be that step's.
+    """
+    engines: dict[Server, list[Samples]] = defaultdict(list)
+    for one in steps:
+        engines[server(one.labels)].append(one)
+    ended: dict[Server, dict[float, float]] = defaultdict(lambda: defaultdict(float))
+    for one in answers:
+        first = min((row.at[0] for row in engines[server(one.labels)]), default=one.at[0])
+        # A counter is born with its first request, unless the server was just seen for the first time.
+        before = 0.0 if one.at[0] > first else one.values[0]
+        for at, more in zip(one.at.tolist(), np.diff(one.values, prepend=before).tolist(), strict=True):
+            ended[server(one.labels)][at] += max(0.0, more)
+    longest = 0.0
+    for who, amounts in ended.items():
+        last = max((_last_step(one) for one in engines[who]), default=np.inf)
+        scrapes = [at for one in engines[who] for at in one.at.tolist() if at > last]
+        later = sorted(at for at in amounts if at > min(scrapes, default=np.inf))
+        since = next((at for at in later if amounts[at]), None)
+        if since is not None and sum(amounts[at] for at in later) >= _ANSWERS_WITHOUT_STEP:
+            longest = max(longest, later[-1] - since)
+    return longest
+
+
+def _last_step(one: Samples) -> float:
+    """When its last step was seen (Unix seconds); where it made none, when it was first seen."""
+    moved = np.flatnonzero(np.diff(one.values))
+    return float(one.at[moved[-1] + 1] if moved.size else one.at[0])
 
 
 def down(answered: Iterable[Samples]) -> float:
