@@ -17,7 +17,7 @@ from llmops.render import Renderer
 from llmops.render.archive import held
 from llmops.render.manifest import Object, ValuesFile, read_values
 from llmops.render.sdk import merge_values
-from llmops.report.model import ReleaseReport, Waived
+from llmops.report.contents import ReleaseReport, Waived
 
 REFUSED = "values/refused"
 

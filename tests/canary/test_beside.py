@@ -19,7 +19,7 @@ from llmops.render import Renderer, Target
 from llmops.render.manifest import parse
 from llmops.report import html
 from llmops.report import plan as screen
-from llmops.report.model import ReleaseReport, summary
+from llmops.report.contents import ReleaseReport, summary
 
 CHART = Path("charts/vllm-inference")
 SPLIT: dict[str, Any] = yaml.safe_load((CHART / "ci/split-values.yaml").read_text(encoding="utf-8"))

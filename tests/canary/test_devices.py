@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.canary.devices import is_gpu
+from llmops.canary.pod_gpus import is_gpu
 from llmops.canary.workload import gpu_plan
 from llmops.diff.gpus import demand
 from llmops.release import Release

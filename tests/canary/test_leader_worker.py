@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from llmops import checks
-from llmops.canary.pace import Pace
+from llmops.canary.durations import Pace
 from llmops.canary.steps import Step
 from llmops.canary.surge import peak, plan
 from llmops.canary.timeline import timeline
@@ -23,7 +23,7 @@ from llmops.render import Renderer, Target
 from llmops.render.manifest import parse
 from llmops.report import html
 from llmops.report import plan as screen
-from llmops.report.model import ReleaseReport, summary
+from llmops.report.contents import ReleaseReport, summary
 from tests.canary.groups import Cluster
 
 SET = """\

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llmops.canary.pace import pace
+from llmops.canary.durations import pace
 from llmops.canary.timeline import Timeline, timeline
 from llmops.canary.workload import gpu_plan
 from llmops.release import Release, archive

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.canary.pace import Pace
+from llmops.canary.durations import Pace
 from llmops.canary.surge import peak, plan
 from llmops.canary.timeline import Timeline, as_json, timeline
 

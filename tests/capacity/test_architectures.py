@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.capacity import gpus
+from llmops.capacity import gpu_products
 from llmops.capacity.architecture import architecture
 from llmops.capacity.fit import Fit, fit
 from llmops.capacity.kv import cache
@@ -22,7 +22,7 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def on(product: str, name: str, **engine: Any) -> Fit:
-    return fit(models()[name], {"version": "0.19.0", **engine}, gpus.product(product))
+    return fit(models()[name], {"version": "0.19.0", **engine}, gpu_products.product(product))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_experts_in_mxfp4_take_what_the_engine_logged() -> None:
 
 def test_a_model_of_text_and_pictures_without_a_rule_gets_no_verdict() -> None:
     odd = {**models()["llama-3.1-8b"], "model_type": "llava", "vision_config": {"hidden_size": 1024}}
-    assert "vision_config" in fit(odd, {}, gpus.product("L4")).uncovered
+    assert "vision_config" in fit(odd, {}, gpu_products.product("L4")).uncovered
 
 
 @pytest.mark.parametrize(

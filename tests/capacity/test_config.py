@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmops.capacity import gpus
+from llmops.capacity import gpu_products
 from llmops.capacity.config import FigureError
 from llmops.capacity.fit import Verdict, fit, reasons
 from llmops.findings import InputError, Severity
@@ -49,7 +49,7 @@ PICTURES = {**PLAIN, "model_type": "qwen2_5_vl", "vision_config": {"depth": 32, 
 def judged(config: dict[str, Any]) -> str:
     """The verdict, or the sentence."""
     try:
-        return fit(config, ENGINE, gpus.product("H100-80GB")).verdict.value
+        return fit(config, ENGINE, gpu_products.product("H100-80GB")).verdict.value
     except InputError as error:
         return str(error)
 
@@ -86,7 +86,7 @@ def test_a_figure_of_another_type_is_one_sentence_with_its_key(
     base: dict[str, Any], key: str, value: object
 ) -> None:
     with pytest.raises(FigureError) as caught:
-        fit({**PLAIN, "sliding_window": 128, **base, key: value}, ENGINE, gpus.product("H100-80GB"))
+        fit({**PLAIN, "sliding_window": 128, **base, key: value}, ENGINE, gpu_products.product("H100-80GB"))
     said = str(caught.value)
     inner = value if isinstance(value, dict) else {}
     assert said.startswith("config.json has")
@@ -120,7 +120,7 @@ def test_a_figure_that_is_no_figure_never_opens_the_gate(base: dict[str, Any]) -
 
 def fit_or_none(config: dict[str, Any]) -> Verdict | None:
     try:
-        return fit(config, ENGINE, gpus.product("H100-80GB")).verdict
+        return fit(config, ENGINE, gpu_products.product("H100-80GB")).verdict
     except InputError:
         return None
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.capacity import gpus
+from llmops.capacity import gpu_products
 from llmops.capacity.fit import Fit, Verdict, fit
 from llmops.findings import InputError
 
@@ -49,7 +49,10 @@ QWEN25_7B = config(
 
 def on(product: str, model: dict[str, Any], quantization: str = "", **engine: Any) -> Fit:
     return fit(
-        model, {"gpuMemoryUtilization": 0.9, **engine}, gpus.product(product), quantization=quantization
+        model,
+        {"gpuMemoryUtilization": 0.9, **engine},
+        gpu_products.product(product),
+        quantization=quantization,
     )
 
 
@@ -184,7 +187,7 @@ def test_what_cannot_start_is_refused_with_the_key_and_what_to_write(
 
 
 def test_more_gpus_than_the_pod_asks_for_are_refused() -> None:
-    result = fit(QWEN3_8B, {"parallelism": {"tensor": 2}}, gpus.product("L40S"), 1)
+    result = fit(QWEN3_8B, {"parallelism": {"tensor": 2}}, gpu_products.product("L40S"), 1)
     assert "a pod asks for 1" in result.reasons[0]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.capacity import gpus
+from llmops.capacity import gpu_products
 from llmops.findings import InputError
 
 
@@ -17,21 +17,24 @@ from llmops.findings import InputError
     ],
 )
 def test_a_node_label_means_one_product(label: str, product: str) -> None:
-    assert [row.product for row in gpus.table().values() if label in row.node_labels] == [product]
+    assert [row.product for row in gpu_products.table().values() if label in row.node_labels] == [product]
 
 
 def test_no_product_promises_more_than_its_nominal_memory_and_two_are_measured() -> None:
     # "80 GB" on the box is decimal or less in GiB once the driver has taken its part.
     nominal = {"L4": 24, "A10": 24, "RTX4090-24GB": 24, "L20": 48, "L40S": 48, "B200-180GB": 180}
-    for name, row in gpus.table().items():
+    for name, row in gpu_products.table().items():
         box = nominal.get(name) or int(name.rsplit("-", 1)[1].removesuffix("GB"))
         assert 0.9 * box < row.usable_gib < box
-    assert [row.product for row in gpus.table().values() if row.measured] == ["A100-80GB", "H100-80GB"]
-    assert gpus.product("H100-80GB").usable_gib == 79.19
+    assert [row.product for row in gpu_products.table().values() if row.measured] == [
+        "A100-80GB",
+        "H100-80GB",
+    ]
+    assert gpu_products.product("H100-80GB").usable_gib == 79.19
 
 
 def test_an_unknown_product_is_answered_with_what_to_write() -> None:
     with pytest.raises(InputError, match=r'"L5" is not known: .*L4, A10'):
-        gpus.product("L5")
+        gpu_products.product("L5")
     with pytest.raises(InputError, match=r"global\.llm\.gpu\.product: A100-80GB$"):
-        gpus.product("NVIDIA-A100-80GB-PCIe")
+        gpu_products.product("NVIDIA-A100-80GB-PCIe")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmops.gates import ranks
-from llmops.gates.windows import mean, temper
+from llmops.gates.differences import mean, temper
 
 ROW = st.lists(st.integers(0, 40), min_size=4, max_size=4).filter(any)
 TABLE = st.lists(ROW, min_size=1, max_size=6)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops import stats
-from llmops.jobs.judgement import score_of
+from llmops.jobs.drift_scores import score_of
 
 COUNTS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), min_size=1, max_size=20).filter(
     lambda rows: sum(a for a, _ in rows) > 0 and sum(b for _, b in rows) > 0

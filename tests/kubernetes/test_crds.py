@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from llmops.findings import InputError
-from llmops.kubernetes import crds, openapi, schema
+from llmops.kubernetes import crd_schema, crds, schema
 from llmops.render.manifest import parse
 
 MODULE, VERSION = "github.com/argoproj/argo-rollouts", "v9.9.9"
@@ -82,7 +82,7 @@ def pins(tmp_path: Path) -> Path:
 
 def converted() -> dict[str, Any]:
     (crd,) = crds_of(CRD)
-    ((group, version, kind, strict),) = openapi.schemas(crd)
+    ((group, version, kind, strict),) = crd_schema.schemas(crd)
     assert (group, version, kind) == ("argoproj.io", "v1alpha1", "Rollout")
     return strict
 

@@ -8,8 +8,8 @@ from llmops import examine
 from llmops.release import Inputs
 from llmops.render import Target
 from llmops.render.sdk import SdkRenderer
-from llmops.report import origin
-from llmops.report.model import ReleaseReport
+from llmops.report import template_origin
+from llmops.report.contents import ReleaseReport
 
 TEMPLATE = """\
 {{- define "demo.image" -}}
@@ -67,5 +67,5 @@ def report(folder: Path, template: str = TEMPLATE, mine: str = MINE, name: str =
     file.write_text(mine)
     renderer = SdkRenderer()
     inputs = [Inputs(home, (file,), Target(name))]
-    (one,) = origin.trace(examine.releases(inputs, renderer, ["1.35"]), renderer)
+    (one,) = template_origin.trace(examine.releases(inputs, renderer, ["1.35"]), renderer)
     return one

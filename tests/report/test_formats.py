@@ -17,7 +17,7 @@ import pytest
 from llmops import checks, examine
 from llmops.findings import Finding, Severity
 from llmops.report import as_json, findings_page, junit, rules, sarif, text
-from llmops.report.model import Key, Origin, ReleaseReport, Waived
+from llmops.report.contents import Key, Origin, ReleaseReport, Waived
 from tests.report import broken
 from tests.report.test_report import DANGLING, UNPINNED, WAIVED, Page, release
 

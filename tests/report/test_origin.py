@@ -11,8 +11,8 @@ from llmops import release
 from llmops.render.archive import archive
 from llmops.render.sdk import SdkRenderer
 from llmops.report import marks
-from llmops.report.model import Key, Origin, ReleaseReport
-from llmops.report.origin import trace
+from llmops.report.contents import Key, Origin, ReleaseReport
+from llmops.report.template_origin import trace
 from tests.report import broken
 
 ROOT = Path(__file__).parents[2]

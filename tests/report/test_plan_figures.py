@@ -15,7 +15,7 @@ from llmops.release import Release
 from llmops.render.manifest import parse
 from llmops.report import html, overview, plan_json
 from llmops.report import plan as screen
-from llmops.report.model import ReleaseReport
+from llmops.report.contents import ReleaseReport
 
 MANIFESTS = """\
 apiVersion: argoproj.io/v1alpha1

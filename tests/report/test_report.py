@@ -19,7 +19,7 @@ from llmops.render import Target
 from llmops.render.manifest import parse
 from llmops.report import as_json, html, text
 from llmops.report import plan as screen
-from llmops.report.model import ReleaseReport, Waived
+from llmops.report.contents import ReleaseReport, Waived
 
 MANIFESTS = """\
 apiVersion: argoproj.io/v1alpha1

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from llmops.cli import main
 from llmops.gates.evidence import Signal
 from llmops.simulate.canary.latencies import parse
-from llmops.simulate.canary.others import others, quantile
 from llmops.simulate.canary.traffic import Traffic, draw, edges
+from llmops.simulate.canary.usual_gates import others, quantile
 
 STATISTICAL = ["ttft", "itl", "queue", "e2e", "errors", "stream_errors", "empty", "truncated", "repeated"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from llmops.canary.pace import Pace, gate
+from llmops.canary.durations import Pace, gate
 from llmops.canary.steps import Step, peak
 
 

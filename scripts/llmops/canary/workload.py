@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from llmops.canary.devices import group_size, grouped, of_pod, of_server, offer
+from llmops.canary.pod_gpus import group_size, grouped, of_pod, of_server, offer
 from llmops.canary.surge import Step, peak, plan
 from llmops.findings import InputError
 from llmops.references import mapping

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from llmops.capacity import gpus, prefill
+from llmops.capacity import gpu_products, prefill
 from llmops.capacity import reasons as why
 from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
-from llmops.capacity.gpus import Gpu
+from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.kv import cache
 from llmops.capacity.memory import GIB, batch, memory
 from llmops.capacity.reasons import KV_POOL_MARGIN, Keys, Reason
@@ -210,7 +210,7 @@ def _of(release: Release, engine: Mapping[str, Any], keys: Keys) -> Fit | None:
         return fit(
             release.model,
             engine,
-            gpus.product(str(_below(llm, "gpu")["product"])),
+            gpu_products.product(str(_below(llm, "gpu")["product"])),
             quantization=str(_below(llm, "model").get("quantization") or ""),
             prefix=keys.prefix,
             keys=keys,

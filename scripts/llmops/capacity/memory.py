@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llmops.capacity.architecture import Architecture
 from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
-from llmops.capacity.gpus import Gpu
+from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.kv import Cache, cache
 from llmops.capacity.settings import Settings
 from llmops.capacity.weights import weight_bytes

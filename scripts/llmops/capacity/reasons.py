@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmops.capacity import gpus
+from llmops.capacity import gpu_products
 from llmops.capacity.architecture import Architecture
-from llmops.capacity.gpus import Gpu
+from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.memory import GIB, GRAPHS_COUNTED_SINCE, Memory, batch, memory
 from llmops.capacity.settings import Settings
 from llmops.findings import Severity
@@ -186,7 +186,7 @@ def _other_ways(arch: Architecture, settings: Settings, gpu: Gpu, keys: Keys) ->
         if _splits(arch, tensor) and enough(replace(settings, tensor=tensor), gpu):
             yield f"{keys.name('parallelism.tensor')}: {tensor}"
             break
-    for row in sorted(gpus.table().values(), key=lambda row: row.usable_gib):
+    for row in sorted(gpu_products.table().values(), key=lambda row: row.usable_gib):
         if row.usable_gib > gpu.usable_gib and enough(settings, row):
             yield f"global.llm.gpu.product: {row.product}"
             break

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from llmops.capacity import gpus
+from llmops.capacity import gpu_products
 from llmops.capacity.architecture import Architecture, architecture
 from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
 from llmops.capacity.fit import Verdict, fit
@@ -131,7 +131,7 @@ def fitted(runs: Sequence[Run]) -> Constants:
     samples = [(run, *_read(run)) for run in runs if run.activation is not None]
     points: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
     for run, arch, settings in samples:
-        gpu = gpus.product(run.gpu)
+        gpu = gpu_products.product(run.gpu)
         tokens, sequences = batch(settings, gpu)
         peak = (run.activation or 0.0) * GIB - expert_buffers(arch, settings, tokens)
         logits, hidden = float(sequences * arch.vocabulary), 2.0 * tokens * arch.hidden
@@ -173,7 +173,7 @@ def _least_squares(points: Sequence[tuple[float, float, float]]) -> tuple[float,
 
 def _row(run: Run, constants: Constants) -> Row:
     arch, settings = _read(run)
-    used = memory(arch, settings, gpus.product(run.gpu), constants)
+    used = memory(arch, settings, gpu_products.product(run.gpu), constants)
     length = settings.max_model_len or arch.max_positions
     return Row(run, used, used.cache.tokens(used.kv_pool * GIB, length))
 
@@ -202,7 +202,9 @@ def _run(row: Mapping[str, Any], data: Mapping[str, Any]) -> Run:
 
 
 def _verdict(row: Mapping[str, Any], data: Mapping[str, Any]) -> Verdict:
-    return fit(data["models"][row["model"]], row["engine"], gpus.product(row["gpu"]), prefix="").verdict
+    return fit(
+        data["models"][row["model"]], row["engine"], gpu_products.product(row["gpu"]), prefix=""
+    ).verdict
 
 
 @cache

@@ -58,7 +58,7 @@ def check(
 ) -> None:
     """Check a chart with values, a tree of models, or anybody's manifests."""
     from llmops import examine
-    from llmops.report import formats, origin, text
+    from llmops.report import formats, template_origin, text
     from llmops.report.width import terminal_width
 
     versions = [version.strip() for version in kube_version.split(",") if version.strip()]
@@ -76,7 +76,9 @@ def check(
                 chart, files, name, namespace, api_versions, models, environment, environments, models_chart
             )
             chosen = renderer(renderer_name)
-            reports = origin.trace(examine.releases(inputs, chosen, versions, disable, brief=True), chosen)
+            reports = template_origin.trace(
+                examine.releases(inputs, chosen, versions, disable, brief=True), chosen
+            )
     except InputError as error:
         if told := formats.failure(form, str(error)):
             if output is None:

@@ -53,7 +53,7 @@ def plan(
     from dataclasses import replace
 
     from llmops import examine, release
-    from llmops.report import html, origin, overview, plan_json, text
+    from llmops.report import html, overview, plan_json, template_origin, text
     from llmops.report import plan as screen
 
     where = models or model
@@ -67,7 +67,7 @@ def plan(
     chosen = renderer(renderer_name)
     reports = [
         replace(report, requests_per_second=requests_per_second)
-        for report in origin.trace(examine.releases(inputs, chosen, [kube_version]), chosen)
+        for report in template_origin.trace(examine.releases(inputs, chosen, [kube_version]), chosen)
     ]
     many = models is not None or len(reports) > 1
     colour = text.is_colourful(sys.stdout)

@@ -30,7 +30,7 @@ def rollout_status(
 ) -> None:
     """Say why rollout NAME stands where it stands, and what to do. Exit status 1 when somebody has to act."""
     from llmops.rollout import evidence, explain, facts, objects, show
-    from llmops.rollout.commands import Kubectl
+    from llmops.rollout.kubectl import Kubectl
 
     if file is None and not name:
         raise InputError("say which rollout: NAME -n NAMESPACE, or --from FILE")

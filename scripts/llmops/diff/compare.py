@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from llmops.diff import gpus
 from llmops.diff.change import Change, Comparison, Cost, Workload
+from llmops.diff.effects import is_hook, is_kept, judge
 from llmops.diff.fields import differences
-from llmops.diff.judge import is_hook, is_kept, judge
 from llmops.diff.sides import Side
 from llmops.kubernetes.immutable import HOLDERS
 from llmops.references import Graph, Key, kind_of, sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmops.canary.devices import of_server, offer
+from llmops.canary.pod_gpus import of_server, offer
 from llmops.canary.surge import peak, plan
 from llmops.findings import InputError
 from llmops.kubernetes.kinds import AUTOSCALERS, TEMPLATES

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmops.diff.change import Change, Comparison, Cost, Workload
-from llmops.report.model import plural
+from llmops.report.contents import plural
 from llmops.report.text import paint
 from llmops.report.width import wrapped
 

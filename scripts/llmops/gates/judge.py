@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmops.gates import words
+from llmops.gates import messages
 from llmops.gates.evidence import HARD, Evidence, GateVerdict, Look, Outcome, Policy, Signal, Verdict
 from llmops.gates.limits import limit
-from llmops.gates.measure import measure, part, requests, sizes
+from llmops.gates.statistic import measure, part, requests, sizes
 
 
 def judge(policy: Policy, evidence: Evidence, look: Look) -> Verdict:
@@ -22,19 +22,19 @@ def judge(policy: Policy, evidence: Evidence, look: Look) -> Verdict:
     gates = {gate: _gate(policy, evidence, look, gate) for gate in policy.gates}
     outcomes = {one.outcome for one in gates.values()}
     outcome: Outcome = "fail" if "fail" in outcomes else "wait" if "wait" in outcomes else "pass"
-    return Verdict(outcome, words.overall(outcome, gates, policy, look), gates)
+    return Verdict(outcome, messages.overall(outcome, gates, policy, look), gates)
 
 
 def _gate(policy: Policy, evidence: Evidence, look: Look, gate: str) -> GateVerdict:
     done = look.number >= policy.looks[look.step]
     if gate in HARD:
-        broken, why = words.hard(policy, evidence, gate)
+        broken, why = messages.hard(policy, evidence, gate)
         return GateVerdict("fail" if broken else "pass" if done else "wait", why)
     signal = evidence.signals.get(gate)
     if signal is None:
-        return GateVerdict("wait", words.missing(gate))
+        return GateVerdict("wait", messages.missing(gate))
     if look.mode == "absolute" and limit(policy, gate, signal.edges) is None:
-        return GateVerdict("pass" if done else "wait", words.unlimited(gate))
+        return GateVerdict("pass" if done else "wait", messages.unlimited(gate))
     return _statistical(policy, evidence, look, gate, signal)
 
 
@@ -51,12 +51,14 @@ def _statistical(policy: Policy, evidence: Evidence, look: Look, gate: str, sign
             break
     canary, stable = (float(one) for one in sizes(signals[gate]))
     if late and not enough:
-        return GateVerdict("wait", words.too_few(policy, gate, float(seen), look), None, None, canary, stable)
+        return GateVerdict(
+            "wait", messages.too_few(policy, gate, float(seen), look), None, None, canary, stable
+        )
     found = measure(policy, gate, signals[gate], look, seen)
     done = look.number >= policy.looks[look.step]
     outcome: Outcome = "fail" if bool(found.bad) else "pass" if done and enough else "wait"
-    reason = words.difference(policy, gate, signal.edges, look, found, (canary, stable))
+    reason = messages.difference(policy, gate, signal.edges, look, found, (canary, stable))
     if outcome == "wait":
-        reason += "; " + (words.fine(policy, look) if not done else words.few(policy, float(seen)))
+        reason += "; " + (messages.fine(policy, look) if not done else messages.few(policy, float(seen)))
     bound = float(found.bound)
     return GateVerdict(outcome, reason, float(found.z), bound if np.isfinite(bound) else None, canary, stable)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llmops.gates.differences import Mean, mean, temper
 from llmops.gates.evidence import Counts
-from llmops.gates.windows import Mean, mean, temper
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llmops.gates.differences import Mean, mean, temper
 from llmops.gates.evidence import Counts
 from llmops.gates.special import log_choose, normal_above_is
-from llmops.gates.windows import Mean, mean, temper
 
 
 @dataclass(frozen=True)

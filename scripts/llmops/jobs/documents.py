@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from llmops.jobs import JobError
+from llmops.jobs.drift_scores import Settings, Verdict, outcome, overall
 from llmops.jobs.figures import RESULT, VERSION, number
-from llmops.jobs.judgement import Settings, Verdict, outcome, overall
 from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import LENGTHS, Release, Traffic
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.documents import read_reference, reference_document, result_document
-from llmops.jobs.judgement import Settings, judge
+from llmops.jobs.drift_scores import Settings, judge
 from llmops.jobs.prometheus import OPENER, Prometheus
 from llmops.jobs.times import moment, seconds
 from llmops.jobs.traffic import SIGNALS, Release, Traffic, measure

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmops.jobs import JobError
-from llmops.jobs.judgement import DRIFT, INCONCLUSIVE, NONE
+from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE
 from llmops.jobs.times import moment
 from llmops.jobs.traffic import SIGNALS
 

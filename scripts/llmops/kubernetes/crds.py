@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops.findings import InputError
-from llmops.kubernetes import openapi
+from llmops.kubernetes import crd_schema
 
 FORMAT = "1"
 """Raise it when the conversion changes: a cache of another format counts as missing."""
@@ -159,7 +159,7 @@ def fetch(pins: Path, cache: Path, go: str = "go") -> list[Path]:
         found = {
             f"{group}_{api}_{kind}.json": schema
             for crd in _read(source, MODULES[module].files)
-            for group, api, kind, schema in openapi.schemas(crd)
+            for group, api, kind, schema in crd_schema.schemas(crd)
         }
         if not found:
             files = ", ".join(MODULES[module].files)

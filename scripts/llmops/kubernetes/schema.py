@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmops.findings import InputError
-from llmops.kubernetes import crds, openapi
+from llmops.kubernetes import crd_schema, crds
 from llmops.kubernetes.violations import Violation, Written, explain, pointer, unknown
 from llmops.render.manifest import Object
 
@@ -108,7 +108,7 @@ def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schem
     """The schemas that a CustomResourceDefinition among the checked objects brings along."""
     minor = _minor(kube_version)
     found: dict[Kind, Schema] = {}
-    for group, version, kind, schema in openapi.schemas(crd):
+    for group, version, kind, schema in crd_schema.schemas(crd):
         try:
             found[f"{group}/{version}", kind] = Schema(_with_metadata(minor, schema))
         except ValueError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmops.kubernetes.near import nearest
+from llmops.kubernetes.suggestions import nearest
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError

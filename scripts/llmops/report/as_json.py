@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmops.findings import Finding
-from llmops.report.model import UNKNOWN, Origin, ReleaseReport, in_order
+from llmops.report.contents import UNKNOWN, Origin, ReleaseReport, in_order
 from llmops.report.rules import why
 
 

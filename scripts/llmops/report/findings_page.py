@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llmops.findings import Finding, Severity
+from llmops.report.contents import Key, ReleaseReport, Waived, counts, in_order, plural, subject
 from llmops.report.html import environment
-from llmops.report.model import Key, ReleaseReport, Waived, counts, in_order, plural, subject
 from llmops.report.rules import why
 from llmops.report.text import heading, in_file_order
 

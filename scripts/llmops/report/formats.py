@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from llmops.findings import Severity
-from llmops.report.model import ReleaseReport
+from llmops.report.contents import ReleaseReport
 
 _MODULES = {"text": "text", "json": "as_json", "sarif": "sarif", "junit": "junit", "html": "findings_page"}
 _TELLING = ("json", "sarif", "junit")

@@ -12,8 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from llmops.promql.targets import PLACEHOLDER, queries
-from llmops.report.charts import memory_bar, steps_chart
-from llmops.report.model import (
+from llmops.report.contents import (
     HOURS_PER_MONTH,
     OVERHEADS,
     ReleaseReport,
@@ -27,6 +26,7 @@ from llmops.report.model import (
     waits,
     without_fit,
 )
+from llmops.report.drawings import memory_bar, steps_chart
 from llmops.report.rules import why
 from llmops.report.text import places
 from llmops.report.timing import causes, clock, said, timing

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from llmops.findings import Finding, Severity
-from llmops.report.model import ReleaseReport, in_order, subject
+from llmops.report.contents import ReleaseReport, in_order, subject
 from llmops.report.rules import why
 from llmops.report.text import heading, places
 

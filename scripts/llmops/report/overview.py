@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from llmops.report.model import ReleaseReport, plural, summary
+from llmops.report.contents import ReleaseReport, plural, summary
 from llmops.report.text import finding_lines
 from llmops.report.timing import clock, timing
 

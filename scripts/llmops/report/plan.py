@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llmops.capacity.fit import Fit
 from llmops.capacity.reasons import KV_POOL_MARGIN
-from llmops.report.model import (
+from llmops.report.contents import (
     HOURS_PER_MONTH,
     OVERHEADS,
     ReleaseReport,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmops.canary.timeline import as_json
-from llmops.report.model import ReleaseReport, in_order, summary
+from llmops.report.contents import ReleaseReport, in_order, summary
 from llmops.report.timing import timing
 
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from llmops.checks import RULES, Rule
-from llmops.report.model import plural
+from llmops.report.contents import plural
 
 _INDENT = "    "
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z`])")

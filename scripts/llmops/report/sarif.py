@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from llmops.checks import RULES
 from llmops.findings import Finding, Severity
-from llmops.report.model import UNKNOWN, Origin, ReleaseReport, in_order, subject
+from llmops.report.contents import UNKNOWN, Origin, ReleaseReport, in_order, subject
 from llmops.report.rules import why
 from llmops.report.text import heading
 

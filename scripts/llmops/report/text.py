@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from llmops.findings import Finding, Severity
-from llmops.report.model import Key, Origin, ReleaseReport, counts, in_order, plural, subject
+from llmops.report.contents import Key, Origin, ReleaseReport, counts, in_order, plural, subject
 from llmops.report.rules import why
 from llmops.report.width import wrapped
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from llmops.canary.pace import pace
+from llmops.canary.durations import pace
 from llmops.canary.timeline import Timed, Timeline, timeline
-from llmops.report.model import ReleaseReport, duration, plural
+from llmops.report.contents import ReleaseReport, duration, plural
 
 
 def timing(report: ReleaseReport) -> Timeline:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from llmops.rollout.commands import Advice, Kubectl
 from llmops.rollout.facts import Facts
+from llmops.rollout.kubectl import Advice, Kubectl
 from llmops.rollout.runs import Gate, Run
 from llmops.rollout.status import State, Status
 from llmops.rollout.waiting import about_pods, looks, moving, seen

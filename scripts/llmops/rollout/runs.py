@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llmops.canary.pace import looking, policy
+from llmops.canary.durations import looking, policy
 from llmops.references import mapping, sequence, text
 from llmops.rollout.objects import HASH, label
 

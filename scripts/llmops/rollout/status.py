@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llmops.rollout.commands import Advice
 from llmops.rollout.facts import Facts
+from llmops.rollout.kubectl import Advice
 
 # Only the first three need nobody: they are exit status 0.
 State = Literal["healthy", "progressing", "paused", "held", "aborted", "degraded", "unmeasured"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llmops.report.model import duration
-from llmops.rollout.commands import Advice, Kubectl
+from llmops.report.contents import duration
 from llmops.rollout.facts import Facts
+from llmops.rollout.kubectl import Advice, Kubectl
 from llmops.rollout.runs import OF_REQUESTS, Gate, Run
 from llmops.rollout.status import Status
 

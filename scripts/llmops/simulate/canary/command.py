@@ -11,9 +11,9 @@ import numpy as np
 from llmops.findings import InputError
 from llmops.gates.evidence import HARD, HISTOGRAMS, Mode, Policy
 from llmops.gates.limits import SLO
-from llmops.simulate.canary.others import others
 from llmops.simulate.canary.rollout import Result, run
 from llmops.simulate.canary.traffic import Traffic, draw
+from llmops.simulate.canary.usual_gates import others
 
 _BATCH = 20_000_000  # counts of one signal that are held at a time
 

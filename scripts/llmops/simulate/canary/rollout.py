@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmops.gates.evidence import Look, Mode, Policy, Signal
 from llmops.gates.limits import limit
-from llmops.gates.measure import measure, part, requests
+from llmops.gates.statistic import measure, part, requests
 
 Flags = NDArray[np.bool_]
 

@@ -19,8 +19,8 @@ from llmops.release import Inputs, Release, archive
 from llmops.render import Renderer
 from llmops.render.archive import chart_yaml
 from llmops.render.manifest import Object, parse
+from llmops.report.contents import Key, Origin, ReleaseReport
 from llmops.report.marks import lines, mark_archive
-from llmops.report.model import Key, Origin, ReleaseReport
 
 MOST_RENDERS = 100  # of one run, to try keys: some seconds
 _MOST_CANDIDATES = 8  # of one finding

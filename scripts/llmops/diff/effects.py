@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llmops.canary.devices import is_gpu
+from llmops.canary.pod_gpus import is_gpu
 from llmops.diff import leader_worker
 from llmops.diff.change import Cost
 from llmops.diff.fields import Field, below, same_path

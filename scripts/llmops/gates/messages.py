@@ -11,7 +11,7 @@ import yaml
 
 from llmops.gates.evidence import HISTOGRAMS, Evidence, GateVerdict, Look, Outcome, Policy
 from llmops.gates.limits import SLO, limit
-from llmops.gates.measure import Measured
+from llmops.gates.statistic import Measured
 
 # The metric that a gate is counted from, by its name in metrics/signals.yaml.
 SOURCES = {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from llmops.checks.reading.values_schema import violations
-from llmops.kubernetes.near import distance, nearest
+from llmops.kubernetes.suggestions import distance, nearest
 from llmops.kubernetes.violations import closest
 from tests.charts.conftest import CHARTS
 
