@@ -58,7 +58,7 @@ verify: setup-tools ## Fail if a generated file is stale, or what values/ deploy
 		--kube-version 1.34,1.35,1.36,1.37 --fail-on warning --disable image/missing-digest
 	@$(BIN)/llmops check charts/llm-gitops --namespace argocd -f values/platform/gitops.yaml --kube-version 1.34,1.35,1.36,1.37 --fail-on warning
 
-up: setup-cluster ## Bring up a Kubernetes without GPU (`llmops preflight` says which); stays until `make down`
+up: setup-cluster ## Bring up a Kubernetes without GPU (`python -m lab preflight` says which); stays until `make down`
 	@$(BIN)/python -m lab.cluster up
 
 down: $(DEV_READY) ## End it and remove all it made
@@ -119,7 +119,7 @@ setup-tools: $(DEV_READY)
 	@$(BIN)/python tools/setup.py test
 
 setup-packages: $(RUN_READY) ## Debian packages that the local cluster needs (root)
-	@packages="$$($(BIN)/llmops preflight --packages)"; test -z "$$packages" || \
+	@packages="$$($(BIN)/python -m lab preflight --packages)"; test -z "$$packages" || \
 	  { apt-get update -q && apt-get install -y -q --no-install-recommends $$packages; }
 
 setup-cluster: setup-tools

@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import ROOT
-from lab.cluster.layout import cache
+from lab import ROOT, cache
 from lab.cluster.waiting import until
 from llmops.release import archive
 from llmops.render import Target

@@ -14,8 +14,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from lab import ROOT
-from lab.cluster.layout import cache
+from lab import ROOT, cache
 from lab.cluster.waiting import until
 from tests.e2e.test_gateway import free_port, listens
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.cluster.layout import cache
+from lab import cache
 
 KINDS = ("Rollout", "AnalysisTemplate", "ClusterAnalysisTemplate")
 

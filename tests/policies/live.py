@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
+from lab import cache
 from lab.cluster import Cluster, client, objects
-from lab.cluster.layout import API_PORT, NODE_ADDRESS, cache
+from lab.cluster.layout import API_PORT, NODE_ADDRESS
 from lab.cluster.namespaces import inside
 from llmops.kubernetes.admission import plural_of, policies
 from llmops.references import kind_of

@@ -78,6 +78,12 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     return made
 
 
+def test_the_wheel_holds_the_toolkit_and_neither_lab_nor_generators(runner: Runner) -> None:
+    (record,) = runner.temp.glob("llmops/lib/*/site-packages/llm_charts-*.dist-info/RECORD")
+    folders = {line.split("/")[0] for line in record.read_text(encoding="utf-8").splitlines()}
+    assert {each for each in folders if not each.endswith(".dist-info")} == {"llmops", ".."}
+
+
 def test_the_action_is_one_and_names_what_it_takes() -> None:
     judged = subprocess.run(
         [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"],

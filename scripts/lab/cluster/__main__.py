@@ -1,6 +1,7 @@
-"""python -m lab.cluster up|down|status|env|run: a Kubernetes for the live tests; see `llmops preflight` for which.
+"""python -m lab.cluster up|down|status|env|run: a Kubernetes for the live tests.
 
-`status`, `env` and `run` are about the local cluster, whose addresses answer only inside its own network.
+`python -m lab preflight` says which Kubernetes that is. `status`, `env` and `run` are about the local cluster, whose
+addresses answer only inside its own network.
 """
 
 from __future__ import annotations

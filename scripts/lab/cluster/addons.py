@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lab import cache
 from lab.cluster import client, namespaces, objects, processes
 from lab.cluster.layout import (
     COREDNS_READY_PORT,
@@ -23,7 +24,6 @@ from lab.cluster.layout import (
     WEBSECURE_PORT,
     ClusterError,
     Layout,
-    cache,
 )
 from lab.cluster.waiting import until
 

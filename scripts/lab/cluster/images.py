@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from lab.cluster.layout import cache
+from lab import cache
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nllm:x:2000:0:llm:/tmp:/bin/sh\n"  # noqa: S105

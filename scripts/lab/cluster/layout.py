@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import cache
+
 NAME = os.environ.get("LLMOPS_CLUSTER_NAME") or "llm-charts"
 """Network namespace, control group and state directory are called so; another name is another cluster beside it."""
 
@@ -41,12 +43,6 @@ NETNS = Path("/run/netns") / NAME
 
 class ClusterError(Exception):
     """What is wrong with the local cluster and what to do, in one sentence."""
-
-
-def cache() -> Path:
-    """Where tools/setup.py puts what it builds: $LLMOPS_CACHE, else $XDG_CACHE_HOME or ~/.cache, then llm-charts."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("LLMOPS_CACHE") or Path(base) / "llm-charts")
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def _check_machine(layout: Layout) -> None:
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         raise ClusterError("the local cluster needs Linux and root; run the same command with sudo")
     if missing := [name for name in SYSTEM_PROGRAMS if shutil.which(name, path=processes.PATH) is None]:
-        raise ClusterError(f"{', '.join(missing)} is missing; `llmops preflight` says what to install")
+        raise ClusterError(f"{', '.join(missing)} is missing; `python -m lab preflight` says what to install")
     if not (node.CNI_PLUGINS / "ptp").exists():
         raise ClusterError(
             f"{node.CNI_PLUGINS}/ptp is missing; run apt-get install containernetworking-plugins"

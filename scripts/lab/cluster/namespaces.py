@@ -210,7 +210,7 @@ def run_inside(layout: Layout, program: Sequence[object]) -> str:
 def run(arguments: Sequence[str]) -> str:
     """Runs a short system command. ClusterError with its own words when it fails."""
     if shutil.which(arguments[0]) is None:
-        raise ClusterError(f"{arguments[0]} is missing; `llmops preflight` says what to install")
+        raise ClusterError(f"{arguments[0]} is missing; `python -m lab preflight` says what to install")
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
         raise ClusterError(f"{' '.join(arguments[-4:])} failed: {done.stderr.strip() or done.stdout.strip()}")

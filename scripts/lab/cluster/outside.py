@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import cache
 from lab.cluster.access import Access
 from lab.cluster.cluster import Cluster
-from lab.cluster.layout import NAME, ClusterError, Layout, cache, default_layout
+from lab.cluster.layout import NAME, ClusterError, Layout, default_layout
 from lab.cluster.waiting import until
-from llmops.preflight import way
+from lab.preflight import cluster_source
 
 NEEDED = {
     "rollouts.argoproj.io": "Argo Rollouts",
@@ -150,8 +151,8 @@ class Kind(Outside):
 
 
 def choose(environment: Mapping[str, str] = os.environ) -> Cluster | Outside:
-    """The cluster of this machine's way (`llmops preflight` says which and why); making one starts nothing."""
-    chosen, layout = way().name, default_layout()
+    """The cluster that this machine offers (`python -m lab preflight` says which and why); nothing starts yet."""
+    chosen, layout = cluster_source().name, default_layout()
     if chosen == "named":
         return Outside(Path(environment["LLMOPS_KUBECONFIG"]).absolute(), layout)
     return Kind(layout.kubeconfig, layout) if chosen == "kind" else Cluster(layout)

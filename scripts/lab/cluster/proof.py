@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab import cache
 from lab.cluster import Cluster, ClusterError
 from lab.cluster.images import python_image, write_image
-from lab.cluster.layout import cache
 from lab.cluster.waiting import until
 
 MANIFESTS = Path(__file__).with_name("proof.yaml")

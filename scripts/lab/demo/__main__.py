@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from lab import cache
 from lab.cluster import Cluster, ClusterError
-from lab.cluster.layout import cache
 from lab.demo.live import MODEL, NAMESPACE, Release
 from lab.demo.load import Load
 from lab.demo.page import page

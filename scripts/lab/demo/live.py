@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-from lab import ROOT
+from lab import ROOT, cache
 from lab.cluster import Cluster
-from lab.cluster.layout import cache
 from lab.cluster.scrape import rollouts_job
 from lab.demo.look import Object, Objects, look
 from lab.demo.story import Sample

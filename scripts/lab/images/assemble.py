@@ -18,9 +18,8 @@ from pathlib import Path
 
 from packaging.markers import Marker
 
-from lab import ROOT
+from lab import ROOT, cache
 from lab.cluster.images import Image, Link, python_image, write_image
-from lab.cluster.layout import cache
 from lab.images.dockerfile import Stage, parse
 
 DOCKERFILE = ROOT / "images/Dockerfile"

@@ -13,7 +13,7 @@ from pathlib import Path
 from lab import ROOT
 from lab.images.assemble import DOCKERFILE, REF, llmops_image
 from lab.images.dockerfile import parse
-from llmops.preflight import engine_answers
+from lab.preflight import engine_answers
 
 ENGINES = ("docker", "podman", "buildah")
 OUT = ROOT / "out/images"

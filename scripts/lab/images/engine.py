@@ -7,9 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from lab import ROOT
+from lab import ROOT, cache
 from lab.cluster.images import python_image, write_image
-from lab.cluster.layout import cache
 
 CATALOGUE = ROOT / "scripts/llmops/data/metrics/vllm.yaml"
 REF = "llm-charts.local/engine:dev"

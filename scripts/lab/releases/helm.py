@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-from lab import ROOT
+from lab import ROOT, cache
 from lab.cluster import Cluster
-from lab.cluster.layout import cache
 
 CHART = ROOT / "charts/llm-stack"
 VALUES = Path(__file__).with_name("values.yaml")

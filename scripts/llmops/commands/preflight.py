@@ -1,22 +1,26 @@
-"""`llmops preflight`: what the live tests would use, and what they lack."""
+"""`llmops preflight` moved to `python -m lab preflight`; for one minor version it hands its arguments on."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from importlib.util import find_spec
 
 import click
 
+from llmops.findings import InputError
 
-@click.command()
-@click.option("--kubeconfig", help="A cluster that tests may use; $LLMOPS_KUBECONFIG names one too.")
-@click.option("--packages", is_flag=True, help="Only the missing Debian packages, one a line, for a script.")
-def preflight(kubeconfig: str | None, packages: bool) -> None:
-    """Say which cluster the live tests would use, and what is missing for it, with the command that gets it."""
-    from llmops import preflight as machine
+NEW = "python -m lab preflight"
 
-    if packages:
-        click.echo("".join(f"{name}\n" for name in machine.packages()), nl=False)
-        return
-    chosen, missing = machine.way(kubeconfig), machine.report()
-    click.echo(machine.text(missing, chosen), nl=False)
-    sys.exit(chosen.name == "local" and bool(missing))
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def preflight(arguments: tuple[str, ...]) -> None:
+    """Moved to `python -m lab preflight`: what a machine lacks for the local cluster."""
+    click.echo(f"llmops: `llmops preflight` is deprecated, write `{NEW}`", err=True)
+    if find_spec("lab") is None:
+        raise InputError(
+            f"the local cluster is no part of an installed toolkit: run `{NEW}` in a clone of the repository"
+        )
+    command = [sys.executable, "-m", "lab", "preflight", *arguments]
+    sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603 this program's own Python

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from lab import cache
 from lab.cluster import namespaces, processes
-from lab.cluster.layout import ClusterError, Layout, cache
+from lab.cluster.layout import ClusterError, Layout
 from lab.cluster.ondemand import alertmanager, argo_cd, kube_state_metrics, prometheus_adapter
 from lab.cluster.ondemand.program import Part, Program
 from lab.cluster.waiting import until

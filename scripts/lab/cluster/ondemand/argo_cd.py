@@ -13,8 +13,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from lab import cache
 from lab.cluster import client, namespaces, objects, processes
-from lab.cluster.layout import ClusterError, Layout, cache
+from lab.cluster.layout import ClusterError, Layout
 from lab.cluster.ondemand.program import Part, Program
 from lab.cluster.waiting import until
 

@@ -1,4 +1,4 @@
-"""What this machine lacks for the command and for a local cluster, and which cluster the tests would take."""
+"""`python -m lab preflight`: which cluster the live tests would use, and what this machine lacks for it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab import cache as default_cache
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -37,8 +39,8 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How cluster tests would run: `named` (a kubeconfig that somebody named), `kind` or `local`; and why."""
+class ClusterSource:
+    """Where cluster tests would run: `named` (a kubeconfig that somebody named), `kind` or `local`; and why."""
 
     name: str
     reason: str
@@ -49,21 +51,25 @@ def report(cache: Path | None = None) -> list[Missing]:
 
     `cache` is the folder of built programs: by default $LLMOPS_CACHE, else $XDG_CACHE_HOME/llm-charts.
     """
-    return [*_platform(), *_packages(), *_programs(cache or _cache())]
+    return [*_platform(), *_packages(), *_programs(cache or default_cache())]
 
 
-def way(kubeconfig: str | None = None, answers: Callable[[str], bool] | None = None) -> Way:
+def cluster_source(
+    kubeconfig: str | None = None, answers: Callable[[str], bool] | None = None
+) -> ClusterSource:
     """The cluster that tests would use. `kubeconfig` is what the user named; $LLMOPS_KUBECONFIG counts as naming.
 
     Neither $KUBECONFIG nor ~/.kube/config is ever taken: they may be production.
     """
     if named := kubeconfig or os.environ.get("LLMOPS_KUBECONFIG"):
-        return Way("named", f"the kubeconfig {named} was named")
+        return ClusterSource("named", f"the kubeconfig {named} was named")
     answers = answers or engine_answers
     for engine in ("docker", "podman"):
         if answers(engine) and shutil.which("kind"):
-            return Way("kind", f"{engine} answers and kind is there")
-    return Way("local", "no container engine answers with kind beside it, and no kubeconfig was named")
+            return ClusterSource("kind", f"{engine} answers and kind is there")
+    return ClusterSource(
+        "local", "no container engine answers with kind beside it, and no kubeconfig was named"
+    )
 
 
 def engine_answers(engine: str) -> bool:
@@ -71,13 +77,13 @@ def engine_answers(engine: str) -> bool:
     if shutil.which(engine) is None:
         return False
     try:
-        done = subprocess.run([engine, "info"], capture_output=True, check=False, timeout=10)  # noqa: S603
+        done = subprocess.run([engine, "info"], capture_output=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
 
 
-def text(missing: list[Missing], chosen: Way) -> str:
+def text(missing: list[Missing], chosen: ClusterSource) -> str:
     """The report for a person. What the local cluster lacks matters only when it would be taken."""
     lines = [f"cluster tests would use: {chosen.name} ({chosen.reason})"]
     if chosen.name == "local" and not missing:
@@ -85,11 +91,6 @@ def text(missing: list[Missing], chosen: Way) -> str:
     if chosen.name == "local":
         lines += [f"missing: {each.what}, for {each.needed_for}: {each.command}" for each in missing]
     return "\n".join(lines) + "\n"
-
-
-def _cache(environment: Mapping[str, str] = os.environ) -> Path:
-    base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(environment.get("LLMOPS_CACHE") or Path(base) / "llm-charts")
 
 
 def _platform() -> list[Missing]:
