@@ -13,7 +13,7 @@ from llmops.kubernetes import definition_rules, schema, semantics
 from llmops.render.manifest import Object
 from tests.oracle import controller, seeds
 from tests.oracle.mutate import Mutator
-from tests.oracle.server import Server
+from tests.oracle.server import Asked
 
 _CHUNK = 1000
 _LEFT_TO_CONTROLLERS = ("Rollout", "StatefulSet")
@@ -53,7 +53,7 @@ class Count:
     admission: int = 0
 
 
-def bases(server: Server) -> list[dict[str, Any]]:
+def bases(server: Asked) -> list[dict[str, Any]]:
     """All seed objects that the judges take. ValueError when they refuse a hand-written one."""
     written = seeds.handwritten()
     objects = [*written, *seeds.rendered()]
@@ -67,7 +67,7 @@ def bases(server: Server) -> list[dict[str, Any]]:
     return objects
 
 
-def judged(server: Server, objects: Sequence[dict[str, Any]]) -> list[str | None]:
+def judged(server: Asked, objects: Sequence[dict[str, Any]]) -> list[str | None]:
     """What is wrong with each object; "" for nothing, None where the answer is not about the object."""
     said: list[str | None] = []
     for one in server.ask(objects):
@@ -86,7 +86,8 @@ def judged(server: Server, objects: Sequence[dict[str, Any]]) -> list[str | None
             refused = [each.message for each in server.ask(jobs(run)) if not each.taken]
             said[index] = f"job: {refused[0]}" if refused else ""
     ruled = [index for index, one in enumerate(objects) if one["kind"] in controller.KINDS]
-    for index, errors in zip(ruled, controller.judge([objects[index] for index in ruled]), strict=True):
+    errors_of = controller.judge([objects[index] for index in ruled]) if ruled else []
+    for index, errors in zip(ruled, errors_of, strict=True):
         if said[index] == "" and errors:
             said[index] = "controller: " + "; ".join(errors)
     return said
@@ -99,7 +100,7 @@ def jobs(run: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**named, "spec": one["spec"]} for one in specs if "{{" not in json.dumps(one)]
 
 
-def cases(server: Server, mutator: Mutator, wanted: int, count: Count) -> Iterator[Case]:
+def cases(server: Asked, mutator: Mutator, wanted: int, count: Count) -> Iterator[Case]:
     """The first `wanted` mutants that can be compared, with all verdicts."""
     found, number = 0, 0
     while found < wanted:
@@ -111,23 +112,25 @@ def cases(server: Server, mutator: Mutator, wanted: int, count: Count) -> Iterat
                 count.admission += 1
             elif found < wanted:
                 found += 1
-                yield Case(mutant.data, mutant.base, mutant.done, verdict, refusals(mutant.data))
+                yield Case(
+                    mutant.data, mutant.base, mutant.done, verdict, refusals(mutant.data, server.version)
+                )
 
 
-def refusals(data: dict[str, Any]) -> tuple[semantics.Problem, ...]:
+def refusals(data: dict[str, Any], version: str) -> tuple[semantics.Problem, ...]:
     """What `llmops check` has against one object by itself, in its themes schema and semantics."""
     obj = Object(data)
     wrong = [
         semantics.Problem("schema", one.pointer, one.message, one.fix)
-        for one in schema.violations(obj, seeds.VERSION)
+        for one in schema.violations(obj, version)
     ]
     kind = (obj.api_version, obj.kind)
-    if not wrong and "." in obj.api_version and schema.known(*kind, seeds.VERSION):
-        definition = schema.definition(*kind, seeds.VERSION)
+    if not wrong and "." in obj.api_version and schema.known(*kind, version):
+        definition = schema.definition(*kind, version)
         if definition_rules.has_rules(definition):
             broken = definition_rules.broken(definition, data)
             wrong = [semantics.Problem("schema", one.pointer, one.message, "") for one in broken]
-    return (*wrong, *semantics.problems(data))
+    return (*wrong, *semantics.problems(data, schema.minor_of(version)))
 
 
 def write(found: Sequence[Case], folder: Path) -> None:

@@ -9,12 +9,12 @@ import ssl
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lab.cluster import client
 from lab.cluster.layout import API_PORT, NODE_ADDRESS, Layout, default_layout
 from lab.cluster.namespaces import inside
-from tests.oracle.seeds import NAMESPACE
+from tests.oracle.seeds import NAMESPACE, VERSION
 
 _PLURALS = re.compile(r"(ch|s|x|sh)$")
 
@@ -35,8 +35,20 @@ class Verdict:
         return self.status in (200, 201, 400, 422)
 
 
+class Asked(Protocol):
+    """Who judges objects as an API server of `version` does."""
+
+    @property
+    def version(self) -> str: ...
+
+    def ask(self, objects: Sequence[dict[str, Any]]) -> list[Verdict]:
+        """One verdict per object, in order."""
+
+
 class Server:
     """The API server of the local cluster. `ask` uses connections that stay open, inside the cluster's network."""
+
+    version = VERSION
 
     def __init__(self, layout: Layout | None = None) -> None:
         self.layout = layout or default_layout()

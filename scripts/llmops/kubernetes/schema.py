@@ -28,6 +28,7 @@ __all__ = [
     "definition",
     "kinds",
     "known",
+    "minor_of",
     "of_definition",
     "served",
     "supported",
@@ -76,7 +77,7 @@ def violations(
     `custom` holds further schemas, as `of_definition` makes them. An object of an unknown kind has no
     violations; ask `known`. Raises InputError for an unknown version and for CRDs that were not fetched.
     """
-    minor = _minor(kube_version)
+    minor = minor_of(kube_version)
     kind = (obj.api_version, obj.kind)
 
     def written(path: list[Any]) -> str | None:
@@ -96,7 +97,7 @@ def definition(api_version: str, kind: str, kube_version: str) -> dict[str, Any]
 
     InputError for an unknown version, KeyError for an unknown kind.
     """
-    minor = _minor(kube_version)
+    minor = minor_of(kube_version)
     file = crds.path(api_version, kind)
     known_here = _kinds(minor)
     if file is None or (api_version, kind) in known_here:
@@ -106,7 +107,7 @@ def definition(api_version: str, kind: str, kube_version: str) -> dict[str, Any]
 
 def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schema]:
     """The schemas that a CustomResourceDefinition among the checked objects brings along."""
-    minor = _minor(kube_version)
+    minor = minor_of(kube_version)
     found: dict[Kind, Schema] = {}
     for group, version, kind, schema in crd_schema.schemas(crd):
         try:
@@ -119,22 +120,23 @@ def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schem
 
 def known(api_version: str, kind: str, kube_version: str) -> bool:
     """Whether Kubernetes `kube_version` or one of the pinned CRD modules defines the kind."""
-    if (api_version, kind) in _kinds(_minor(kube_version)):
+    if (api_version, kind) in _kinds(minor_of(kube_version)):
         return True
     return crds.path(api_version, kind) is not None
 
 
 def served(kind: str, kube_version: str) -> list[str]:
     """The apiVersions under which Kubernetes `kube_version` serves a kind of that name."""
-    return sorted(api for api, name in _kinds(_minor(kube_version)) if name == kind)
+    return sorted(api for api, name in _kinds(minor_of(kube_version)) if name == kind)
 
 
 def kinds(kube_version: str) -> list[Kind]:
     """Every built-in (apiVersion, kind) of that version."""
-    return sorted(_kinds(_minor(kube_version)))
+    return sorted(_kinds(minor_of(kube_version)))
 
 
-def _minor(kube_version: str) -> int:
+def minor_of(kube_version: str) -> int:
+    """35 of "1.35" and "v1.35.2"; InputError for a version whose schemas are not installed."""
     match = _VERSION.fullmatch(kube_version.strip())
     if match is None or int(match[1]) not in _folders():
         raise InputError(

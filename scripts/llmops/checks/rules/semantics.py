@@ -32,8 +32,9 @@ def _found(release: Release) -> _Found:
 
 def _problems(obj: Object, release: Release) -> list[semantics.Problem]:
     """The problems of one object that the schema does not report already."""
+    minor = schema.minor_of(release.kube_version)
     try:
-        problems = [*semantics.problems(obj.data), *_of_jobs(obj)]
+        problems = [*semantics.problems(obj.data, minor), *_of_jobs(obj, minor)]
     except (AttributeError, KeyError, TypeError, ValueError):
         # A value of a wrong type has no meaning; the schema reports it.
         if schema.violations(obj, release.kube_version):
@@ -45,7 +46,7 @@ def _problems(obj: Object, release: Release) -> list[semantics.Problem]:
     return [one for one in problems if one.pointer not in reported]
 
 
-def _of_jobs(obj: Object) -> Iterator[semantics.Problem]:
+def _of_jobs(obj: Object, minor: int) -> Iterator[semantics.Problem]:
     """What the API server will refuse in the Jobs that an analysis creates; nobody looks at them before.
 
     An argument ({{args.x}}) is filled in when the analysis starts, so what holds one is not judged.
@@ -59,7 +60,7 @@ def _of_jobs(obj: Object) -> Iterator[semantics.Problem]:
             "metadata": {"name": "analysis"},
             "spec": mapping(spec),
         }
-        for one in semantics.problems(job):
+        for one in semantics.problems(job, minor):
             at = pointer + one.pointer.removeprefix("/spec")
             if "{{" not in str(obj.get(at) or ""):
                 yield one._replace(

@@ -1,24 +1,15 @@
-"""Priority and runtime classes, and leases: small kinds."""
+"""Priority classes."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from llmops.kubernetes.semantics import forms
-from llmops.kubernetes.semantics.meta import time
-from llmops.kubernetes.semantics.resources import container_list
-from llmops.kubernetes.semantics.scheduling import toleration
 from llmops.kubernetes.semantics.shapes import (
     Check,
     Report,
     Struct,
-    each,
-    entries,
     number,
     strict,
-    text,
-    whole,
 )
 
 
@@ -36,26 +27,3 @@ def _priority(obj: Any, at: str, out: Report) -> None:
 priority_class: Check = Struct(
     {"preemptionPolicy": strict("PreemptLowerPriority", "Never", theme="scheduling")}, _priority
 )
-
-
-runtime_class: Check = Struct(
-    {
-        "handler": text(forms.dns_label, "name"),
-        "overhead": Struct({"podFixed": container_list}),
-        "scheduling": Struct(
-            {"nodeSelector": entries(forms.qualified, text(forms.label_value, "scheduling"), "scheduling"),
-             "tolerations": each(toleration, unique=lambda one: json.dumps(one, sort_keys=True))}
-        ),
-    },
-    required=("handler",),
-    theme="name",
-)  # fmt: skip
-
-
-_lease: dict[str, Check] = {
-    "acquireTime": time,
-    "renewTime": time,
-    "leaseDurationSeconds": whole(1),
-    "leaseTransitions": whole(0),
-}
-lease: Check = Struct({"spec": Struct(_lease)})

@@ -1,23 +1,18 @@
-"""Quotas and limits of a namespace."""
+"""Quotas of a namespace."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llmops.kubernetes.semantics import forms
-from llmops.kubernetes.semantics.quantities import quantity
-from llmops.kubernetes.semantics.resources import capacity_list, container_list, quota_list
+from llmops.kubernetes.semantics.resources import quota_list
 from llmops.kubernetes.semantics.shapes import (
     Check,
     Report,
     Struct,
     choice,
     each,
-    escaped,
     missing,
-    shown,
     strict,
-    text,
 )
 
 _TERMINATING, _EFFORT = ("Terminating", "NotTerminating"), ("BestEffort", "NotBestEffort")
@@ -101,70 +96,3 @@ quota: Check = Struct(
         )
     }
 )
-
-
-def _limit(value: Any, at: str, out: Report) -> None:
-    """Minimum, default request, default and maximum rise in this order."""
-    sides = {name: value.get(name) or {} for name in ("min", "defaultRequest", "default", "max")}
-    if not all(isinstance(one, dict) for one in sides.values()):
-        return
-    kind = value.get("type")
-    if kind == "Pod":
-        for name in ("default", "defaultRequest"):
-            if sides[name]:
-                out.add("quantity", f"{at}/{name}", "is not for type Pod", "Leave it out.")
-    if kind == "PersistentVolumeClaim" and "storage" not in sides["min"] and "storage" not in sides["max"]:
-        out.add("quantity", f"{at}/max", "lacks storage", "Write storage under min or max.")
-    order = ("min", "max") if kind == "Pod" else tuple(sides)
-    for left, low in enumerate(order):
-        for high in order[left + 1 :]:
-            for name, one in sides[low].items():
-                first, second = quantity(one), quantity(sides[high].get(name))
-                if first is not None and second is not None and first > second:
-                    said = f"is {shown(one)}, more than {high}, {shown(sides[high][name])}"
-                    out.add(
-                        "quantity", f"{at}/{low}/{escaped(name)}", said, f"Write at most {sides[high][name]}."
-                    )
-    ratios = value.get("maxLimitRequestRatio")
-    for name, one in ratios.items() if isinstance(ratios, dict) else ():
-        given, low_, high_ = quantity(one), quantity(sides["min"].get(name)), quantity(sides["max"].get(name))
-        where = f"{at}/maxLimitRequestRatio/{escaped(name)}"
-        if given is not None and given < 1:
-            out.add("quantity", where, f"must be at least 1, not {one}", "Write 1 or more.")
-        elif given is not None and low_ and high_ is not None and given > high_ / low_:
-            out.add("quantity", where, f"is {one}, more than max / min", "Lower it.")
-
-
-def _limit_names(value: Any, at: str, out: Report) -> None:
-    checker = container_list if value.get("type") in ("Pod", "Container") else capacity_list
-    for name in ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio"):
-        if isinstance(value.get(name), dict) and not (
-            value.get("type") == "Pod" and name.startswith("default")
-        ):
-            found = Report()
-            checker(value[name], f"{at}/{name}", found)
-            # A LimitRange does not mind what the amounts are, only that they are some.
-            out.problems += [
-                one for one in found.problems if " is no quantity" in one.message or "resource" in one.message
-            ]
-
-
-limit_range: Check = Struct(
-    {
-        "spec": Struct(
-            {
-                "limits": each(
-                    Struct(
-                        {"type": text(lambda kind: None if kind in ("Pod", "Container", "PersistentVolumeClaim") or
-                                      (not forms.qualified(kind) and "/" in kind) else
-                                      ("is no known type", "Write Container, Pod or PersistentVolumeClaim."))},
-                        _limit_names,
-                        _limit,
-                        required=("type",),
-                    ),
-                    unique="type",
-                )
-            }
-        )
-    }
-)  # fmt: skip

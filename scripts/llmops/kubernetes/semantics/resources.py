@@ -20,7 +20,6 @@ _QUOTA = frozenset(
         "services.nodeports", "services.loadbalancers",
     }
 )  # fmt: skip
-_STANDARD = _QUOTA | {"storage"}
 _WHOLE = frozenset(
     {
         "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps",
@@ -110,9 +109,6 @@ container_list = resource_list(lambda name: name in _CONTAINER or _huge(name), s
 pod_list = resource_list(lambda name: name in ("cpu", "memory") or _huge(name), strict=True)
 quota_list = resource_list(
     lambda name: name in _QUOTA or name.startswith("requests.hugepages-") or _huge(name)
-)
-capacity_list = resource_list(
-    lambda name: name in _STANDARD or _huge(name) or name.startswith("requests.hugepages-")
 )
 
 

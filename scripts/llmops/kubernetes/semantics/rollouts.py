@@ -320,7 +320,7 @@ def _older_library(template: Object, at: str, out: Report) -> None:
 
 def _own_template(spec: Any, at: str, out: Report) -> None:
     if spec.get("workloadRef") is None and isinstance(spec.get("template"), dict):
-        found = Report()
+        found = Report(out.minor)
         pods.template(spec["template"], f"{at}/template", found)
         restarts("Always")(spec, at, found)
         _older_library(spec["template"], f"{at}/template/spec", found)

@@ -25,11 +25,12 @@ class Problem(NamedTuple):
 
 
 class Report:
-    """Collects problems."""
+    """Collects problems that an API server of Kubernetes 1.`minor` has with an object."""
 
-    __slots__ = ("problems",)
+    __slots__ = ("minor", "problems")
 
-    def __init__(self) -> None:
+    def __init__(self, minor: int) -> None:
+        self.minor = minor
         self.problems: list[Problem] = []
 
     def add(self, theme: str, pointer: str, said: str, fix: str) -> None:
@@ -234,6 +235,26 @@ def every(*checks: Check) -> Check:
             one(value, at, out)
 
     return check
+
+
+def since(minor: int, check: Check) -> Check:
+    """A check that Kubernetes 1.`minor` was the first to make."""
+
+    def newer(value: Any, at: str, out: Report) -> None:
+        if out.minor >= minor:
+            check(value, at, out)
+
+    return newer
+
+
+def until(minor: int, check: Check) -> Check:
+    """A check that Kubernetes 1.`minor` was the last to make."""
+
+    def older(value: Any, at: str, out: Report) -> None:
+        if out.minor <= minor:
+            check(value, at, out)
+
+    return older
 
 
 def must(holds: Callable[[Any], bool], field: str, said: str, fix: str, theme: str = "value") -> Check:
