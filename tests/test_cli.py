@@ -152,7 +152,7 @@ def test_a_report_goes_to_a_file_and_the_text_to_the_screen(tmp_path: Path) -> N
     arguments = with_file(tmp_path, {"vllm-inference": {"image": {"tag": "latest"}}})
     done = llmops(*arguments, "--format", "html", "--output", str(file))
     assert done.returncode == 1
-    assert "error image/floating-tag" in done.stdout
+    assert "error LM104 image/floating-tag" in done.stdout
     assert "values: vllm-inference.image.tag" in done.stdout
     assert file.read_text().startswith("<!doctype html>")
     assert f"Written: {file}" in done.stderr
@@ -198,7 +198,7 @@ def test_plan_explains_a_release_and_writes_manifests_and_report(tmp_path: Path)
         "setWeight 25",
         "KV cache",
         "GPU-hours a month",
-        "waived image/missing-digest",
+        "waived LM103 image/missing-digest",
     ):
         assert words in done.stdout
     documents = [one for one in yaml.safe_load_all((tmp_path / "manifests.yaml").read_text()) if one]

@@ -69,7 +69,7 @@ def test_a_finding_of_only_some_kubernetes_versions_says_of_which() -> None:
 
 def test_explain_shows_reason_fix_and_both_sorts_of_cases() -> None:
     text = checks.explain("graph/dangling-service")
-    assert text.startswith("graph/dangling-service (error)\n")
+    assert text.startswith("LG127 graph/dangling-service (error)\n")
     assert "answers no request" in text
     assert "Fix: Set spec.selector" in text
     assert "(refused at /spec/selector):\n    apiVersion: apps/v1" in text

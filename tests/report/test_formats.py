@@ -63,8 +63,8 @@ def test_sarif_is_valid_and_points_at_what_a_reader_can_edit(
 ) -> None:
     (run,) = valid(sarif.render([traced]), sarif_schema)["runs"]
     first = run["results"][0]
-    assert (first["ruleId"], first["level"]) == ("graph/dangling-service", "error")
-    assert run["tool"]["driver"]["rules"][first["ruleIndex"]]["id"] == "graph/dangling-service"
+    assert (first["ruleId"], first["level"]) == ("LG127", "error")
+    assert run["tool"]["driver"]["rules"][first["ruleIndex"]]["name"] == "graph/dangling-service"
     assert first["message"]["text"].endswith("selects no pod. Set spec.selector to labels of a pod template.")
     (place,) = first["locations"]
     assert place["physicalLocation"] == {
@@ -121,7 +121,7 @@ def test_junit_is_read_with_failures_passes_and_waived_ones(traced: ReleaseRepor
     assert (xml.tests, xml.failures, xml.errors, xml.skipped) == (4, 1, 0, 1)
     first, clean = list(xml)
     failed, mild, waived = list(first)
-    assert failed.name == "graph/dangling-service Service/default/x /spec/selector"
+    assert failed.name == "LG127 graph/dangling-service Service/default/x /spec/selector"
     (failure,) = failed.result
     assert failure.message == "selects no pod."
     assert "fix: Set spec.selector" in failure.text
@@ -200,7 +200,7 @@ def test_every_form_names_template_and_values(tmp_path: Path) -> None:
         assert mine in shown
         assert template in shown
     results = json.loads(sarif.render([report]))["runs"][0]["results"]
-    (tag,) = [one for one in results if one["ruleId"] == "image/floating-tag"]
+    (tag,) = [one for one in results if one["ruleId"] == "LM104"]
     location = tag["locations"][0]["physicalLocation"]
     assert location["artifactLocation"]["uri"] == (tmp_path / "mine.yaml").as_uri()
     assert location["region"] == {"startLine": 3}
@@ -231,7 +231,7 @@ def test_all_rules_are_listed_by_theme() -> None:
         timeout=600,
     )
     lines = done.stdout.splitlines()
-    listed = {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "}
+    listed = {line.split()[1] for line in lines if line.startswith("  ") and line[2] != " "}
     files = (ROOT / "scripts/llmops/checks/examples").rglob("*.yaml")
     assert listed == {f"{file.parent.name}/{file.stem}" for file in files}
     assert max(map(len, rules.listing(70).splitlines())) <= 70

@@ -138,7 +138,7 @@ def test_a_tree_of_models_is_a_table_with_its_refusals_below(report: ReleaseRepo
     assert shown[1].split()[:7] == ["chat", "8", "16", "12", "43:55", "0", "1"]
     assert "Not ready: peak of 16 GPUs is over the budget of 12" in shown[1]
     assert shown[2] == "odd      Not ready: 1 error"
-    assert "  error values/refused  the peak is over the budget." in shown
+    assert "  error LV101 values/refused  the peak is over the budget." in shown
     assert "      fix: Raise the budget." in shown
     assert shown[-1] == "2 releases, 0 ready, 2 not"
 

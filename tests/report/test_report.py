@@ -134,7 +134,7 @@ class Page(HTMLParser):
 def test_text_shows_each_finding_with_its_fix_and_place_and_counts_at_the_end(report: ReleaseReport) -> None:
     assert text.render([report]).splitlines() == [
         "qwen3-8b (prod, namespace llm-prod)",
-        "error graph/dangling-service  Service/default/x  /spec/selector  selects no pod.",
+        "error LG127 graph/dangling-service  Service/default/x  /spec/selector  selects no pod.",
         "    why: A Service whose selector matches no pod answers no request.",
         "    fix: Set spec.selector to labels of a pod template.",
         "    at services.yaml:14",
@@ -165,6 +165,7 @@ def test_json_has_the_promised_shape(report: ReleaseReport) -> None:
     assert (document["objects"], document["releases"], len(document["findings"])) == (6, 2, 4)
     assert document["findings"][0] == {
         "rule": "graph/dangling-service",
+        "code": "LG127",
         "severity": "error",
         "kind": "Service",
         "namespace": "default",
@@ -291,7 +292,7 @@ def test_pictures_have_a_text_alternative_and_tables_repeat_them(report: Release
 
 def test_manifests_of_anybody_are_reported_without_values() -> None:
     bare = ReleaseReport(Release("", "", "1.35.0", parse(MANIFESTS, "-")), findings=(DANGLING,))
-    assert text.render([bare]).startswith("manifests\nerror graph/dangling-service")
+    assert text.render([bare]).startswith("manifests\nerror LG127 graph/dangling-service")
     assert "3 objects" in screen.render(bare)
     assert Page(html.render([bare])).badly_closed == []
 

@@ -70,9 +70,9 @@ class Outcome:
 def run(release: Release, disable: Iterable[str] = (), today: date | None = None) -> Outcome:
     """Judges a release by every rule that is not disabled, in a stable order, and applies its waivers.
 
-    InputError for an unknown rule in `disable`, unreadable waivers and schemas that were not fetched.
+    `disable` holds ids or codes. InputError for an unknown one, unreadable waivers and schemas that were not fetched.
     """
-    disabled = frozenset(find(rule_id).id for rule_id in disable)
+    disabled = frozenset(find(name).id for name in disable)
     found = [
         finding
         for rule_id in sorted(RULES)
@@ -154,20 +154,21 @@ def order(finding: Finding) -> tuple[object, ...]:
     return -finding.severity, finding.rule, *place
 
 
-def examples(rule_id: str) -> list[dict[str, Any]]:
-    """The cases of a rule's example file, in order."""
-    file = Path(__file__).parent / "examples" / f"{find(rule_id).id}.yaml"
+def examples(name: str) -> list[dict[str, Any]]:
+    """The cases of a rule's example file, in order; by id or code."""
+    file = Path(__file__).parent / "examples" / f"{find(name).id}.yaml"
     cases: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return cases
 
 
-def explain(rule_id: str) -> str:
-    """Why the rule exists, how to satisfy it, and its cases. Raises InputError for an unknown id."""
-    chosen = find(rule_id)
-    parts = [f"{chosen.id} ({chosen.severity})", chosen.doc, f"Fix: {chosen.fix}"]
-    for case in examples(rule_id):
+def explain(name: str) -> str:
+    """Why the rule exists, how to satisfy it, and its cases. Raises InputError for an unknown id or code."""
+    chosen = find(name)
+    title = f"{chosen.code} {chosen.id} ({chosen.severity})".strip()
+    parts = [title, chosen.doc, f"Fix: {chosen.fix}"]
+    for case in examples(chosen.id):
         counted = Counter(
-            one["path"] or "the whole object" for one in case["findings"] if one["rule"] == rule_id
+            one["path"] or "the whole object" for one in case["findings"] if one["rule"] == chosen.id
         )
         verdict = "refused at " + ", ".join(counted) if counted else "fine"
         parts.append(f"{case['case']} ({verdict}):\n{textwrap.indent(_shown(case), '    ')}")

@@ -21,9 +21,13 @@ WARNING = Severity.WARNING
 
 @dataclass(frozen=True)
 class Rule:
-    """One opinion. `check` takes a Release when `per_release`, else what its theme hands it."""
+    """One opinion. `check` takes a Release when `per_release`, else what its theme hands it.
+
+    `id` is <theme>/<defect>. `code` never changes: two letters and three digits, empty for a policy of a user.
+    """
 
     id: str
+    code: str
     severity: Severity
     fix: str
     doc: str
@@ -60,10 +64,11 @@ _Built = TypeVar("_Built")
 _Check = TypeVar("_Check", bound=Callable[..., Iterator[Finding]])
 
 
-def rule(*, severity: Severity, fix: str, per_release: bool = True) -> Callable[[_Check], _Check]:
+def rule(code: str, *, severity: Severity, fix: str, per_release: bool = True) -> Callable[[_Check], _Check]:
     """Registers a function as the rule `<theme>/<function>`; its docstring says why the defect matters.
 
-    `fix` may use {kind}, {name} and {namespace}. `run` leaves a rule with `per_release=False` to its theme.
+    `code` is never given twice: tests/checks/codes.yaml lists all that were. `fix` may use {kind}, {name} and
+    {namespace}. `run` leaves a rule with `per_release=False` to its theme.
     """
 
     def register(check: _Check) -> _Check:
@@ -71,17 +76,19 @@ def rule(*, severity: Severity, fix: str, per_release: bool = True) -> Callable[
         theme = check.__module__.removeprefix(f"{__package__}.rules.").partition(".")[0]
         rule_id = f"{theme}/{check.__name__}".replace("_", "-")
         doc = inspect.cleandoc(check.__doc__ or "")
-        RULES[rule_id] = Rule(rule_id, severity, fix, doc, check, per_release)
+        RULES[rule_id] = Rule(rule_id, code, severity, fix, doc, check, per_release)
         return check
 
     return register
 
 
-def find(rule_id: str, source: str = "") -> Rule:
-    """The rule of that id. Raises InputError with the nearest id when there is none."""
-    if rule_id not in RULES:
-        raise InputError(f"there is no rule {rule_id!r}{closest(rule_id, RULES)}", source)
-    return RULES[rule_id]
+def find(name: str, source: str = "") -> Rule:
+    """The rule of that id or code. Raises InputError with the nearest one when there is none."""
+    by_code = {one.code: one for one in RULES.values() if one.code}
+    found = RULES.get(name) or by_code.get(name)
+    if found is None:
+        raise InputError(f"there is no rule {name!r}{closest(name, (*RULES, *by_code))}", source)
+    return found
 
 
 def defect(obj: Object, pointer: str, message: str, *, fix: str = "") -> Finding:

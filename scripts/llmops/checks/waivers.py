@@ -22,7 +22,7 @@ _REQUIRED = ("rule", "reason", "expires")
 
 @dataclass(frozen=True)
 class Waiver:
-    """An accepted defect: a rule, narrowed by name, kind or environment; `expires` is its last day."""
+    """An accepted defect: a rule by its id, narrowed by name, kind or environment; `expires` is its last day."""
 
     rule: str
     reason: str
@@ -140,10 +140,11 @@ def _waiver(node: yaml.Node, file: Path) -> Waiver:
     for field in _REQUIRED:
         if field not in given:
             raise InputError(f"the waiver has no {field}; write it", source)
-    if find(given["rule"], source).id.startswith(("waiver/", "values/refused")):
+    rule_id = find(given["rule"], source).id
+    if rule_id.startswith(("waiver/", "values/refused")):
         raise InputError(f"{given['rule']} cannot be waived", source)
     try:
         expires = date.fromisoformat(given["expires"])
     except ValueError:
         raise InputError(f'expires is {given["expires"]!r}; write a day as "YYYY-MM-DD"', source) from None
-    return Waiver(**{**given, "expires": expires, "source": source})  # type: ignore[arg-type]
+    return Waiver(**{**given, "rule": rule_id, "expires": expires, "source": source})  # type: ignore[arg-type]

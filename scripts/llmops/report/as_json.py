@@ -8,13 +8,13 @@ from typing import Any
 
 from llmops.findings import Finding
 from llmops.report.contents import UNKNOWN, Origin, ReleaseReport, in_order
-from llmops.report.rules import why
+from llmops.report.rules import code, why
 
 
 def render(reports: Sequence[ReleaseReport]) -> str:
     """{"objects", "releases", "findings", "waived"}; findings in the order of the text report.
 
-    Beside the fields of a finding a row has `why`, `template` (FILE:LINE, or empty) and `values`, the keys that
+    Beside the fields of a finding a row has `code`, `why`, `template` (FILE:LINE, or empty) and `values`, the keys that
     decide what stands there: [{"key", "source"}], with an empty source for a default of the chart.
     """
     return _dump(
@@ -48,6 +48,7 @@ def failure(message: str) -> str:
 def _row(finding: Finding, origin: Origin = UNKNOWN) -> dict[str, Any]:
     return {
         "rule": finding.rule,
+        "code": code(finding.rule),
         "severity": str(finding.severity),
         "kind": finding.kind,
         "namespace": finding.namespace,

@@ -27,7 +27,7 @@ from llmops.report.contents import (
     without_fit,
 )
 from llmops.report.drawings import memory_bar, steps_chart
-from llmops.report.rules import why
+from llmops.report.rules import label, why
 from llmops.report.text import places
 from llmops.report.timing import causes, clock, said, timing
 
@@ -107,6 +107,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(plural=plural, subject=subject, duration=duration, as_yaml=as_yaml, ticked=ticked)
+    made.filters["rule_label"] = label
     made.globals.update(basis=basis, overheads=OVERHEADS, span=span, hours_per_month=HOURS_PER_MONTH)
     made.globals.update(why=why, places=places)
     return made

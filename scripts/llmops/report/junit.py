@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from llmops.findings import Finding, Severity
 from llmops.report.contents import ReleaseReport, in_order, subject
-from llmops.report.rules import why
+from llmops.report.rules import label, why
 from llmops.report.text import heading, places
 
 # What XML 1.0 cannot hold, escaped or not.
@@ -67,14 +67,12 @@ def _case(suite: str, name: str) -> ET.Element:
 
 
 def _name(finding: Finding) -> str:
-    return " ".join(part for part in (finding.rule, subject(finding), finding.path) if part)
+    return " ".join(part for part in (label(finding.rule), subject(finding), finding.path) if part)
 
 
 def _said(report: ReleaseReport, finding: Finding) -> str:
     lines = [f"{finding.severity}: {finding.message}"]
-    lines += [
-        f"{label}: {said}" for label, said in (("why", why(finding.rule)), ("fix", finding.fix)) if said
-    ]
+    lines += [f"{key}: {value}" for key, value in (("why", why(finding.rule)), ("fix", finding.fix)) if value]
     return _clean("\n".join([*lines, *places(finding, report.origin(finding))]))
 
 

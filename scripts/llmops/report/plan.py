@@ -19,6 +19,7 @@ from llmops.report.contents import (
     summary,
     without_fit,
 )
+from llmops.report.rules import label
 from llmops.report.text import finding_lines, paint
 from llmops.report.timing import clock, said, timing
 from llmops.report.width import wrapped
@@ -188,5 +189,5 @@ def _findings(report: ReleaseReport, colour: bool) -> Iterator[str]:
     for waived in report.waived:
         until = f" (until {waived.expires})" if waived.expires else ""
         what = subject(waived.finding) or waived.finding.path
-        yield f"  waived {waived.finding.rule}  {what}".rstrip()
+        yield f"  waived {label(waived.finding.rule)}  {what}".rstrip()
         yield f"      because: {waived.reason}{until}"

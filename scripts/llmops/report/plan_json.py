@@ -8,6 +8,7 @@ from typing import Any
 
 from llmops.canary.timeline import as_json
 from llmops.report.contents import ReleaseReport, in_order, summary
+from llmops.report.rules import code
 from llmops.report.timing import timing
 
 
@@ -28,7 +29,13 @@ def _release(report: ReleaseReport) -> dict[str, Any]:
         "ready": facts.ready,
         "verdict": facts.verdict,
         "findings": [
-            {"rule": one.rule, "severity": str(one.severity), "message": one.message, "fix": one.fix}
+            {
+                "rule": one.rule,
+                "code": code(one.rule),
+                "severity": str(one.severity),
+                "message": one.message,
+                "fix": one.fix,
+            }
             for one in in_order(report.findings)
         ],
     }

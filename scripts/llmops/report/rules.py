@@ -20,6 +20,17 @@ def why(rule_id: str) -> str:
     return _SENTENCE.split(" ".join(first.split()), maxsplit=1)[0]
 
 
+def code(rule_id: str) -> str:
+    """The stable code of a rule; empty for an unknown rule and for a policy of a user."""
+    rule = RULES.get(rule_id)
+    return rule.code if rule else ""
+
+
+def label(rule_id: str) -> str:
+    """Code and id, as every form of the report names a rule."""
+    return f"{code(rule_id)} {rule_id}".strip()
+
+
 def themes() -> dict[str, list[Rule]]:
     """Every rule by its theme, both in the order of the alphabet."""
     found: dict[str, list[Rule]] = {}
@@ -37,11 +48,11 @@ def _listing(width: int | None) -> Iterator[str]:
     for theme, rules in themes().items():
         yield f"{theme} ({plural(len(rules), 'rule')})"
         for rule in rules:
-            yield f"  {rule.id} ({rule.severity})"
+            yield f"  {label(rule.id)} ({rule.severity})"
             line = f"{_INDENT}{why(rule.id)}"
             if width is None:
                 yield line
             else:
                 yield from textwrap.wrap(line, width, subsequent_indent=_INDENT, break_long_words=False)
         yield ""
-    yield f"{plural(len(RULES), 'rule')}; llmops explain RULE shows one with its cases"
+    yield f"{plural(len(RULES), 'rule')}; llmops explain CODE or NAME shows one with its cases"

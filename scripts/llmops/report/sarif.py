@@ -15,7 +15,7 @@ from urllib.parse import quote
 from llmops.checks import RULES
 from llmops.findings import Finding, Severity
 from llmops.report.contents import UNKNOWN, Origin, ReleaseReport, in_order, subject
-from llmops.report.rules import why
+from llmops.report.rules import code, why
 from llmops.report.text import heading
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -53,8 +53,10 @@ def _rule(rule_id: str) -> dict[str, Any]:
     rule = RULES.get(rule_id)
     if rule is None:
         return {"id": rule_id}
+    # The id is the code, which outlives a rename; results of releases before there were codes had the name.
+    named = {"id": rule.code, "name": rule_id, "deprecatedIds": [rule_id]} if rule.code else {"id": rule_id}
     return {
-        "id": rule_id,
+        **named,
         "shortDescription": {"text": why(rule_id)},
         "fullDescription": {"text": rule.doc},
         "help": {"text": f"{rule.doc}\n\nFix: {rule.fix}\n\n`llmops explain {rule_id}` shows cases."},
@@ -66,7 +68,7 @@ def _result(report: ReleaseReport, finding: Finding, reason: str, index: int) ->
     told = f"{heading(report)}: {finding.message}" if report.release.name else finding.message
     first, *others = _locations(_placed(report, finding), report.origin(finding))
     result: dict[str, Any] = {
-        "ruleId": finding.rule,
+        "ruleId": code(finding.rule) or finding.rule,
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
         "message": {"text": f"{told} {finding.fix}".strip()},
@@ -123,5 +125,5 @@ def _fingerprint(report: ReleaseReport, finding: Finding) -> str:
     """The same for the same defect when lines move or its words change."""
     release = report.release
     environment = release.inputs.environment if release.inputs else ""
-    parts = (release.name, environment, finding.rule, subject(finding), finding.path)
+    parts = (release.name, environment, code(finding.rule) or finding.rule, subject(finding), finding.path)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from llmops.findings import Finding, Severity
 from llmops.report.contents import Key, Origin, ReleaseReport, counts, in_order, plural, subject
-from llmops.report.rules import why
+from llmops.report.rules import label, why
 from llmops.report.width import wrapped
 
 _COLOURS = {Severity.ERROR: "\x1b[31m", Severity.WARNING: "\x1b[33m"}
@@ -77,16 +77,16 @@ def finding_lines(
         yield from _first_lines(finding, colour, width)
         reason = "" if finding.rule in told else why(finding.rule)
         told.add(finding.rule)
-        for label, said in (("why", reason), ("fix", finding.fix)):
-            if said:
-                yield from wrapped(f"{_INDENT}{label}: {said}", width, _DEEPER)
+        for key, value in (("why", reason), ("fix", finding.fix)):
+            if value:
+                yield from wrapped(f"{_INDENT}{key}: {value}", width, _DEEPER)
         for place in places(finding, report.origin(finding)):
             yield from (paint(line, _DIM, colour) for line in wrapped(f"{_INDENT}{place}", width, _DEEPER))
 
 
 def _first_lines(finding: Finding, colour: bool, width: int | None) -> Iterator[str]:
     columns = (subject(finding), finding.path, finding.message)
-    head = f"{finding.severity} {finding.rule}"
+    head = f"{finding.severity} {label(finding.rule)}"
     first, *rest = wrapped("  ".join([head, *(column for column in columns if column)]), width, _INDENT)
     severity = str(finding.severity)
     yield paint(severity, _COLOURS[finding.severity], colour) + first.removeprefix(severity)

@@ -20,7 +20,7 @@ from llmops.release import Release
 _IMAGE = re.compile(r"(?:^|/)vllm/vllm-openai:v?(\d+\.\d+\.\d+)(?!\d|\.\d|-rc)")
 
 
-@rule(severity=ERROR, fix="Write a flag that this version has; `vllm serve --help=all` lists them.")
+@rule("LM201", severity=ERROR, fix="Write a flag that this version has; `vllm serve --help=all` lists them.")
 def unknown_flag(release: Release) -> Iterator[Finding]:
     """vLLM ends at once on a flag that it does not know, and the pod restarts without end.
 

@@ -34,7 +34,7 @@ class Advisory:
     why: str
 
 
-@rule(severity=ERROR, fix="Run a newer vLLM, or waive the finding with a reason.")
+@rule("LM101", severity=ERROR, fix="Run a newer vLLM, or waive the finding with a reason.")
 def unsafe_engine(release: Release) -> Iterator[Finding]:
     """This version of vLLM runs code of strangers, lets them past its key, or shows one user's text to another.
 
@@ -43,7 +43,7 @@ def unsafe_engine(release: Release) -> Iterator[Finding]:
     yield from _judged(release, lambda open_: any(one.effect in _SEVERE for one in open_))
 
 
-@rule(severity=WARNING, fix="Run a newer vLLM, or waive the finding with a reason.")
+@rule("LM102", severity=WARNING, fix="Run a newer vLLM, or waive the finding with a reason.")
 def outdated_engine(release: Release) -> Iterator[Finding]:
     """This version of vLLM has holes that are known and closed in later ones: a request may stop the engine."""
     yield from _judged(release, lambda open_: not any(one.effect in _SEVERE for one in open_))

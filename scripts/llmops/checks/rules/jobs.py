@@ -12,7 +12,7 @@ from llmops.release import Release
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-@rule(severity=ERROR, fix="Write a day that one of the months has.")
+@rule("LK601", severity=ERROR, fix="Write a day that one of the months has.")
 def never_runs(release: Release) -> Iterator[Finding]:
     """The API server takes a date that no year has, such as 30 February; the CronJob is there and never runs.
 

@@ -18,6 +18,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @rule(
+    "LM301",
     severity=ERROR,
     fix="Write the commit of the model repository, 40 hex digits, into global.llm.model.revision.",
 )
@@ -35,6 +36,7 @@ def unpinned_revision(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LM302",
     severity=ERROR,
     fix="Take the flag away, or read that code, pin its revision and waive the finding with the reason.",
 )
@@ -51,6 +53,7 @@ def remote_code(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LM303",
     severity=WARNING,
     fix="Write one and the same commit into --revision, --tokenizer-revision and --code-revision.",
 )
@@ -70,7 +73,7 @@ def mixed_revisions(release: Release) -> Iterator[Finding]:
                 yield defect(pods.owner, other.pointer, message)
 
 
-@rule(severity=ERROR, fix="Write a smaller context, more parallelism, or a GPU with more memory.")
+@rule("LM304", severity=ERROR, fix="Write a smaller context, more parallelism, or a GPU with more memory.")
 def does_not_fit(release: Release) -> Iterator[Finding]:
     """An engine whose weights, overheads and one longest request exceed its GPUs refuses to start, or dies loading.
 
@@ -80,13 +83,13 @@ def does_not_fit(release: Release) -> Iterator[Finding]:
     yield from _memory(release, ERROR)
 
 
-@rule(severity=WARNING, fix="Leave more memory free.")
+@rule("LM305", severity=WARNING, fix="Leave more memory free.")
 def memory_tight(release: Release) -> Iterator[Finding]:
     """What the estimate cannot exclude: the engine may run out of memory after its cache is sized."""
     yield from _memory(release, WARNING)
 
 
-@rule(severity=ERROR, fix="Write a cache.sizeGiB of the weights and half as much again.")
+@rule("LM306", severity=ERROR, fix="Write a cache.sizeGiB of the weights and half as much again.")
 def cache_below_weights(release: Release) -> Iterator[Finding]:
     """Weights from the hub are written to the pod's cache; one that is too small gets the pod evicted while it loads.
 

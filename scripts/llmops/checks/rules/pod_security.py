@@ -20,13 +20,15 @@ _UNLABELLED = frozenset(("kube-system", "kube-public", "kube-node-lease"))
 _NEWEST = (1, 37)
 
 
-@rule(severity=ERROR, fix="Write securityContext.allowPrivilegeEscalation: false in every container.")
+@rule(
+    "LK301", severity=ERROR, fix="Write securityContext.allowPrivilegeEscalation: false in every container."
+)
 def allow_privilege_escalation(release: Release) -> Iterator[Finding]:
     """A program with the set-user-ID bit could become root. Windows pods need not say so."""
     yield from _of(release, "allow-privilege-escalation")
 
 
-@rule(severity=ERROR, fix="Take the AppArmor profile away, or name RuntimeDefault or Localhost.")
+@rule("LK302", severity=ERROR, fix="Take the AppArmor profile away, or name RuntimeDefault or Localhost.")
 def app_armor_profile(release: Release) -> Iterator[Finding]:
     """A pod without AppArmor may do to the node what the profile would have kept it from.
 
@@ -35,27 +37,29 @@ def app_armor_profile(release: Release) -> Iterator[Finding]:
     yield from _of(release, "app-armor-profile")
 
 
-@rule(severity=ERROR, fix="Write capabilities: {drop: [ALL]}, and add at most NET_BIND_SERVICE.")
+@rule("LK303", severity=ERROR, fix="Write capabilities: {drop: [ALL]}, and add at most NET_BIND_SERVICE.")
 def capabilities(release: Release) -> Iterator[Finding]:
     """Each capability is a part of root's power. Windows pods have none."""
     yield from _of(release, "capabilities")
 
 
 @rule(
-    severity=ERROR, fix="Take hostNetwork, hostPID and hostIPC away; make a Service for what must be reached."
+    "LK304",
+    severity=ERROR,
+    fix="Take hostNetwork, hostPID and hostIPC away; make a Service for what must be reached.",
 )
 def host_namespaces(release: Release) -> Iterator[Finding]:
     """A pod in the node's namespaces sees the traffic, the processes or the memory of all others."""
     yield from _of(release, "host-namespaces")
 
 
-@rule(severity=ERROR, fix="Take hostPort away; a Service reaches the container's own port.")
+@rule("LK305", severity=ERROR, fix="Take hostPort away; a Service reaches the container's own port.")
 def host_ports(release: Release) -> Iterator[Finding]:
     """A port of the node bypasses NetworkPolicies, and only one pod per node can have it."""
     yield from _of(release, "host-ports")
 
 
-@rule(severity=ERROR, fix="Take the host away: without it the kubelet asks the pod itself.")
+@rule("LK306", severity=ERROR, fix="Take the host away: without it the kubelet asks the pod itself.")
 def host_probes_and_host_lifecycle(release: Release) -> Iterator[Finding]:
     """A probe or lifecycle handler with a host lets a pod send requests from the node to anywhere.
 
@@ -64,49 +68,62 @@ def host_probes_and_host_lifecycle(release: Release) -> Iterator[Finding]:
     yield from _of(release, "host-probes-and-host-lifecycle")
 
 
-@rule(severity=ERROR, fix="Take privileged away; GPUs come from the device plugin, not from privileges.")
+@rule(
+    "LK307",
+    severity=ERROR,
+    fix="Take privileged away; GPUs come from the device plugin, not from privileges.",
+)
 def privileged(release: Release) -> Iterator[Finding]:
     """A privileged container is root on the node."""
     yield from _of(release, "privileged")
 
 
-@rule(severity=ERROR, fix="Take procMount away, or write Default.")
+@rule("LK308", severity=ERROR, fix="Take procMount away, or write Default.")
 def proc_mount(release: Release) -> Iterator[Finding]:
     """An unmasked /proc shows and changes settings of the kernel, in a user namespace too."""
     yield from _of(release, "proc-mount")
 
 
-@rule(severity=ERROR, fix="Write securityContext.runAsNonRoot: true in the pod, and no false in a container.")
+@rule(
+    "LK309",
+    severity=ERROR,
+    fix="Write securityContext.runAsNonRoot: true in the pod, and no false in a container.",
+)
 def run_as_non_root(release: Release) -> Iterator[Finding]:
     """An image whose user is root would run as root. A pod with hostUsers: false may, from version 1.35 on."""
     yield from _of(release, "run-as-non-root")
 
 
-@rule(severity=ERROR, fix="Name a user other than 0, or none where the image has its own.")
+@rule("LK310", severity=ERROR, fix="Name a user other than 0, or none where the image has its own.")
 def run_as_user(release: Release) -> Iterator[Finding]:
     """User 0 is root. A pod with hostUsers: false may be, from version 1.35 on. Group 0 is not refused."""
     yield from _of(release, "run-as-user")
 
 
-@rule(severity=ERROR, fix="Take user and role away, and name a type of containers, such as container_t.")
+@rule(
+    "LK311",
+    severity=ERROR,
+    fix="Take user and role away, and name a type of containers, such as container_t.",
+)
 def se_linux_options(release: Release) -> Iterator[Finding]:
     """With another SELinux identity the node no longer confines the container as one."""
     yield from _of(release, "se-linux-options")
 
 
-@rule(severity=ERROR, fix="Write securityContext.seccompProfile: {type: RuntimeDefault} in the pod.")
+@rule("LK312", severity=ERROR, fix="Write securityContext.seccompProfile: {type: RuntimeDefault} in the pod.")
 def seccomp_profile(release: Release) -> Iterator[Finding]:
     """Without a seccomp profile the container may make every system call. Windows pods have none."""
     yield from _of(release, "seccomp-profile")
 
 
-@rule(severity=ERROR, fix="Take the sysctl away, or set it on the node.")
+@rule("LK313", severity=ERROR, fix="Take the sysctl away, or set it on the node.")
 def sysctls(release: Release) -> Iterator[Finding]:
     """A sysctl outside the safe list changes the kernel for other pods too. The list grows with versions."""
     yield from _of(release, "sysctls")
 
 
 @rule(
+    "LK314",
     severity=ERROR,
     fix="Take a volume of type configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, "
     "projected or secret.",
@@ -116,7 +133,7 @@ def volume_types(release: Release) -> Iterator[Finding]:
     yield from _of(release, "volume-types")
 
 
-@rule(severity=ERROR, fix="Take hostProcess away.")
+@rule("LK315", severity=ERROR, fix="Take hostProcess away.")
 def windows_host_process(release: Release) -> Iterator[Finding]:
     """A host process is an administrator's program on the Windows node."""
     yield from _of(release, "windows-host-process")

@@ -1,6 +1,6 @@
 """Theme `policy`: what one object alone can say, by the policies of the chart llm-policies, in their own CEL.
 
-A policy is a rule; its annotations hold what a report needs besides: `rule` (the id, by default policy/<name>),
+A policy is a rule; its annotations hold what a report needs besides: `code`, `rule` (the id, by default policy/<name>),
 `severity`, `why`, `fix`, and `at`, where in an object it looks. CEL answers for a whole object, so the place is
 found by asking again about the object with all but one of these parts taken out.
 """
@@ -128,6 +128,7 @@ def _register(policy: Policy) -> None:
     rule_id = about.get("rule", f"policy/{policy.name}")
     RULES[rule_id] = Rule(
         id=rule_id,
+        code=about.get("code", ""),
         severity=_SEVERITIES[about.get("severity", "error")],
         fix=about["fix"].strip(),
         doc=about["why"].strip(),

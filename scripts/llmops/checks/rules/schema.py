@@ -16,7 +16,7 @@ from llmops.render.manifest import Object
 _CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
-@rule(severity=ERROR, fix="Write the field as the API of {kind} has it.")
+@rule("LK101", severity=ERROR, fix="Write the field as the API of {kind} has it.")
 def invalid_object(release: Release) -> Iterator[Finding]:
     """The API server refuses an object with an unknown, missing or wrongly typed field.
 
@@ -32,7 +32,7 @@ def invalid_object(release: Release) -> Iterator[Finding]:
                 yield defect(obj, violation.pointer, violation.message, fix=violation.fix)
 
 
-@rule(severity=ERROR, fix="Write the fields as the definition of {kind} wants them together.")
+@rule("LK102", severity=ERROR, fix="Write the fields as the definition of {kind} wants them together.")
 def broken_definition_rule(release: Release) -> Iterator[Finding]:
     """A custom resource's definition has rules between fields, in CEL, and the API server refuses what breaks one.
 
@@ -65,6 +65,7 @@ def _ruled(api_version: str, kind: str, kube_version: str) -> bool:
 
 
 @rule(
+    "LK103",
     severity=ERROR,
     fix="Write an apiVersion and kind that the cluster serves, or pin its CRD in tools/crds.",
 )
@@ -83,7 +84,7 @@ def unknown_kind(release: Release) -> Iterator[Finding]:
             yield defect(obj, "/apiVersion", message, fix=_instead(obj, release.kube_version))
 
 
-@rule(severity=ERROR, fix="Give one of the two another name, or render only one.")
+@rule("LK104", severity=ERROR, fix="Give one of the two another name, or render only one.")
 def duplicate_object(release: Release) -> Iterator[Finding]:
     """Of two objects with the same kind, namespace and name the later replaces the earlier without a word.
 

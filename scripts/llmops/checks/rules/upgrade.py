@@ -39,7 +39,7 @@ _MAKERS = {
 }
 
 
-@rule(severity=WARNING, fix="Leave the label off the objects that the Rollout steers.")
+@rule("LK501", severity=WARNING, fix="Leave the label off the objects that the Rollout steers.")
 def version_label_on_steered_object(release: Release) -> Iterator[Finding]:
     """The Rollouts controller owns the selector of its Services and the weights of its route.
 
@@ -58,6 +58,7 @@ def version_label_on_steered_object(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LK502",
     severity=WARNING,
     fix="Install with --server-side=false, or leave the field out of what is applied.",
 )
@@ -81,7 +82,7 @@ def field_with_two_owners(release: Release) -> Iterator[Finding]:
                 yield defect(obj, pointer, message)
 
 
-@rule(severity=WARNING, fix="Add RespectIgnoreDifferences=true to syncPolicy.syncOptions.")
+@rule("LK503", severity=WARNING, fix="Add RespectIgnoreDifferences=true to syncPolicy.syncOptions.")
 def ignored_field_still_applied(release: Release) -> Iterator[Finding]:
     """Argo CD leaves ignoreDifferences out of the comparison only; the next sync applies these fields all the same.
 
@@ -102,6 +103,7 @@ def ignored_field_still_applied(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LK504",
     severity=WARNING,
     fix="Make it a `helm test`, or an analysis of the Rollout, which runs when the pods are there.",
 )
@@ -121,6 +123,7 @@ def hook_beside_rollout(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LK505",
     severity=ERROR,
     fix="Make that object a hook with a lower helm.sh/hook-weight, or let the hook run after install.",
 )

@@ -16,7 +16,7 @@ from llmops.release import Release, environments_beside, merge
 from llmops.render.manifest import ValuesFile, read_values
 
 
-@rule(severity=ERROR, fix="Write what the message asks for.")
+@rule("LV101", severity=ERROR, fix="Write what the message asks for.")
 def refused(release: Release) -> Iterator[Finding]:
     """Helm renders nothing when a values schema or a `fail` in a template refuses the values.
 
@@ -37,6 +37,7 @@ def _written(values_files: Sequence[ValuesFile], path: list[Any]) -> str | None:
 
 
 @rule(
+    "LV102",
     severity=WARNING,
     fix="Take the key out, so that the environment's file alone says it, or correct one of the two.",
 )

@@ -10,6 +10,7 @@ from llmops.findings import Finding
 
 
 @rule(
+    "LV201",
     severity=ERROR,
     fix="Repair what the waiver accepted and delete it, or give a new reason and date.",
     per_release=False,
@@ -21,7 +22,7 @@ def expired(review: Review) -> Iterator[Finding]:
             yield _about(review, waiver, "expires", f"the waiver of {waiver.rule} ended on {waiver.expires}.")
 
 
-@rule(severity=WARNING, fix="Delete the waiver.", per_release=False)
+@rule("LV202", severity=WARNING, fix="Delete the waiver.", per_release=False)
 def unused(review: Review) -> Iterator[Finding]:
     """A waiver that matches no finding in any environment hides the next defect of that kind."""
     folder = review.model_dir / "envs"

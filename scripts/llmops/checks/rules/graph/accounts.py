@@ -20,7 +20,11 @@ _BINDINGS: tuple[Kind, ...] = ((_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBindi
 _BUILT_IN = ("cluster-admin", "admin", "edit", "view", "extension-apiserver-authentication-reader")
 
 
-@rule(severity=WARNING, fix="Render the ServiceAccount, or leave serviceAccountName out to use `default`.")
+@rule(
+    "LG101",
+    severity=WARNING,
+    fix="Render the ServiceAccount, or leave serviceAccountName out to use `default`.",
+)
 def service_account_missing(release: Release) -> Iterator[Finding]:
     """No pod is created under a ServiceAccount that is not there; the ReplicaSet only records events.
 
@@ -38,7 +42,7 @@ def service_account_missing(release: Release) -> Iterator[Finding]:
                 yield defect(edge.source, edge.pointer, message)
 
 
-@rule(severity=WARNING, fix="Render the role, or name one that is there.")
+@rule("LG102", severity=WARNING, fix="Render the role, or name one that is there.")
 def role_missing(release: Release) -> Iterator[Finding]:
     """A binding to a role that is not there grants nothing, and nobody says so.
 
@@ -62,7 +66,9 @@ def role_missing(release: Release) -> Iterator[Finding]:
             yield defect(binding, "/roleRef/name", f"there is no {kind[1]} {name}{place}, {why}.")
 
 
-@rule(severity=ERROR, fix="Write the name and namespace of the ServiceAccount that the pods run under.")
+@rule(
+    "LG103", severity=ERROR, fix="Write the name and namespace of the ServiceAccount that the pods run under."
+)
 def subject_missing(release: Release) -> Iterator[Finding]:
     """A binding to an account that is not there gives its pods nothing: they get 403 for what they were made for.
 

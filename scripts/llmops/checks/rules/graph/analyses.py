@@ -14,7 +14,7 @@ from llmops.release import Release
 from llmops.render.manifest import Object
 
 
-@rule(severity=ERROR, fix="Render the template in {namespace}, or name one that is there.")
+@rule("LG104", severity=ERROR, fix="Render the template in {namespace}, or name one that is there.")
 def analysis_template_missing(release: Release) -> Iterator[Finding]:
     """A Rollout whose analysis template is not there is InvalidSpec and moves no more.
 
@@ -30,7 +30,7 @@ def analysis_template_missing(release: Release) -> Iterator[Finding]:
                 yield defect(run.owner, use.pointer, message)
 
 
-@rule(severity=ERROR, fix="Give the argument a value in args, or a default in the template.")
+@rule("LG105", severity=ERROR, fix="Give the argument a value in args, or a default in the template.")
 def analysis_argument_missing(release: Release) -> Iterator[Finding]:
     """An argument that the template declares without a value, and that nobody gives, ends the analysis in an error."""
     for run in runs(graph(release)):
@@ -48,7 +48,7 @@ def analysis_argument_missing(release: Release) -> Iterator[Finding]:
             yield defect(run.owner, run.pointer, message)
 
 
-@rule(severity=WARNING, fix="Declare the argument in spec.args of the template, or do not give it.")
+@rule("LG106", severity=WARNING, fix="Declare the argument in spec.args of the template, or do not give it.")
 def analysis_argument_unknown(release: Release) -> Iterator[Finding]:
     """An argument that no template declares is dropped in silence, a misspelt one too."""
     for run in runs(graph(release)):
@@ -63,7 +63,7 @@ def analysis_argument_unknown(release: Release) -> Iterator[Finding]:
                 yield defect(run.owner, f"{run.pointer}/args/{index}/name", message)
 
 
-@rule(severity=ERROR, fix="Declare the argument in spec.args of the template.")
+@rule("LG107", severity=ERROR, fix="Declare the argument in spec.args of the template.")
 def analysis_argument_undeclared(release: Release) -> Iterator[Finding]:
     """A metric that asks for an argument which its template does not declare cannot be resolved and is an error.
 

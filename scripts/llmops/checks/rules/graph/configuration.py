@@ -28,7 +28,7 @@ _PROJECTED = (
 )
 
 
-@rule(severity=WARNING, fix="Render it in {namespace}, or correct the name.")
+@rule("LG108", severity=WARNING, fix="Render it in {namespace}, or correct the name.")
 def configuration_missing(release: Release) -> Iterator[Finding]:
     """A pod waits for a ConfigMap, Secret or claim that is not there, for ever and with nothing but an event.
 
@@ -44,7 +44,7 @@ def configuration_missing(release: Release) -> Iterator[Finding]:
                 yield defect(edge.source, edge.pointer, message)
 
 
-@rule(severity=ERROR, fix="Write the key into the object, or name one that it has.")
+@rule("LG109", severity=ERROR, fix="Write the key into the object, or name one that it has.")
 def key_missing(release: Release) -> Iterator[Finding]:
     """A container that takes a key out of a ConfigMap or Secret which has no such key does not start."""
     objects = graph(release)

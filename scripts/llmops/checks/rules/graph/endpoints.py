@@ -18,7 +18,7 @@ _PATH = "/metrics"
 _BROKEN = ("missing )", "unterminated character set", "unbalanced parenthesis", "nothing to repeat")
 
 
-@rule(severity=ERROR, fix="Write an endpoint with the port of the metrics.")
+@rule("LG110", severity=ERROR, fix="Write an endpoint with the port of the metrics.")
 def monitor_without_endpoint(release: Release) -> Iterator[Finding]:
     """A monitor without endpoints scrapes nothing of what it selects, and is no error for anybody."""
     for monitor in graph(release).of_kind(POD_MONITOR, SERVICE_MONITOR):
@@ -28,7 +28,7 @@ def monitor_without_endpoint(release: Release) -> Iterator[Finding]:
             yield defect(monitor, field if stated else "/spec", f"this {monitor.kind} has no endpoint.")
 
 
-@rule(severity=ERROR, fix="Write path: /metrics, or leave path out.")
+@rule("LG111", severity=ERROR, fix="Write path: /metrics, or leave path out.")
 def scrape_path_unknown(release: Release) -> Iterator[Finding]:
     """vLLM shows its metrics under /metrics alone; under another path the target is down, though the engine is well.
 
@@ -48,6 +48,7 @@ def scrape_path_unknown(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LG112",
     severity=WARNING,
     fix="Correct the expression; a bracket that is meant literally has a backslash before it.",
 )

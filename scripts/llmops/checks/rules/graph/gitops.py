@@ -18,7 +18,11 @@ _REMOTE = re.compile(r"^\s*url\s*=\s*(\S+)\s*$", re.M)
 _HERE = ("", "HEAD", "main", "master")
 
 
-@rule(severity=ERROR, fix="Name a path and files of the repository; valueFiles are relative to the path.")
+@rule(
+    "LG113",
+    severity=ERROR,
+    fix="Name a path and files of the repository; valueFiles are relative to the path.",
+)
 def application_path_missing(release: Release) -> Iterator[Finding]:
     """An Application whose path or value file is not in the repository stays in an error and syncs nothing.
 

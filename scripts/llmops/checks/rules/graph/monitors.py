@@ -19,6 +19,7 @@ SERVICE_MONITOR: Kind = ("monitoring.coreos.com", "ServiceMonitor")
 
 
 @rule(
+    "LG114",
     severity=WARNING,
     fix="Set spec.selector to labels that the objects to scrape carry, and name their namespace.",
 )
@@ -59,7 +60,7 @@ def _meant(objects: Graph, monitor: Object, pods: bool) -> Object | None:
     return next((one for one in objects.of_kind(SERVICE) if matches(selector, one.labels)), None)
 
 
-@rule(severity=ERROR, fix="Name a port that the selected object has.")
+@rule("LG115", severity=ERROR, fix="Name a port that the selected object has.")
 def scrape_port_missing(release: Release) -> Iterator[Finding]:
     """A monitor that names a port which the pod or Service does not have drops the target, without an error."""
     objects = graph(release)

@@ -19,7 +19,7 @@ _NAME = "kubernetes.io/metadata.name"
 _WHO = {"monitoring": "Prometheus", "gateway": "the gateway"}
 
 
-@rule(severity=ERROR, fix="Add the namespace to `from` of the rule that opens the port.")
+@rule("LG116", severity=ERROR, fix="Add the namespace to `from` of the rule that opens the port.")
 def network_policy_shuts_out(release: Release) -> Iterator[Finding]:
     """A port that is open for others only is shut for those who have to reach it: no metrics, or no requests.
 

@@ -21,13 +21,15 @@ NETWORK_POLICY: Kind = ("networking.k8s.io", "NetworkPolicy")
 DISRUPTION_BUDGET: Kind = ("policy", "PodDisruptionBudget")
 
 
-@rule(severity=ERROR, fix="Set spec.podSelector to labels that a pod template in {namespace} carries.")
+@rule(
+    "LG117", severity=ERROR, fix="Set spec.podSelector to labels that a pod template in {namespace} carries."
+)
 def network_policy_selects_nothing(release: Release) -> Iterator[Finding]:
     """A NetworkPolicy that selects no pod protects none; the pods it was meant for stay open."""
     yield from _selects_nothing(release, graph(release), NETWORK_POLICY, "/spec/podSelector")
 
 
-@rule(severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
+@rule("LG118", severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
 def pdb_selects_nothing(release: Release) -> Iterator[Finding]:
     """A PodDisruptionBudget that selects no pod lets a node drain take every replica at once."""
     yield from _selects_nothing(release, graph(release), DISRUPTION_BUDGET, "/spec/selector")
@@ -45,7 +47,9 @@ def _selects_nothing(release: Release, objects: Graph, kind: Kind, pointer: str)
 
 
 @rule(
-    severity=WARNING, fix="Let one pod go at a time: maxUnavailable: 1, or minAvailable below the replicas."
+    "LG119",
+    severity=WARNING,
+    fix="Let one pod go at a time: maxUnavailable: 1, or minAvailable below the replicas.",
 )
 def pdb_blocks_drain(release: Release) -> Iterator[Finding]:
     """A PodDisruptionBudget that never lets a pod go stops every node drain, and with it upgrades of the cluster."""
@@ -66,7 +70,7 @@ def pdb_blocks_drain(release: Release) -> Iterator[Finding]:
             yield defect(budget, "/spec/minAvailable", message.replace("has None pods", "needs every pod"))
 
 
-@rule(severity=ERROR, fix="Allow the port in an ingress rule of the NetworkPolicy.")
+@rule("LG120", severity=ERROR, fix="Allow the port in an ingress rule of the NetworkPolicy.")
 def network_policy_shuts_port(release: Release) -> Iterator[Finding]:
     """A pod that a NetworkPolicy selects is closed but for the ports that some policy opens.
 

@@ -15,7 +15,7 @@ _HANDLERS = ("httpGet", "tcpSocket")
 _PLACES = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle/postStart", "lifecycle/preStop")
 
 
-@rule(severity=ERROR, fix="Name a port of the same container, or write its number.")
+@rule("LG121", severity=ERROR, fix="Name a port of the same container, or write its number.")
 def probe_port_missing(release: Release) -> Iterator[Finding]:
     """A probe that names a port which its container does not have fails on every try, though nobody refuses the pod.
 

@@ -23,6 +23,7 @@ _ISTIO = "/spec/strategy/canary/trafficRouting/istio"
 
 
 @rule(
+    "LG122",
     severity=ERROR,
     fix="Render two Services of these names in {namespace}, both selecting the pods of {name}.",
 )
@@ -51,6 +52,7 @@ def rollout_service_missing(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LG123",
     severity=ERROR,
     fix="Render a TraefikService of that name in {namespace}, listing both Services in weighted.services.",
 )
@@ -77,6 +79,7 @@ def traefik_service_missing(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LG124",
     severity=ERROR,
     fix="Render a route of that name in {namespace} whose rule for users lists both Services of {name}.",
 )

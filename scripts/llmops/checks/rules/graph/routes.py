@@ -27,7 +27,7 @@ ROUTES: tuple[Kind, ...] = (
 _NO_PORTS = ("use-annotation",)
 
 
-@rule(severity=ERROR, fix="Name a Service or TraefikService of this release and a port that it has.")
+@rule("LG125", severity=ERROR, fix="Name a Service or TraefikService of this release and a port that it has.")
 def route_backend_missing(release: Release) -> Iterator[Finding]:
     """A route to a Service or port that is not there answers every request with an error.
 

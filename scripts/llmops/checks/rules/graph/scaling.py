@@ -11,7 +11,11 @@ from llmops.references import kind_of
 from llmops.release import Release
 
 
-@rule(severity=ERROR, fix="Let scaleTargetRef name the apiVersion, kind and name of the workload to scale.")
+@rule(
+    "LG126",
+    severity=ERROR,
+    fix="Let scaleTargetRef name the apiVersion, kind and name of the workload to scale.",
+)
 def scale_target_missing(release: Release) -> Iterator[Finding]:
     """An autoscaler whose target is not there scales nothing; the usual cause is a Deployment that became a Rollout.
 

@@ -14,7 +14,7 @@ from llmops.references import walk
 from llmops.release import Release
 
 
-@rule(severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
+@rule("LG127", severity=ERROR, fix="Set spec.selector to labels that a pod template in {namespace} carries.")
 def dangling_service(release: Release) -> Iterator[Finding]:
     """A Service whose selector matches no pod answers no request.
 
@@ -29,7 +29,11 @@ def dangling_service(release: Release) -> Iterator[Finding]:
             yield defect(service, "/spec/selector", f"no pod template carries the labels {wanted}.")
 
 
-@rule(severity=ERROR, fix="Name a port that a container of the selected pods declares, or write its number.")
+@rule(
+    "LG128",
+    severity=ERROR,
+    fix="Name a port that a container of the selected pods declares, or write its number.",
+)
 def service_port_unnamed_target(release: Release) -> Iterator[Finding]:
     """A Service port whose targetPort is a name that no selected pod declares has no endpoint.
 

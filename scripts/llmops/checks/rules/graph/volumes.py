@@ -16,7 +16,11 @@ from llmops.render.manifest import Object
 _ONE_NODE = ({"ReadWriteOnce"}, {"ReadWriteOncePod"}, {"ReadWriteOnce", "ReadWriteOncePod"})
 
 
-@rule(severity=WARNING, fix="Use a ReadWriteMany claim or a StatefulSet, or update by strategy Recreate.")
+@rule(
+    "LG129",
+    severity=WARNING,
+    fix="Use a ReadWriteMany claim or a StatefulSet, or update by strategy Recreate.",
+)
 def rwo_volume_with_surge(release: Release) -> Iterator[Finding]:
     """A ReadWriteOnce volume is attached to one node; a second pod on another node waits for it for ever.
 

@@ -23,6 +23,7 @@ _NUMBERS = ("scalar", "vector", "time", "pi")
 
 
 @rule(
+    "LQ101",
     severity=WARNING,
     fix="Keep the label in `by`, `on` or `group_left` of the expression, or drop it from the text.",
 )

@@ -15,7 +15,11 @@ from llmops.promql.syntax import COMPARISONS, operator, sort
 from llmops.release import Release
 
 
-@rule(severity=ERROR, fix="Compare with a value that it can have: a share goes from 0 to 1, not to 100.")
+@rule(
+    "LQ102",
+    severity=ERROR,
+    fix="Compare with a value that it can have: a share goes from 0 to 1, not to 100.",
+)
 def never_true(release: Release) -> Iterator[Finding]:
     """A share above 90, a state above 1, a quantile beyond the last bucket: the alert is silent for ever."""
     asked = kept(context, release)

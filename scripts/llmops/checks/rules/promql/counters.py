@@ -26,7 +26,7 @@ _RATE = re.compile(r":i?rate\d|:increase\d|[:_]per_second\b")
 _COUNTING = ("count", "group", "count_values")
 
 
-@rule(severity=WARNING, fix="Ask for its growth: rate(...[5m]) per second, or increase(...[1h]).")
+@rule("LQ103", severity=WARNING, fix="Ask for its growth: rate(...[5m]) per second, or increase(...[1h]).")
 def raw_counter(release: Release) -> Iterator[Finding]:
     """A counter tells how much there was since its process began: once above a threshold, it stays above it.
 
@@ -45,7 +45,7 @@ def raw_counter(release: Release) -> Iterator[Finding]:
             yield found(query, f"{name} grows until its process ends, and {who} its plain value.")
 
 
-@rule(severity=ERROR, fix="Use delta(...) or deriv(...), or ask for the gauge itself.")
+@rule("LQ104", severity=ERROR, fix="Use delta(...) or deriv(...), or ask for the gauge itself.")
 def rate_of_gauge(release: Release) -> Iterator[Finding]:
     """`rate` takes every fall of a value for the restart of a process: over a gauge it adds up its climbs alone."""
     asked = kept(context, release)

@@ -16,7 +16,7 @@ _PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _BOARD = "grafana_dashboard"
 
 
-@rule(severity=ERROR, fix="Write either record or alert.")
+@rule("LQ105", severity=ERROR, fix="Write either record or alert.")
 def rule_without_name(release: Release) -> Iterator[Finding]:
     """A rule has a name to record under, or a name to alert by: with both or neither Prometheus refuses the whole file.
 
@@ -31,7 +31,7 @@ def rule_without_name(release: Release) -> Iterator[Finding]:
                 yield defect(obj, place, f"alert {said}: a rule has one of the two.")
 
 
-@rule(severity=WARNING, fix="Write letters, digits, _ and :, no digit first.")
+@rule("LQ106", severity=WARNING, fix="Write letters, digits, _ and :, no digit first.")
 def odd_record_name(release: Release) -> Iterator[Finding]:
     """A recorded name with other characters is refused before Prometheus 3, and afterwards found in quotes alone."""
     for obj in graph(release).of_kind(RULES):
@@ -40,7 +40,7 @@ def odd_record_name(release: Release) -> Iterator[Finding]:
                 yield defect(obj, pointer, f"no query finds {name} by its bare name.")
 
 
-@rule(severity=ERROR, fix="Correct the JSON; export the dashboard again if in doubt.")
+@rule("LQ107", severity=ERROR, fix="Correct the JSON; export the dashboard again if in doubt.")
 def dashboard_unreadable(release: Release) -> Iterator[Finding]:
     """Grafana's sidecar writes the file all the same, and Grafana skips it with a line in its log: no dashboard.
 

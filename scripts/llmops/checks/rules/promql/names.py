@@ -23,13 +23,21 @@ from llmops.promql.targets import Query
 from llmops.release import Release
 
 
-@rule(severity=ERROR, fix="Correct the expression; `promtool check rules` and Prometheus' own page say more.")
+@rule(
+    "LQ108",
+    severity=ERROR,
+    fix="Correct the expression; `promtool check rules` and Prometheus' own page say more.",
+)
 def unparsable(release: Release) -> Iterator[Finding]:
     """A rule that does not parse keeps the whole file from loading; a gate or scaler that does not, sees nothing."""
     yield from _found(release, UNPARSABLE)
 
 
-@rule(severity=ERROR, fix="Ask for a metric that the exporter has, or record the series in this release.")
+@rule(
+    "LQ109",
+    severity=ERROR,
+    fix="Ask for a metric that the exporter has, or record the series in this release.",
+)
 def unknown_metric(release: Release) -> Iterator[Finding]:
     """A query for a metric that no version has is empty for ever: the alert never fires, the panel shows no data.
 
@@ -38,14 +46,16 @@ def unknown_metric(release: Release) -> Iterator[Finding]:
     yield from _found(release, UNKNOWN_METRIC)
 
 
-@rule(severity=ERROR, fix="Ask for what replaced it.")
+@rule("LQ110", severity=ERROR, fix="Ask for what replaced it.")
 def removed_metric(release: Release) -> Iterator[Finding]:
     """Engines rename metrics; a query for the old name goes dark with the next update, without a word."""
     yield from _found(release, REMOVED_METRIC)
 
 
 @rule(
-    severity=WARNING, fix="Use a label that the series has; a label that your scrape adds is not known here."
+    "LQ111",
+    severity=WARNING,
+    fix="Use a label that the series has; a label that your scrape adds is not known here.",
 )
 def unknown_label(release: Release) -> Iterator[Finding]:
     """A selector on a label that the series lacks matches nothing; `by` such a label joins everything into one.
@@ -55,7 +65,7 @@ def unknown_label(release: Release) -> Iterator[Finding]:
     yield from _found(release, UNKNOWN_LABEL)
 
 
-@rule(severity=ERROR, fix="Write one of the values that the label can have.")
+@rule("LQ112", severity=ERROR, fix="Write one of the values that the label can have.")
 def unknown_label_value(release: Release) -> Iterator[Finding]:
     """A selector for a value that never occurs matches nothing, as `rollout_info{phase="Degraded"}` does.
 

@@ -18,6 +18,7 @@ _BOUND = "le"
 
 
 @rule(
+    "LQ113",
     severity=ERROR,
     fix="Write histogram_quantile(0.95, sum by (le) (rate(..._bucket[5m]))), with 0.95 for p95.",
 )

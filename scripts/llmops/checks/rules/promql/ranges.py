@@ -24,7 +24,7 @@ _INTERVALS = (
 _TWO = re.compile(r"^(?:i?rate|increase|delta|idelta|deriv|changes|resets)$")
 
 
-@rule(severity=WARNING, fix="Write a range of four scrapes or more, with its unit, such as [5m].")
+@rule("LQ114", severity=WARNING, fix="Write a range of four scrapes or more, with its unit, such as [5m].")
 def range_too_short(release: Release) -> Iterator[Finding]:
     """A rate needs two samples: over a range shorter than two scrapes it has no value, for no series, at no time.
 

@@ -11,6 +11,7 @@ from llmops.release import Release
 
 
 @rule(
+    "LR101",
     severity=ERROR,
     fix="Write a larger budget, fewer replicas, or a strategy that holds fewer GPUs at once.",
 )

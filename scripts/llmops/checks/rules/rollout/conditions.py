@@ -24,7 +24,7 @@ _AS_NUMBER = re.compile(
 _ARGO = re.compile(r"\{\{[^{}]*\}\}")
 
 
-@rule(severity=ERROR, fix="Write successCondition, and failureCondition where neither may hold.")
+@rule("LR102", severity=ERROR, fix="Write successCondition, and failureCondition where neither may hold.")
 def analysis_without_condition(release: Release) -> Iterator[Finding]:
     """A metric without conditions is successful whatever it measures, no answer at all included.
 
@@ -39,6 +39,7 @@ def analysis_without_condition(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LR103",
     severity=WARNING,
     fix="Begin the condition with `len(result) > 0 &&`, or end the query with `or vector(0)`.",
 )
@@ -57,7 +58,9 @@ def unguarded_result(release: Release) -> Iterator[Finding]:
 
 
 @rule(
-    severity=ERROR, fix="Write result[0], guarded by `len(result) > 0 &&`, where the condition says result."
+    "LR104",
+    severity=ERROR,
+    fix="Write result[0], guarded by `len(result) > 0 &&`, where the condition says result.",
 )
 def nan_on_vector(release: Release) -> Iterator[Finding]:
     """Prometheus answers with a list, and a list is no number: isNaN(result) and result < 1 do not compile.
@@ -74,7 +77,9 @@ def nan_on_vector(release: Release) -> Iterator[Finding]:
 
 
 @rule(
-    severity=WARNING, fix="Aggregate to one series, e.g. by sum(...), or judge all of them: all(result, ...)."
+    "LR105",
+    severity=WARNING,
+    fix="Aggregate to one series, e.g. by sum(...), or judge all of them: all(result, ...).",
 )
 def many_series(release: Release) -> Iterator[Finding]:
     """Of several series an analysis sees the bare values in no particular order; result[0] is any one of them."""

@@ -18,7 +18,7 @@ _LET = re.compile(r"\blet\s+\w+\s*=(?!=)")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
-@rule(severity=ERROR, fix="Correct the expression; equality is written ==.")
+@rule("LR106", severity=ERROR, fix="Correct the expression; equality is written ==.")
 def condition_unparsable(release: Release) -> Iterator[Finding]:
     """A condition that does not parse makes every measurement an error, and the fifth in a row aborts the rollout.
 

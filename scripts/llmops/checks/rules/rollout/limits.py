@@ -21,7 +21,11 @@ from llmops.release import Release
 MANY = 5
 
 
-@rule(severity=ERROR, fix="Write count beside interval in the metric, or run the template in the background.")
+@rule(
+    "LR107",
+    severity=ERROR,
+    fix="Write count beside interval in the metric, or run the template in the background.",
+)
 def indefinite_metric_in_step(release: Release) -> Iterator[Finding]:
     """A step or a promotion waits for its analysis, and a metric with an interval and no count never ends.
 
@@ -36,7 +40,11 @@ def indefinite_metric_in_step(release: Release) -> Iterator[Finding]:
                         yield defect(run.owner, use.pointer, message)
 
 
-@rule(severity=WARNING, fix="Write failureLimit: 1 or more, or judge a longer window in fewer measurements.")
+@rule(
+    "LR108",
+    severity=WARNING,
+    fix="Write failureLimit: 1 or more, or judge a longer window in fewer measurements.",
+)
 def failure_limit_zero(release: Release) -> Iterator[Finding]:
     """Without failureLimit one bad measurement of many aborts the rollout, and of many one is bad by chance.
 

@@ -15,6 +15,7 @@ _ENGINE = "engine"
 
 
 @rule(
+    "LR109",
     severity=ERROR,
     fix="Raise failureThreshold or periodSeconds of the startupProbe beyond lifecycle.loadSeconds.",
 )

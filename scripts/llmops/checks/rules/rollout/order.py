@@ -20,7 +20,7 @@ _WEIGHTED = {
 }
 
 
-@rule(severity=WARNING, fix="Write the weights in rising order.")
+@rule("LR110", severity=WARNING, fix="Write the weights in rising order.")
 def weights_fall(release: Release) -> Iterator[Finding]:
     """A weight below the one before takes users back from a version that has just passed with more of them.
 
@@ -38,7 +38,7 @@ def weights_fall(release: Release) -> Iterator[Finding]:
             before = weight
 
 
-@rule(severity=ERROR, fix="Name an AnalysisTemplate, or leave the analysis out.")
+@rule("LR111", severity=ERROR, fix="Name an AnalysisTemplate, or leave the analysis out.")
 def analysis_without_template(release: Release) -> Iterator[Finding]:
     """An analysis that names no template measures nothing, so the version behind it is not judged."""
     for run in runs(graph(release)):
@@ -48,7 +48,9 @@ def analysis_without_template(release: Release) -> Iterator[Finding]:
 
 
 @rule(
-    severity=WARNING, fix="Leave the weights out, or write 100 for the stable Service and 0 for the canary's."
+    "LR112",
+    severity=WARNING,
+    fix="Leave the weights out, or write 100 for the stable Service and 0 for the canary's.",
 )
 def weight_beside_rollout(release: Release) -> Iterator[Finding]:
     """The Rollouts controller writes the weights of its route. A manifest that gives the canary a part of the traffic

@@ -22,6 +22,7 @@ _GROUPS = ("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 
 
 @rule(
+    "LR113",
     severity=WARNING,
     fix="Write startingStep behind the first setWeight, or initialDelay beyond the start-up of a pod.",
 )
@@ -42,7 +43,11 @@ def background_analysis_before_traffic(release: Release) -> Iterator[Finding]:
                     yield defect(run.owner, run.pointer, message)
 
 
-@rule(severity=WARNING, fix="Write weights that differ by 100/replicas or more, or use a traffic router.")
+@rule(
+    "LR114",
+    severity=WARNING,
+    fix="Write weights that differ by 100/replicas or more, or use a traffic router.",
+)
 def steps_unreachable(release: Release) -> Iterator[Finding]:
     """Without a traffic router the share of pods is the weight, and few pods can show few weights.
 
@@ -110,7 +115,7 @@ def _mentions(written: str, service: str, run: Run) -> bool:
     return service != text(run.owner.get(f"{_CANARY}/stableService")) and f'"{service}\\"' in written
 
 
-@rule(severity=ERROR, fix="Write rollingUpdateConfiguration.maxUnavailable: 1.")
+@rule("LR115", severity=ERROR, fix="Write rollingUpdateConfiguration.maxUnavailable: 1.")
 def update_never_begins(release: Release) -> Iterator[Finding]:
     """The controller of LeaderWorkerSets makes no spare group of a single one; with maxUnavailable 0 it waits."""
     for owner in graph(release).of_kind(_GROUPS):

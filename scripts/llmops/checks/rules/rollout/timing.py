@@ -23,7 +23,11 @@ _UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 _ROUTES = ((HTTP_ROUTE, "/spec/rules/*", "timeouts/request"), (VIRTUAL_SERVICE, "/spec/http/*", "timeout"))
 
 
-@rule(severity=ERROR, fix="Write a progressDeadlineSeconds beyond the start-up budget and the image pull.")
+@rule(
+    "LR116",
+    severity=ERROR,
+    fix="Write a progressDeadlineSeconds beyond the start-up budget and the image pull.",
+)
 def deadline_below_startup(release: Release) -> Iterator[Finding]:
     """A pod that is still loading makes no progress; a deadline below its start-up budget calls that a failure.
 
@@ -42,7 +46,9 @@ def deadline_below_startup(release: Release) -> Iterator[Finding]:
 
 
 @rule(
-    severity=WARNING, fix="Write a progressDeadlineSeconds beyond the start-up budget and the tests together."
+    "LR117",
+    severity=WARNING,
+    fix="Write a progressDeadlineSeconds beyond the start-up budget and the tests together.",
 )
 def deadline_below_tests(release: Release) -> Iterator[Finding]:
     """In an analysis before the turn of blue-green the deadline's clock goes on; in a canary's step it stands still.
@@ -69,6 +75,7 @@ def deadline_below_tests(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LR118",
     severity=ERROR,
     fix="Write a terminationGracePeriodSeconds beyond preStop and --shutdown-timeout together.",
 )
@@ -93,6 +100,7 @@ def grace_too_short(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LR119",
     severity=WARNING,
     fix="Write a longer scaleDownDelaySeconds or grace period, or a shorter timeout in the route.",
 )

@@ -11,7 +11,11 @@ from llmops.references import mapping
 from llmops.release import Release
 
 
-@rule(severity=ERROR, fix="Write consecutiveSuccessLimit: 1 or more, or an inconclusiveLimit below count.")
+@rule(
+    "LR120",
+    severity=ERROR,
+    fix="Write consecutiveSuccessLimit: 1 or more, or an inconclusiveLimit below count.",
+)
 def count_reached_inconclusive(release: Release) -> Iterator[Finding]:
     """A metric that reaches its count without having failed is successful, also when no measurement was.
 
@@ -32,6 +36,7 @@ def count_reached_inconclusive(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LR121",
     severity=WARNING,
     fix="Write activeDeadlineSeconds into the Job's spec, or add a metric that sees its result.",
 )

@@ -18,6 +18,7 @@ _LEVEL = re.compile(r"\w*(?:kv|gpu)_cache_usage\w*|\w*(?:gpu_util|GPU_UTIL|FB_US
 
 
 @rule(
+    "LR201",
     severity=WARNING,
     fix="Scale on a total with AverageValue, or set dynamicStableScale on the Rollout.",
 )
@@ -41,6 +42,7 @@ def value_metric_under_canary(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LR202",
     severity=WARNING,
     fix="Write behavior.scaleUp.tolerance: 0 (Kubernetes 1.35), or dynamicStableScale on the Rollout.",
 )
@@ -62,7 +64,7 @@ def tolerance_under_canary(release: Release) -> Iterator[Finding]:
             yield defect(scaler, f"{advanced}/behavior/scaleUp", message)
 
 
-@rule(severity=WARNING, fix="Scale on requests running and waiting, which more servers share.")
+@rule("LR203", severity=WARNING, fix="Scale on requests running and waiting, which more servers share.")
 def level_metric_under_canary(release: Release) -> Iterator[Finding]:
     """Memory, cache and GPU utilisation do not fall when servers are added, least of all those of a canary.
 

@@ -20,7 +20,7 @@ _NEEDED = ("serverAddress", "query", "threshold")
 _LONGEST = 1800
 
 
-@rule(severity=ERROR, fix="Write an idleReplicaCount below minReplicaCount, or leave it out.")
+@rule("LR204", severity=ERROR, fix="Write an idleReplicaCount below minReplicaCount, or leave it out.")
 def keda_idle_above_least(release: Release) -> Iterator[Finding]:
     """KEDA refuses an idle number that is not below the least one: the object is stored, and scales nothing.
 
@@ -32,7 +32,9 @@ def keda_idle_above_least(release: Release) -> Iterator[Finding]:
             yield defect(scaler, "/spec/idleReplicaCount", f"{idle} when idle, but at least {low} when not.")
 
 
-@rule(severity=ERROR, fix="Write serverAddress, query and threshold into the metadata of the trigger.")
+@rule(
+    "LR205", severity=ERROR, fix="Write serverAddress, query and threshold into the metadata of the trigger."
+)
 def keda_trigger_incomplete(release: Release) -> Iterator[Finding]:
     """A Prometheus trigger that lacks one of its parts fails to build, and with it the whole ScaledObject: no HPA."""
     for scaler, pointer, trigger in prometheus_triggers(graph(release)):
@@ -42,7 +44,7 @@ def keda_trigger_incomplete(release: Release) -> Iterator[Finding]:
                 yield defect(scaler, f"{pointer}/metadata", f"the trigger has no {key}.")
 
 
-@rule(severity=WARNING, fix="Name a metric that the rules of the adapter make.")
+@rule("LR206", severity=WARNING, fix="Name a metric that the rules of the adapter make.")
 def external_metric_unknown(release: Release) -> Iterator[Finding]:
     """An autoscaler on a metric that no rule of the adapter makes reads nothing, and keeps the servers it has.
 
@@ -55,7 +57,11 @@ def external_metric_unknown(release: Release) -> Iterator[Finding]:
                     yield defect(scaler, pointer, f"no rule makes {name}{closest(name, OFFERED)}.")
 
 
-@rule(severity=WARNING, fix="Write a periodSeconds of at least gpu-hpa.coldStartSeconds (at most 1800).")
+@rule(
+    "LR207",
+    severity=WARNING,
+    fix="Write a periodSeconds of at least gpu-hpa.coldStartSeconds (at most 1800).",
+)
 def faster_than_cold_start(release: Release) -> Iterator[Finding]:
     """Servers that were asked for do not help before they have loaded: a period that is shorter asks for them again.
 

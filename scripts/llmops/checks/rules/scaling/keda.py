@@ -18,7 +18,7 @@ from llmops.render.manifest import Object
 _ENGINE = ("vllm:", "sglang:", "tgi_", "llm:requests_")
 
 
-@rule(severity=ERROR, fix='Write ignoreNullValues: "false" into the metadata of the trigger.')
+@rule("LR208", severity=ERROR, fix='Write ignoreNullValues: "false" into the metadata of the trigger.')
 def keda_null_is_zero(release: Release) -> Iterator[Finding]:
     """KEDA takes an empty answer of Prometheus for 0, so a lost scrape scales down to the minimum under full load."""
     for scaler, pointer, trigger in prometheus_triggers(graph(release)):
@@ -27,6 +27,7 @@ def keda_null_is_zero(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LR209",
     severity=WARNING,
     fix="Write spec.fallback, e.g. {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}.",
 )
@@ -42,7 +43,7 @@ def keda_without_fallback(release: Release) -> Iterator[Finding]:
             yield defect(scaler, "/spec", "the ScaledObject has no fallback.")
 
 
-@rule(severity=WARNING, fix="Aggregate to one series, e.g. by sum(...).")
+@rule("LR210", severity=WARNING, fix="Aggregate to one series, e.g. by sum(...).")
 def many_series(release: Release) -> Iterator[Finding]:
     """KEDA takes one number: from two series on the query is an error, and the autoscaler stands where it was.
 
@@ -55,7 +56,7 @@ def many_series(release: Release) -> Iterator[Finding]:
             yield defect(scaler, f"{pointer}/metadata/query", "the query may return many series.")
 
 
-@rule(severity=ERROR, fix="Keep one server, or add a trigger on what the gateway sees.")
+@rule("LR211", severity=ERROR, fix="Keep one server, or add a trigger on what the gateway sees.")
 def zero_without_signal(release: Release) -> Iterator[Finding]:
     """With no server there is nobody who counts requests, so a metric of the engine never wakes it again.
 

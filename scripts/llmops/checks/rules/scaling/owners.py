@@ -14,7 +14,7 @@ from llmops.render.manifest import Object
 _TARGET = "/spec/scaleTargetRef"
 
 
-@rule(severity=ERROR, fix="Keep one autoscaler per workload, with all its metrics.")
+@rule("LR212", severity=ERROR, fix="Keep one autoscaler per workload, with all its metrics.")
 def two_autoscalers_one_target(release: Release) -> Iterator[Finding]:
     """Two autoscalers on one workload undo each other's work every few seconds.
 
@@ -34,7 +34,7 @@ def two_autoscalers_one_target(release: Release) -> Iterator[Finding]:
                 yield defect(scaler, edge.pointer, message)
 
 
-@rule(severity=ERROR, fix="Leave spec.replicas out: the autoscaler owns it.")
+@rule("LR213", severity=ERROR, fix="Leave spec.replicas out: the autoscaler owns it.")
 def replicas_beside_autoscaler(release: Release) -> Iterator[Finding]:
     """A number of replicas in the manifest sets the scale back at every upgrade, in the middle of the load."""
     objects = graph(release)

@@ -18,6 +18,7 @@ _TOTALS = ("sum", "count")
 
 
 @rule(
+    "LR214",
     severity=ERROR,
     fix="Ask for a total, e.g. sum(requests running and waiting), or write metricType: Value.",
 )
@@ -34,7 +35,7 @@ def average_divided_again(release: Release) -> Iterator[Finding]:
             yield defect(scaler, f"{pointer}/metadata/query", message)
 
 
-@rule(severity=ERROR, fix="Write metricType: AverageValue, or a query for the average of a pod.")
+@rule("LR215", severity=ERROR, fix="Write metricType: AverageValue, or a query for the average of a pod.")
 def total_not_divided(release: Release) -> Iterator[Finding]:
     """With Value the present number of pods is multiplied by answer / threshold.
 

@@ -18,6 +18,7 @@ _TARGET = "/spec/scaleTargetRef"
 
 
 @rule(
+    "LR216",
     severity=ERROR,
     fix="Scale on a metric of type External or Pods, e.g. the requests that run and wait (chart gpu-hpa).",
 )
@@ -33,7 +34,11 @@ def resource_gpu_metric(release: Release) -> Iterator[Finding]:
                     yield defect(scaler, pointer, f"nobody measures the resource {name}.")
 
 
-@rule(severity=WARNING, fix="Write a smaller gpu-hpa.inFlightPerReplica, or a larger engine.maxNumSeqs.")
+@rule(
+    "LR217",
+    severity=WARNING,
+    fix="Write a smaller gpu-hpa.inFlightPerReplica, or a larger engine.maxNumSeqs.",
+)
 def target_above_batch(release: Release) -> Iterator[Finding]:
     """An engine works on at most --max-num-seqs requests at once; the others wait.
 
@@ -54,7 +59,7 @@ def target_above_batch(release: Release) -> Iterator[Finding]:
                 yield defect(scaler, pointer, message)
 
 
-@rule(severity=WARNING, fix="Write the measured time from asking for a server to its first answer.")
+@rule("LR218", severity=WARNING, fix="Write the measured time from asking for a server to its first answer.")
 def cold_start_too_short(release: Release) -> Iterator[Finding]:
     """A server cannot answer before its weights are loaded; windows built on less ask for servers twice."""
     cold = mapping(release.values.get("gpu-hpa")).get("coldStartSeconds")

@@ -10,7 +10,11 @@ from llmops.findings import Finding
 from llmops.release import Release
 
 
-@rule(severity=WARNING, fix="Write --max-log-len with the characters that may be kept, e.g. 0, beside it.")
+@rule(
+    "LS101",
+    severity=WARNING,
+    fix="Write --max-log-len with the characters that may be kept, e.g. 0, beside it.",
+)
 def prompts_in_logs(release: Release) -> Iterator[Finding]:
     """With request logging and no limit whole prompts stand in the logs, with all that people told the model."""
     for pods, line in lines(release):

@@ -24,7 +24,9 @@ _OWN = "/volumes/*/ephemeral/volumeClaimTemplate"
 _PLAIN, _UNKNOWN = "plain", "unknown"
 
 
-@rule(severity=ERROR, fix="Give the route TLS, at a listener or entry point that speaks nothing else.")
+@rule(
+    "LS102", severity=ERROR, fix="Give the route TLS, at a listener or entry point that speaks nothing else."
+)
 def route_without_tls(release: Release) -> Iterator[Finding]:
     """Prompts, answers and API keys on such a route are read by everybody on the way.
 
@@ -35,6 +37,7 @@ def route_without_tls(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LS103",
     severity=WARNING,
     fix="Set the gateway up for TLS 1.3 and declare it: global.llm.environment.gateway.minTlsVersion.",
 )
@@ -51,6 +54,7 @@ def tls_below_1_3(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LS104",
     severity=WARNING,
     fix="Use an encrypted storage class and declare it: global.llm.environment.encryptedStorage.",
 )

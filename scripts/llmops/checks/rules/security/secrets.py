@@ -22,6 +22,7 @@ _SCHEMAS = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "MutatingAd
 
 
 @rule(
+    "LS105",
     severity=ERROR,
     fix="Take it out, change it, and name a Secret that is made outside of Git (valueFrom, a mounted file).",
 )
@@ -42,6 +43,7 @@ def secret_in_manifest(release: Release) -> Iterator[Finding]:
 
 
 @rule(
+    "LS106",
     severity=WARNING,
     fix="Leave the Secret out, and let ExternalSecret, SealedSecret or a person make it; name it in the values.",
 )
@@ -60,7 +62,7 @@ def secret_object(release: Release) -> Iterator[Finding]:
                 yield defect(obj, f"/{field}", f"the value of {', '.join(filled)} is written out.")
 
 
-@rule(severity=ERROR, fix="Take it out, change it, and write the name of a Secret instead.")
+@rule("LS107", severity=ERROR, fix="Take it out, change it, and write the name of a Secret instead.")
 def secret_in_values(release: Release) -> Iterator[Finding]:
     """A credential in a values file is in Git for good, and in every release that Helm keeps."""
     for file in release.values_files:

@@ -32,6 +32,7 @@ Seen = dict[tuple[str, object], str]
 
 
 @rule(
+    "LG201",
     severity=ERROR,
     fix="Give one of the releases another name, or render it once per cluster.",
     per_release=False,
@@ -42,6 +43,7 @@ def object_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
 
 
 @rule(
+    "LG202",
     severity=WARNING,
     fix="Give each dashboard a uid of its own, or render it once per cluster.",
     per_release=False,
@@ -52,6 +54,7 @@ def dashboard_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]
 
 
 @rule(
+    "LG203",
     severity=WARNING,
     fix="Render the rule once per cluster, or let its expression or labels name the release.",
     per_release=False,
@@ -64,7 +67,7 @@ def alert_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
     yield from _twice(release, seen, _rules)
 
 
-@rule(severity=ERROR, fix="Give each release a host or a path of its own.", per_release=False)
+@rule("LG204", severity=ERROR, fix="Give each release a host or a path of its own.", per_release=False)
 def route_of_two_releases(release: Release, seen: Seen) -> Iterator[Finding]:
     """Of two routes for the same host and path a gateway takes one, and the other model is not reached."""
     yield from _twice(release, seen, _routes)
