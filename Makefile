@@ -128,9 +128,9 @@ setup-cluster: setup-tools
 lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
 	@$(PIP) uv==0.13.8
 	@$(BIN)/uv pip compile pyproject.toml --extra check --group build --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/run.txt
-	@$(BIN)/uv pip compile pyproject.toml --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/jobs.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra services --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/jobs.txt
 	@$(BIN)/uv pip compile --group pyproject.toml:build --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/build.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra check --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra check --extra services --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %s; call make PYTHON=python3.11" % sys.version.split()[0] or 0)'

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from llmops.findings import RefusedError
-from llmops.jobs.gate import __main__ as gate
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
+from llmops.services.gate import __main__ as gate
 from tests.charts.conftest import CHARTS, ENVIRONMENTS, ROOT, Objects, Render, merge
 from tests.charts.test_drift_cronjob import container, llm, reachable
 

@@ -12,9 +12,9 @@ import pytest
 from llmops.findings import RefusedError
 from llmops.gates.quality import read_policy
 from llmops.jobs import quality
-from llmops.jobs.gate.question import read_result
 from llmops.kubernetes.schema import known, violations
 from llmops.render.manifest import Object
+from llmops.services.gate.question import read_result
 from tests.charts.conftest import CHARTS, Objects, Render, merge
 
 CHART = "vllm-inference"

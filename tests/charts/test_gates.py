@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llmops.gates.evidence import GATES
-from llmops.jobs.gate.question import Question, read_question
+from llmops.services.gate.question import Question, read_question
 from tests.charts.conftest import Objects, Render, merge
 
 CHART = "vllm-inference"

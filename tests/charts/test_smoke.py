@@ -203,7 +203,7 @@ def test_answers_are_short_medium_and_long(start: Start) -> None:
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[str]:
     """The verdict service. Its Prometheus is not there: Jobs need none."""
-    command = [sys.executable, "-m", "llmops.jobs.gate", "--host=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "llmops.services.gate", "--host=127.0.0.1", "--port=0"]
     command += ["--prometheus=http://127.0.0.1:9", f"--folder={tmp_path}"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:

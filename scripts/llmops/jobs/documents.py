@@ -10,10 +10,11 @@ from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.drift_scores import Settings, Verdict, outcome, overall
-from llmops.jobs.figures import RESULT, VERSION, number
 from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import LENGTHS, Release, Traffic
 
+VERSION = 1
+RESULT = "llm-drift-result"
 REFERENCE = "llm-drift-reference"
 
 
@@ -138,3 +139,10 @@ def _bound(le: float) -> str:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
+
+
+def number(value: object) -> float:
+    """A finite number that is not negative. ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{value!r} is no number of 0 or more")
+    return float(value)

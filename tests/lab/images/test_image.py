@@ -147,7 +147,7 @@ def test_the_chart_runs_it_as_the_user_and_by_a_program_that_are_there(
     context = pod["securityContext"]
     assert f"{context['runAsUser']}:{context['runAsGroup']}" == archive[0]["User"]
     program, *words = pod["containers"][0]["command"]
-    assert words == ["-m", "llmops.jobs.exporter"]
+    assert words == ["-m", "llmops.services.results"]
     assert f"usr/local/bin/{program}" in archive[1].getnames()
 
 

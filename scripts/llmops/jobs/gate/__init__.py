@@ -1,5 +1,1 @@
-"""The canary gate: Argo Rollouts asks it whether a step of an update may end. `python -m llmops.jobs.gate`.
-
-It reads raw counters from Prometheus, hands the counts to `llmops.gates`, and keeps what it said and why. It never
-guesses: without an answer of Prometheus it gives none, and the rollout stands still.
-"""
+"""The old name of `llmops.services.gate`, for charts of the version before."""

@@ -10,10 +10,11 @@ import pytest
 
 from llmops.gates.evidence import Evidence, Policy
 from llmops.jobs import JobError
-from llmops.jobs.gate.measure import measure, requests
-from llmops.jobs.gate.question import Question, Release
-from llmops.jobs.gate.series import MOST_WINDOWS, Source, grid
-from tests.jobs.gate_history import (
+from llmops.services.gate.measure import measure, requests
+from llmops.services.gate.question import Question, Release
+from llmops.services.gate.series import MOST_WINDOWS, Source, grid
+from tests.jobs.history import Series
+from tests.services.gate_history import (
     ANSWERS,
     CANARY,
     CHAT,
@@ -31,7 +32,6 @@ from tests.jobs.gate_history import (
     buckets,
     write,
 )
-from tests.jobs.history import Series
 
 T0 = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 FINE = f'{ANSWERS}{{status="2xx",{CHAT}}}'

@@ -21,16 +21,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.data import metrics
-from llmops.jobs.gate.series import Source
-from llmops.jobs.gate.server import Server
-from llmops.jobs.gate.service import Gate
-from llmops.jobs.gate.state import Memory
+from llmops.services.gate.series import Source
+from llmops.services.gate.server import Server
+from llmops.services.gate.service import Gate
+from llmops.services.gate.state import Memory
 from tests.conftest import program
-from tests.jobs import gate_history
 from tests.jobs.conftest import get, prometheus_on
-from tests.jobs.gate_history import CANARY, STABLE, blocks, steady, write
 from tests.jobs.history import Series
-from tests.jobs.test_exporter import post
+from tests.services import gate_history
+from tests.services.gate_history import CANARY, STABLE, blocks, steady, write
+from tests.services.test_results import post
 from tests.waiting import PATIENCE, end, free_port, until
 
 POLICY: dict[str, Any] = {
@@ -65,7 +65,7 @@ def prometheus(data: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 @contextmanager
 def gate(prometheus_url: str, *arguments: str) -> Iterator[str]:
     """A gate on a free port of loopback, which must end when told. It waits long for a Prometheus that is slow."""
-    command = [sys.executable, "-m", "llmops.jobs.gate", "--host=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "llmops.services.gate", "--host=127.0.0.1", "--port=0"]
     command += [f"--timeout={PATIENCE:g}"]
     process = subprocess.Popen(
         [*command, f"--prometheus={prometheus_url}", *arguments],
@@ -294,7 +294,7 @@ def test_a_smoke_job_posts_and_the_controller_asks(silent: str) -> None:
 def test_a_client_that_talks_too_slowly_gives_its_thread_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmops.jobs.gate.server.DEADLINE", 0.5)
+    monkeypatch.setattr("llmops.services.gate.server.DEADLINE", 0.5)
     server = Server(("127.0.0.1", 0), Gate(Source("http://127.0.0.1:9"), Memory(tmp_path)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -316,7 +316,7 @@ def test_a_client_that_talks_too_slowly_gives_its_thread_back(
 
 def test_without_prometheus_it_does_not_start() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "llmops.jobs.gate"],
+        [sys.executable, "-m", "llmops.services.gate"],
         capture_output=True,
         text=True,
         check=False,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from llmops.gates.evidence import Counts, Evidence, Signal
-from llmops.jobs.gate.hard import facts
-from llmops.jobs.gate.question import Question
-from llmops.jobs.gate.series import Series, Source, grid, metrics, selector
-from llmops.jobs.gate.windows import binned, edges, increments, total
+from llmops.services.gate.hard import facts
+from llmops.services.gate.question import Question
+from llmops.services.gate.series import Series, Source, grid, metrics, selector
+from llmops.services.gate.windows import binned, edges, increments, total
 
 _LATENCIES = {
     "ttft": "timeToFirstToken",

@@ -15,8 +15,8 @@ import yaml
 from numpy.typing import NDArray
 
 from llmops.jobs import JobError
-from llmops.jobs.gate.question import Question
 from llmops.jobs.prometheus import Prometheus
+from llmops.services.gate.question import Question
 
 Values = NDArray[np.float64]
 # Of a rollout that takes longer, the last ones count: a person may think for days.

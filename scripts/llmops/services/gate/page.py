@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llmops.jobs.exposition import labels
-from llmops.jobs.gate.question import Release
-from llmops.jobs.gate.state import Memory, Rollout
 from llmops.jobs.times import moment
+from llmops.services.exposition import labels
+from llmops.services.gate.question import Release
+from llmops.services.gate.state import Memory, Rollout
 
 _HASH = "rollouts_pod_template_hash"
 _METRICS = {

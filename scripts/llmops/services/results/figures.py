@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmops.jobs import JobError
+from llmops.jobs.documents import RESULT, VERSION, number
 from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE
 from llmops.jobs.times import moment
 from llmops.jobs.traffic import SIGNALS
 
-VERSION = 1
-RESULT = "llm-drift-result"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -67,10 +65,3 @@ def read_result(body: bytes) -> Figures:
         if scores.get(name, 0) > 1:
             raise ValueError(f"signals/{name}: score must be 0 to 1")
     return Figures(document["namespace"], document["release"], document["model"], finished, scores, samples)
-
-
-def number(value: object) -> float:
-    """A finite number that is not negative. ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{value!r} is no number of 0 or more")
-    return float(value)

@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Any
 
 from llmops.jobs import JobError
-from llmops.jobs.gate.question import Release
 from llmops.jobs.times import rfc3339
+from llmops.services.gate.question import Release
 
 # A release with a hundred looks takes about a megabyte of memory.
 MOST_RELEASES = 250

@@ -18,7 +18,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.data import metrics
-from llmops.jobs.exposition import labels
+from llmops.services.exposition import labels
 from tests.charts.conftest import CHARTS
 from tests.conftest import program
 from tests.jobs.conftest import Run, get
@@ -44,7 +44,7 @@ RESULT: dict[str, Any] = {
 @contextmanager
 def exporting(*arguments: str) -> Iterator[str]:
     """An exporter on a free port of loopback; results never grow old unless told so."""
-    command = [sys.executable, "-m", "llmops.jobs.exporter", "--host=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "llmops.services.results", "--host=127.0.0.1", "--port=0"]
     process = subprocess.Popen(
         [*command, "--forget-after=900000d", *arguments], stderr=subprocess.PIPE, text=True
     )

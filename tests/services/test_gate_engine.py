@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from tests.jobs.conftest import get
-from tests.jobs.gate_history import CANARY, STABLE
-from tests.jobs.test_exporter import post
-from tests.jobs.test_gate import gate
 from tests.lab.conftest import Engine, Start, start
+from tests.services.gate_history import CANARY, STABLE
+from tests.services.test_gate import gate
+from tests.services.test_results import post
 from tests.waiting import free_port, until
 
 __all__ = ["start"]
@@ -148,7 +148,7 @@ def test_each_fault_is_found_by_its_gate(
 
 def test_the_metrics_are_those_that_the_engine_has(start: Start) -> None:
     """A name that no engine shows would be a gate that waits for ever."""
-    from llmops.jobs.gate.series import metrics
+    from llmops.services.gate.series import metrics
 
     engine = start(behaviour=SPEED)
     assert engine.chat().status == 200

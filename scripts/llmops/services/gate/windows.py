@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from llmops.jobs.gate.series import Series, Values
+from llmops.services.gate.series import Series, Values
 
 Server = tuple[str, str]
 """Who counts: pod and, where several processes of a pod are scraped, address."""

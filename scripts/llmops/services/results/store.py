@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
 
-from llmops.jobs.figures import Figures, read_result
+from llmops.services.exposition import labels
+from llmops.services.results.figures import Figures, read_result
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Key = tuple[str, str, str]
 _METRICS = {
     "llm_drift_score": "Distance between recent traffic and the reference, 0 to 1; absent where nothing can be said.",
@@ -98,12 +98,3 @@ def _page(results: list[Figures]) -> Iterator[str]:
                     f"{name}{labels({**own, 'signal': key})} {value:.10g}\n"
                     for key, value in by_signal.items()
                 )
-
-
-def labels(pairs: Mapping[str, str]) -> str:
-    """Labels as the text format spells them."""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

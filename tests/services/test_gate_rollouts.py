@@ -15,13 +15,13 @@ import pytest
 from llmops.gates.evidence import Evidence, Look, Policy, Signal
 from llmops.gates.judge import judge
 from llmops.jobs import JobError
-from llmops.jobs.gate.page import page
-from llmops.jobs.gate.question import Question, Release, Result
-from llmops.jobs.gate.series import Source
-from llmops.jobs.gate.service import Gate
-from llmops.jobs.gate.state import MOST_LOOKS, MOST_ROLLOUTS, Memory
-from tests.jobs.gate_history import CANARY, STABLE, WINDOW, Pod, blocks, steady, write
+from llmops.services.gate.page import page
+from llmops.services.gate.question import Question, Release, Result
+from llmops.services.gate.series import Source
+from llmops.services.gate.service import Gate
+from llmops.services.gate.state import MOST_LOOKS, MOST_ROLLOUTS, Memory
 from tests.jobs.history import Series
+from tests.services.gate_history import CANARY, STABLE, WINDOW, Pod, blocks, steady, write
 
 T0 = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 SCRAPES = 121  # half an hour
@@ -251,7 +251,7 @@ def test_a_result_that_nothing_follows_from_is_refused(clock: Clock) -> None:
 
 
 def test_a_question_does_not_wait_long_for_another_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmops.jobs.gate.state._PATIENCE", 0.1)
+    monkeypatch.setattr("llmops.services.gate.state._PATIENCE", 0.1)
     with (
         clock.gate.memory.lock(Release("llm", "good")),
         pytest.raises(JobError, match="still being answered"),

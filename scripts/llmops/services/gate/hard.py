@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmops.jobs.gate.question import Question
-from llmops.jobs.gate.series import Samples, Source, metrics, selector
-from llmops.jobs.gate.windows import Server, server
+from llmops.services.gate.question import Question
+from llmops.services.gate.series import Samples, Source, metrics, selector
+from llmops.services.gate.windows import Server, server
 
 # Of a server that is gone, samples remain for a while.
 _GONE = 60.0

@@ -13,11 +13,11 @@ from typing import Any
 from llmops.gates.evidence import Evidence, GateVerdict, Look, Policy, Verdict
 from llmops.gates.judge import judge
 from llmops.jobs import JobError
-from llmops.jobs.gate.measure import measure, requests
-from llmops.jobs.gate.question import Question, Release, Result
-from llmops.jobs.gate.series import Source
-from llmops.jobs.gate.state import MOST_LOOKS, Memory, Rollout
 from llmops.jobs.times import rfc3339
+from llmops.services.gate.measure import measure, requests
+from llmops.services.gate.question import Question, Release, Result
+from llmops.services.gate.series import Source
+from llmops.services.gate.state import MOST_LOOKS, Memory, Rollout
 
 # A verdict is repeated for so long after the last question, for gates that ask a little later, each every ten
 # seconds; who asks then has started anew.

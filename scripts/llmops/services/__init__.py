@@ -1,0 +1,1 @@
+"""Programs that stay: `python -m llmops.services.<name>`. They answer HTTP on one base, `llmops.services.http`."""

@@ -1,0 +1,1 @@
+"""Shows the results of drift jobs to Prometheus. `python -m llmops.services.results`."""
