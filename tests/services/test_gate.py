@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import select
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +18,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.data import metrics
-from llmops.services.gate.series import Source
-from llmops.services.gate.server import Server
-from llmops.services.gate.service import Gate
-from llmops.services.gate.state import Memory
 from tests.conftest import program
 from tests.jobs.conftest import get, prometheus_on
 from tests.jobs.history import Series
@@ -289,29 +282,6 @@ def test_a_smoke_job_posts_and_the_controller_asks(silent: str) -> None:
     (rollout,) = evidence(silent, "smoked")
     assert rollout["results"]["smoke"]["document"] == document
     assert (rollout["started"], rollout["looks"]) == (None, [])
-
-
-def test_a_client_that_talks_too_slowly_gives_its_thread_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("llmops.services.gate.server.DEADLINE", 0.5)
-    server = Server(("127.0.0.1", 0), Gate(Source("http://127.0.0.1:9"), Memory(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        with socket.create_connection(server.server_address[:2], timeout=PATIENCE) as client:
-            client.sendall(b"POST /v1/verdict HTTP/1.1\r\nHost: gate\r\nContent-Length: 1000\r\n\r\n")
-            sent = 0
-            with suppress(OSError):
-                # Of a body that is never complete.
-                while sent < 900 and not select.select([client], [], [], 0.05)[0]:
-                    sent += client.send(b" ")
-            assert sent < 900
-            assert b" 408 " in client.recv(1000)
-    finally:
-        server.shutdown()
-        thread.join(PATIENCE)
-        server.server_close()
 
 
 def test_without_prometheus_it_does_not_start() -> None:

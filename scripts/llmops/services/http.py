@@ -42,6 +42,9 @@ class Limits:
     waiting: int = 64
 
 
+_USUAL = Limits()
+
+
 class RefusalError(Exception):
     """A request that is not answered; one sentence."""
 
@@ -90,7 +93,7 @@ class Service:
         self,
         routes: Iterable[tuple[str, str, Handler]],
         listener: socket.socket,
-        limits: Limits = Limits(),
+        limits: Limits = _USUAL,
         admit: Admission = lambda _: None,
     ) -> None:
         """`routes` are (method, path as Starlette spells it, handler). `admit` sees the head of each request for one of
@@ -187,7 +190,7 @@ async def _healthy(_: Request) -> Response:
 def _refused(request: Request, status: int, sentence: str) -> Response:
     """One line for who asked, and one for the log. What was asked is written so that it stays one line."""
     sentence = " ".join(sentence.split())[:1000]
-    sys.stderr.write(f"{status} {request.method} {request.url.path[:200]!a}: {sentence!a}\n")
+    sys.stderr.write(f"{status} {request.method} {request.scope['path'][:200]!a}: {sentence!a}\n")
     sys.stderr.flush()
     # What a refused client still sends is not read as a next request.
     return PlainTextResponse(f"{sentence}\n", status, headers={"Connection": "close"})
@@ -205,7 +208,7 @@ def serve(
     routes: Iterable[tuple[str, str, Handler]],
     host: str,
     port: int,
-    limits: Limits = Limits(),
+    limits: Limits = _USUAL,
     admit: Admission = lambda _: None,
 ) -> int:
     """Serves until SIGTERM or SIGINT; the exit status. Says on stderr where it listens."""
