@@ -23,11 +23,18 @@ from llmops.render.sdk import SdkRenderer
 from tests.lab.cluster.test_images import read
 from tests.lab.images.rootfs import run, unpack
 
-JOBS = sorted(
-    file.stem
-    for file in (ROOT / "scripts/llmops/jobs").glob("*.py")
-    if "__main__" in file.read_text(encoding="utf-8")
-) + sorted(file.parent.name for file in (ROOT / "scripts/llmops/jobs").glob("*/__main__.py"))
+# Without the names of the version before, which only lead to a service.
+PROGRAMS = [
+    *(
+        f"jobs.{file.stem}"
+        for file in sorted((ROOT / "scripts/llmops/jobs").glob("*.py"))
+        if "__main__" in file.read_text(encoding="utf-8") and file.stem != "exporter"
+    ),
+    *(
+        f"services.{file.parent.name}"
+        for file in sorted((ROOT / "scripts/llmops/services").glob("*/__main__.py"))
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +78,16 @@ def test_the_assembled_image_is_set_up_as_the_dockerfile_says(
 def test_both_hold_what_is_locked_and_no_extra(archive: tuple[dict[str, Any], tarfile.TarFile]) -> None:
     names = archive[1].getnames()
     held = {match[1] for name in names if (match := re.search(r"/site-packages/([^/]+)\.dist-info$", name))}
-    lines = set(re.findall(r"^([a-z0-9-]+)==(\S+) ", text("requirements/jobs.txt"), re.MULTILINE))
+    locked = re.compile(r"^([a-z0-9-]+)==(\S+) ", re.MULTILINE)
+    lines = set(locked.findall(text("requirements/jobs.txt")))
     # Of the lines for one package, one is for this Python.
-    assert {tuple(each.split("-", 1)) for each in held} <= lines | {("llm_charts", "0.1.0")}
-    assert {each.split("-", 1)[0] for each in held} == {"click", "numpy", "pyyaml", "llm_charts"}
-    assert {name for name, _ in lines} == {"click", "numpy", "pyyaml"}
-    # As locked for the toolkit: what tests ran on.
-    assert lines <= set(re.findall(r"^([a-z0-9-]+)==(\S+) ", text("requirements/run.txt"), re.MULTILINE))
+    spelled = {(name.replace("-", "_"), version) for name, version in lines}
+    assert {tuple(each.split("-", 1)) for each in held} <= spelled | {("llm_charts", "0.1.0")}
+    services = {"anyio", "h11", "idna", "starlette", "typing_extensions", "uvicorn"}
+    assert {name for name, _ in spelled} == {"click", "numpy", "pyyaml"} | services
+    assert {each.split("-", 1)[0] for each in held} == {name for name, _ in spelled} | {"llm_charts"}
+    # What tests ran on.
+    assert lines <= set(locked.findall(text("requirements/dev.txt")))
 
 
 def test_every_install_of_the_dockerfile_is_held_to_hashes_or_to_the_wheel(stages: list[Stage]) -> None:
@@ -163,13 +173,13 @@ def test_the_engine_gets_what_is_copied_and_nothing_else(stages: list[Stage]) ->
 
 
 @pytest.mark.parametrize("user", ["65532:65532", "1000660000:0"])
-@pytest.mark.parametrize("job", JOBS)
-def test_every_job_starts_as_the_images_user_and_as_any_other(
-    archive: tuple[dict[str, Any], tarfile.TarFile], root: Path, job: str, user: str
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_starts_as_the_images_user_and_as_any_other(
+    archive: tuple[dict[str, Any], tarfile.TarFile], root: Path, program: str, user: str
 ) -> None:
-    done = run(root, archive[0], [f"llmops.jobs.{job}", "--help"], user)
+    done = run(root, archive[0], [f"llmops.{program}", "--help"], user)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"usage: python -m llmops.jobs.{job}" in done.stdout
+    assert f"usage: python -m llmops.{program}" in done.stdout
 
 
 def test_a_job_gets_as_far_as_its_first_question(
