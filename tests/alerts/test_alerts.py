@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.alerts.conftest import Promtool
+from tests.alerts.conftest import Mismatches
 from tests.charts.conftest import Render
 
 FILES = {path.stem: path for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
@@ -82,8 +82,8 @@ def suites(name: str, values: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "values"), RUNS, ids=[name + "-own" * ("alerts" in text) for name, text in RUNS]
 )
-def test_cases(name: str, values: str, render: Render, promtool: Promtool) -> None:
-    promtool(
+def test_cases(name: str, values: str, render: Render, mismatches: Mismatches) -> None:
+    assert not mismatches(
         suites(name, values), [terse(render("alert-rules", json.loads(values)).one("PrometheusRule"), name)]
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.alerts.conftest import Promtool
+from tests.alerts.conftest import Mismatches
 from tests.charts.conftest import Render
 
 PLACE = 'namespace="llm-prod", release="qwen"'
@@ -106,22 +106,22 @@ def case(expected: dict[str, dict[str, float]]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["model", "canary"])
-def test_every_query_of_a_panel_finds_series(render: Render, promtool: Promtool, name: str) -> None:
+def test_every_query_of_a_panel_finds_series(render: Render, mismatches: Mismatches, name: str) -> None:
     rules = render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
     boards = render("monitoring", {"scope": "cluster"}, name="llm")
     board = json.loads(boards.one("ConfigMap", f"llm-dashboard-{name}")["data"][f"{name}.json"])
     queries = asked(board)
     assert len(queries) > 20
-    promtool(case({f"count({expr}) > bool 0": {"{}": 1} for _, expr in queries}), rules)
+    assert not mismatches(case({f"count({expr}) > bool 0": {"{}": 1} for _, expr in queries}), rules)
 
 
-def test_figures_are_what_the_engines_did(render: Render, promtool: Promtool) -> None:
+def test_figures_are_what_the_engines_did(render: Render, mismatches: Mismatches) -> None:
     """Two servers, each 2 requests a second, a tenth of them failed; p95 stands in the bucket from 0.5 s to 1 s."""
     rules = render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
     boards = render("monitoring", {"scope": "cluster"}, name="llm")
     model = dict(asked(json.loads(boards.one("ConfigMap", "llm-dashboard-model")["data"]["model.json"])))
     canary = dict(asked(json.loads(boards.one("ConfigMap", "llm-dashboard-canary")["data"]["canary.json"])))
-    promtool(
+    assert not mismatches(
         case(
             {
                 model["Servers up"]: {"{}": 2},
@@ -142,7 +142,7 @@ def test_figures_are_what_the_engines_did(render: Render, promtool: Promtool) ->
     )
 
 
-def test_gates_are_those_of_the_version_that_was_judged_last(render: Render, promtool: Promtool) -> None:
+def test_gates_are_those_of_the_version_that_was_judged_last(render: Render, mismatches: Mismatches) -> None:
     boards = render("monitoring", {"scope": "cluster"}, name="llm")
     board = json.loads(boards.one("ConfigMap", "llm-dashboard-canary")["data"]["canary.json"])
     ratio, _ = (expr for title, expr in asked(board) if title == "Statistic / bound")
@@ -153,12 +153,12 @@ def test_gates_are_those_of_the_version_that_was_judged_last(render: Render, pro
         needed: {"{}": 500},
         ratio: {'{gate="ttft"}': 0.5},
     }
-    promtool(
+    assert not mismatches(
         case(seen), render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
     )
 
 
-def test_stable_is_the_version_that_was_there_first(render: Render, promtool: Promtool) -> None:
+def test_stable_is_the_version_that_was_there_first(render: Render, mismatches: Mismatches) -> None:
     """The variables list versions by age: the first of each is Grafana's default."""
     rules = render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
     boards = render("monitoring", {"scope": "cluster"}, name="llm")
@@ -179,7 +179,7 @@ def test_stable_is_the_version_that_was_there_first(render: Render, promtool: Pr
         for expr, pick, version in ((queries["stable"], "bottomk", "5f"), (queries["canary"], "topk", "7c"))
     ]
     given = [{"series": series, "values": values} for series, values in up]
-    promtool(
+    assert not mismatches(
         {
             "evaluation_interval": "15s",
             "tests": [{"interval": "15s", "input_series": given, "promql_expr_test": tests}],

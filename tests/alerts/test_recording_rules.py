@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.alerts.conftest import Promtool
+from tests.alerts.conftest import Mismatches
 from tests.charts.conftest import Render
 
 OURS = 'namespace="llm-prod", release="qwen"'
@@ -20,12 +20,15 @@ MADE = f'{OURS}, model_name="demo", {STABLE}'
 
 
 @pytest.fixture
-def expect(render: Render, promtool: Promtool) -> Any:
-    """expect(inputs, at=…, expression={labels: value}): inputs map a series to promtool's notation."""
+def differing(render: Render, mismatches: Mismatches) -> Any:
+    """differing(inputs, {expression: {labels: value}}, at=…): what the rules give otherwise than that; "" for nothing.
+
+    Inputs map a series to promtool's notation.
+    """
 
     def run(
         inputs: dict[str, str], expected: dict[str, dict[str, float]], at: str = "10m", **values: Any
-    ) -> None:
+    ) -> str:
         facts = {"global": {"llm": {"components": {"alerts": True}, **values}}}
         rules = render("monitoring", facts, name="qwen", namespace="llm-prod").one("PrometheusRule")
         case = {
@@ -40,7 +43,7 @@ def expect(render: Render, promtool: Promtool) -> Any:
                 for expr, samples in expected.items()
             ],
         }
-        promtool({"evaluation_interval": "15s", "tests": [case]}, [rules])
+        return mismatches({"evaluation_interval": "15s", "tests": [case]}, [rules])
 
     return run
 
@@ -49,7 +52,7 @@ def labelled(record: str, *labels: str) -> str:
     return f"{record}{{{', '.join(labels)}}}"
 
 
-def test_ranks_and_pods_of_one_version_are_one_series(expect: Any) -> None:
+def test_ranks_and_pods_of_one_version_are_one_series(differing: Any) -> None:
     pods = {
         f'{ENGINE}, pod="a", {STABLE}': ("3", "0.2"),
         f'{OURS}, model_name="demo", engine="1", pod="a", {STABLE}': ("4", "0.9"),
@@ -58,7 +61,7 @@ def test_ranks_and_pods_of_one_version_are_one_series(expect: Any) -> None:
     inputs = {f"vllm:num_requests_running{{{pod}}}": f"{running}x40" for pod, (running, _) in pods.items()}
     inputs |= {f"vllm:kv_cache_usage_perc{{{pod}}}": f"{usage}x40" for pod, (_, usage) in pods.items()}
     inputs |= {f"vllm:num_requests_waiting{{{pod}}}": "1x40" for pod in pods}
-    expect(
+    assert not differing(
         inputs,
         {
             "llm:requests_running:sum": {labelled("llm:requests_running:sum", MADE): 12},
@@ -68,10 +71,10 @@ def test_ranks_and_pods_of_one_version_are_one_series(expect: Any) -> None:
     )
 
 
-def test_versions_stay_apart_and_other_releases_out(expect: Any) -> None:
+def test_versions_stay_apart_and_other_releases_out(differing: Any) -> None:
     record = "llm:requests_running:sum"
     other = 'model_name="demo", engine="0", pod="x"'
-    expect(
+    assert not differing(
         {
             f'vllm:num_requests_running{{{ENGINE}, pod="a", {STABLE}}}': "3x40",
             f'vllm:num_requests_running{{{ENGINE}, pod="c", {CANARY}}}': "8x40",
@@ -87,10 +90,10 @@ def test_versions_stay_apart_and_other_releases_out(expect: Any) -> None:
     )
 
 
-def test_a_restarted_engine_is_no_jump(expect: Any) -> None:
+def test_a_restarted_engine_is_no_jump(differing: Any) -> None:
     """Pod b starts again at minute 7:30. Summed before the rate, its fall would count as 33 tokens a second."""
     record = "llm:generation_tokens:rate5m"
-    expect(
+    assert not differing(
         {
             f'vllm:generation_tokens_total{{{ENGINE}, pod="a", {STABLE}}}': "0+150x40",
             f'vllm:generation_tokens_total{{{ENGINE}, pod="b", {STABLE}}}': "0+150x29 150+150x20",
@@ -99,9 +102,9 @@ def test_a_restarted_engine_is_no_jump(expect: Any) -> None:
     )
 
 
-def test_a_deleted_pod_leaves_at_once(expect: Any) -> None:
+def test_a_deleted_pod_leaves_at_once(differing: Any) -> None:
     record = "llm:requests_waiting:sum"
-    expect(
+    assert not differing(
         {
             f'vllm:num_requests_waiting{{{ENGINE}, pod="a", {STABLE}}}': "2x40",
             f'vllm:num_requests_waiting{{{ENGINE}, pod="b", {STABLE}}}': "7x39 stale",
@@ -114,10 +117,10 @@ def test_a_deleted_pod_leaves_at_once(expect: Any) -> None:
     ("answers", "up", "down"), [(("1", "1"), 2, 0), (("1", "0"), 1, 1), (("0", "0"), 0, 2)]
 )
 def test_the_count_of_servers_down_is_there_also_while_it_is_none(
-    expect: Any, answers: tuple[str, str], up: int, down: int
+    differing: Any, answers: tuple[str, str], up: int, down: int
 ) -> None:
     made = f"{OURS}, {STABLE}"
-    expect(
+    assert not differing(
         {
             f'up{{{OURS}, pod="{pod}", {STABLE}}}': f"{answer}x40"
             for pod, answer in zip("ab", answers, strict=True)
@@ -129,7 +132,7 @@ def test_the_count_of_servers_down_is_there_also_while_it_is_none(
     )
 
 
-def test_one_stalled_rank_shows_beside_a_busy_one(expect: Any) -> None:
+def test_one_stalled_rank_shows_beside_a_busy_one(differing: Any) -> None:
     """Rank 0 works, rank 1 has two requests and makes no step, pod b has nothing to do and rests."""
     ranks = {
         f'{ENGINE}, pod="a", {STABLE}': ("4x40", "0+30x40"),
@@ -139,7 +142,7 @@ def test_one_stalled_rank_shows_beside_a_busy_one(expect: Any) -> None:
     inputs = {f"vllm:num_requests_running{{{rank}}}": running for rank, (running, _) in ranks.items()}
     inputs |= {f"vllm:num_requests_waiting{{{rank}}}": "0x40" for rank in ranks}
     inputs |= {f"vllm:iteration_tokens_total_count{{{rank}}}": steps for rank, (_, steps) in ranks.items()}
-    expect(
+    assert not differing(
         inputs,
         {
             "llm:engine_stalled:sum": {labelled("llm:engine_stalled:sum", MADE): 1},
@@ -148,7 +151,7 @@ def test_one_stalled_rank_shows_beside_a_busy_one(expect: Any) -> None:
     )
 
 
-def test_a_hang_that_begins_while_idle_shows_in_requests_that_end_without_a_step(expect: Any) -> None:
+def test_a_hang_that_begins_while_idle_shows_in_requests_that_end_without_a_step(differing: Any) -> None:
     """Both ranks of pod a hang: their gauges stay 0, and what clients give up on is counted as answered. Of pod b one
     rank works and one rests, pod c has answered nothing yet, and pod d only lists its models."""
     inputs: dict[str, str] = {}
@@ -167,14 +170,14 @@ def test_a_hang_that_begins_while_idle_shows_in_requests_that_end_without_a_step
     for pod, handler in (("a", "/v1/chat/completions"), ("b", "/v1/completions"), ("d", "/v1/models")):
         answered = f'{OURS}, pod="{pod}", {STABLE}, method="POST", handler="{handler}", status="2xx"'
         inputs[f"http_requests_total{{{answered}}}"] = "0+1x40"
-    expect(inputs, {"llm:engine_stalled:sum": {labelled("llm:engine_stalled:sum", MADE): 2}})
+    assert not differing(inputs, {"llm:engine_stalled:sum": {labelled("llm:engine_stalled:sum", MADE): 2}})
 
 
-def test_answers_count_by_status_on_the_api_only(expect: Any) -> None:
+def test_answers_count_by_status_on_the_api_only(differing: Any) -> None:
     """No series of a status that never occurred, and none of another handler."""
     record = "llm:http_requests:rate5m"
     pod = f'{OURS}, pod="a", {STABLE}, method="POST"'
-    expect(
+    assert not differing(
         {
             f'http_requests_total{{{pod}, handler="/v1/chat/completions", status="2xx"}}': "0+150x40",
             f'http_requests_total{{{pod}, handler="/v1/completions", status="2xx"}}': "0+30x40",
@@ -190,10 +193,10 @@ def test_answers_count_by_status_on_the_api_only(expect: Any) -> None:
     )
 
 
-def test_requests_count_by_the_reason_of_their_end(expect: Any) -> None:
+def test_requests_count_by_the_reason_of_their_end(differing: Any) -> None:
     record = "llm:requests_finished:rate5m"
     done = f'vllm:request_success_total{{{ENGINE}, pod="a", {STABLE}, finished_reason='
-    expect(
+    assert not differing(
         {f'{done}"stop"}}': "0+15x40", f'{done}"error"}}': "0x40"},
         {
             record: {
@@ -213,9 +216,9 @@ def test_requests_count_by_the_reason_of_their_end(expect: Any) -> None:
         ("vllm:request_queue_time_seconds", "llm:queue_time_seconds_bucket:rate5m"),
     ],
 )
-def test_buckets_keep_their_bounds_as_they_are_spelled(expect: Any, metric: str, record: str) -> None:
+def test_buckets_keep_their_bounds_as_they_are_spelled(differing: Any, metric: str, record: str) -> None:
     bucket = f'{metric}_bucket{{{ENGINE}, pod="a", {STABLE}, le='
-    expect(
+    assert not differing(
         {f'{bucket}"5.0"}}': "0+15x40", f'{bucket}"10"}}': "0+30x40", f'{bucket}"+Inf"}}': "0+45x40"},
         {
             record: {
@@ -227,10 +230,10 @@ def test_buckets_keep_their_bounds_as_they_are_spelled(expect: Any, metric: str,
     )
 
 
-def test_prompts_preemptions_and_refusals_are_rates(expect: Any) -> None:
+def test_prompts_preemptions_and_refusals_are_rates(differing: Any) -> None:
     """Refusals are counted once a server, by reason, and not by rank."""
     refused = f'vllm:admission_rejections_total{{{OURS}, model_name="demo", pod="a", {STABLE}, reason='
-    expect(
+    assert not differing(
         {
             f'{refused}"max_num_queued_reqs"}}': "0+15x40",
             f'{refused}"max_num_queued_tokens"}}': "0+30x40",
@@ -245,7 +248,7 @@ def test_prompts_preemptions_and_refusals_are_rates(expect: Any) -> None:
     )
 
 
-def test_what_is_promised_is_there_before_any_engine(expect: Any) -> None:
+def test_what_is_promised_is_there_before_any_engine(differing: Any) -> None:
     release = f'{OURS}, model_name="demo"'
     promised = {
         "llm:slo:e2e_p95_seconds": 12.5,
@@ -254,7 +257,7 @@ def test_what_is_promised_is_there_before_any_engine(expect: Any) -> None:
         "llm:slo:error_ratio": 0.00001,
         "llm:slo:drift_score": 0.5,
     }
-    expect(
+    assert not differing(
         {},
         {record: {labelled(record, release): value} for record, value in promised.items()},
         at="0m",
@@ -262,10 +265,10 @@ def test_what_is_promised_is_there_before_any_engine(expect: Any) -> None:
     )
 
 
-def test_nothing_is_promised_while_alerts_are_off(expect: Any) -> None:
+def test_nothing_is_promised_while_alerts_are_off(differing: Any) -> None:
     """Alerts join on these series: without them a release has none."""
-    expect({}, {'{__name__=~"llm:slo:.*"}': {}}, components={"alerts": False})
+    assert not differing({}, {'{__name__=~"llm:slo:.*"}': {}}, components={"alerts": False})
 
 
-def test_without_an_engine_nothing_else_is_recorded(expect: Any) -> None:
-    expect({}, {'{__name__=~"llm:.*", __name__!~"llm:slo:.*"}': {}})
+def test_without_an_engine_nothing_else_is_recorded(differing: Any) -> None:
+    assert not differing({}, {'{__name__=~"llm:.*", __name__!~"llm:slo:.*"}': {}})
