@@ -9,12 +9,13 @@ import click
 
 from llmops.commands.options import (
     PATH,
+    Selection,
     chart_options,
-    inputs_of,
     models_options,
     read_manifests,
     renderer,
     renderer_option,
+    selection,
     version_option,
     write,
 )
@@ -22,9 +23,7 @@ from llmops.findings import InputError, Severity
 
 
 @click.command()
-@click.argument("chart", type=PATH, required=False)
-@chart_options
-@models_options
+@selection(click.argument("chart", type=PATH, required=False), chart_options, models_options)
 @click.option("--manifests", help="Anybody's YAML: a file, or - for standard input.")
 @version_option
 @renderer_option
@@ -39,15 +38,7 @@ from llmops.findings import InputError, Severity
 @click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True)
 @click.option("--disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable.")
 def check(
-    chart: Path | None,
-    files: tuple[Path, ...],
-    name: str,
-    namespace: str,
-    api_versions: tuple[str, ...],
-    models: Path | None,
-    environment: str | None,
-    environments: Path | None,
-    models_chart: Path,
+    selected: Selection,
     manifests: str | None,
     kube_version: str,
     renderer_name: str,
@@ -66,15 +57,13 @@ def check(
         if not versions:
             raise InputError("--kube-version is empty; write for example --kube-version 1.35")
         if manifests is not None:
-            if chart is not None or models is not None:
+            if selected.chart is not None or selected.models is not None:
                 raise InputError("give one of CHART, --models and --manifests")
-            if files:
+            if selected.files:
                 raise InputError("-f goes with a CHART; --manifests are rendered already")
             reports = examine.manifests(*read_manifests(manifests), versions, disable)
         else:
-            inputs = inputs_of(
-                chart, files, name, namespace, api_versions, models, environment, environments, models_chart
-            )
+            inputs = selected.inputs()
             chosen = renderer(renderer_name)
             reports = template_origin.trace(
                 examine.releases(inputs, chosen, versions, disable, brief=True), chosen

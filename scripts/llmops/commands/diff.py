@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from llmops.commands.options import CHART, PATH, read_manifests, renderer, renderer_option, version_option
+from llmops.commands.options import (
+    CHART,
+    PATH,
+    Selection,
+    read_manifests,
+    renderer,
+    renderer_option,
+    selection,
+    version_option,
+)
 from llmops.findings import InputError
 from llmops.render import Target
 
@@ -15,22 +24,26 @@ from llmops.render import Target
 @click.command()
 @click.argument("base")
 @click.argument("head", required=False, default="")
-@click.option(
-    "-f", "--values", "files", multiple=True, type=PATH, help="Values file of both charts; repeatable."
-)
-@click.option(
-    "--base-values", multiple=True, type=PATH, help="Values file of BASE only, after -f; repeatable."
-)
-@click.option(
-    "--head-values", multiple=True, type=PATH, help="Values file of HEAD only, after -f; repeatable."
-)
-@click.option("--name", default="release", show_default=True, help="Release name of both.")
-@click.option("--namespace", default="default", show_default=True)
-@click.option("--models", type=PATH, help="Folder of models: BASE and HEAD are Git revisions of its tree.")
-@click.option("--model", default="", help="One model of --models, by its folder.")
-@click.option("--env", "environment", help="One environment of --models; by default all of them.")
-@click.option(
-    "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."
+@selection(
+    click.option(
+        "-f", "--values", "files", multiple=True, type=PATH, help="Values file of both charts; repeatable."
+    ),
+    click.option(
+        "--base-values", multiple=True, type=PATH, help="Values file of BASE only, after -f; repeatable."
+    ),
+    click.option(
+        "--head-values", multiple=True, type=PATH, help="Values file of HEAD only, after -f; repeatable."
+    ),
+    click.option("--name", default="release", show_default=True, help="Release name of both."),
+    click.option("--namespace", default="default", show_default=True),
+    click.option(
+        "--models", type=PATH, help="Folder of models: BASE and HEAD are Git revisions of its tree."
+    ),
+    click.option("--model", default="", help="One model of --models, by its folder."),
+    click.option("--env", "environment", help="One environment of --models; by default all of them."),
+    click.option(
+        "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."
+    ),
 )
 @version_option
 @renderer_option
@@ -39,17 +52,12 @@ from llmops.render import Target
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
 )
 def diff(
+    selected: Selection,
     base: str,
     head: str,
-    files: tuple[Path, ...],
     base_values: tuple[Path, ...],
     head_values: tuple[Path, ...],
-    name: str,
-    namespace: str,
-    models: Path | None,
     model: str,
-    environment: str | None,
-    models_chart: Path,
     kube_version: str,
     renderer_name: str,
     all_changes: bool,
@@ -64,18 +72,19 @@ def diff(
     from llmops.report.text import is_colourful
     from llmops.report.width import terminal_width
 
+    models = selected.models
     if model and models is None:
         raise InputError("--model names a folder of --models DIR; give both")
-    target = Target(name, namespace, kube_version)
+    target = Target(selected.name, selected.namespace, kube_version)
     where = models / model if models is not None and model else models
     asked = command.Question(
         base,
         head,
-        (files, base_values, head_values),
+        (selected.files, base_values, head_values),
         target,
         where,
-        models_chart,
-        environment,
+        selected.models_chart,
+        selected.environment,
         read_manifests,
     )
     compared, titles = command.answer(asked, renderer(renderer_name))

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
-from llmops.commands.options import PATH, chart_options, inputs_of, models_options, renderer, renderer_option
+from llmops.commands.options import (
+    PATH,
+    Selection,
+    chart_options,
+    models_options,
+    renderer,
+    renderer_option,
+    selection,
+)
 
 
 @click.command()
-@click.argument("chart", type=PATH, required=False)
-@chart_options
-@models_options
+@selection(click.argument("chart", type=PATH, required=False), chart_options, models_options)
 @renderer_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--score", "scored", is_flag=True, help="How far off the estimate is, against published runs.")
 def fit(
-    chart: Path | None,
-    files: tuple[Path, ...],
-    name: str,
-    namespace: str,
-    api_versions: tuple[str, ...],
-    models: Path | None,
-    environment: str | None,
-    environments: Path | None,
-    models_chart: Path,
+    selected: Selection,
     renderer_name: str,
     form: str,
     scored: bool,
@@ -47,9 +44,7 @@ def fit(
         click.echo(shown.rstrip("\n"))
         sys.exit(not result.covered or bool(result.false_fits))
     named = []
-    for inputs in inputs_of(
-        chart, files, name, namespace, api_versions, models, environment, environments, models_chart
-    ):
+    for inputs in selected.inputs():
         rendered = taken(release.render(inputs, renderer(renderer_name)))
         found, lacking = capacity.from_release(rendered), capacity.missing(rendered)
         itl = capacity.itl_seconds(rendered)

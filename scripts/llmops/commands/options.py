@@ -1,4 +1,4 @@
-"""What several commands take and do: options, releases by arguments, renderers, and files read and written."""
+"""What several commands take and do: a selection of releases, renderers, and files read and written."""
 
 from __future__ import annotations
 
@@ -7,16 +7,78 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION, Renderer, Target
 
+if TYPE_CHECKING:
+    from llmops.release import Inputs
+
 CHART = Path("charts/llm-stack")
 PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a command looks at: one chart with values files, or a tree of models. A command may offer a part of it."""
+
+    chart: Path | None = None
+    files: tuple[Path, ...] = ()
+    name: str = ""
+    namespace: str = "default"
+    api_versions: tuple[str, ...] = ()
+    models: Path | None = None
+    environment: str | None = None
+    environments: Path | None = None
+    models_chart: Path = CHART
+
+    def inputs(self, kube_version: str = DEFAULT_KUBE_VERSION) -> list[Inputs]:
+        """The releases to render. InputError where nothing is selected, or both a chart and a tree."""
+        from llmops.release import Inputs
+
+        if self.models is not None:
+            if self.chart is not None or self.files:
+                raise InputError("give either a chart with -f, or --models, not both")
+            return self.discover(self.models, kube_version)
+        if self.chart is None:
+            raise InputError(
+                "say what to look at: CHART with -f FILE, or --models DIR; `check` takes --manifests too"
+            )
+        name = self.name or self.chart.resolve().name
+        target = Target(name, self.namespace, kube_version, self.api_versions)
+        return [Inputs(self.chart, self.files, target, model_dir=model_dir(self.files))]
+
+    def discover(self, models: Path, kube_version: str) -> list[Inputs]:
+        """The releases of a model's folder, or of a tree of such folders."""
+        from llmops import release
+
+        return release.discover(
+            models,
+            env=self.environment,
+            environments=self.environments,
+            chart=self.models_chart,
+            kube_version=kube_version,
+        )
+
+
+def selection(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Click arguments and options whose values reach the command as one Selection, its first argument."""
+
+    def decorate(command: Callable[..., None]) -> Any:
+        @wraps(command)
+        def with_selection(**arguments: Any) -> None:
+            offered = [field.name for field in fields(Selection) if field.name in arguments]
+            command(Selection(**{name: arguments.pop(name) for name in offered}), **arguments)
+
+        return options(*chosen)(with_selection)
+
+    return decorate
 
 
 def options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -51,12 +113,13 @@ renderer_option = click.option(
     show_default=True,
     help="Helm in this process, or the executable $LLMOPS_HELM (else `helm` on PATH).",
 )
+environments_option = click.option(
+    "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
+)
 models_options = options(
     click.option("--models", type=PATH, help="A model's directory, or a tree of them, instead of a chart."),
     click.option("--env", "environment", help="One environment; by default all of them."),
-    click.option(
-        "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
-    ),
+    environments_option,
     click.option(
         "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."
     ),
@@ -81,38 +144,6 @@ def renderer(name: str) -> Renderer:
     if not found:
         raise InputError("there is no helm executable: set LLMOPS_HELM to one, or leave --renderer at sdk")
     return HelmRenderer(Path(found).absolute(), name="helm")
-
-
-def inputs_of(
-    chart: Path | None,
-    files: Sequence[Path],
-    name: str,
-    namespace: str,
-    api_versions: Sequence[str],
-    models: Path | None,
-    environment: str | None,
-    environments: Path | None,
-    models_chart: Path,
-) -> list[Any]:
-    """The releases that the arguments name: one chart with values files, or a tree of models."""
-    from llmops import release
-
-    if models is not None:
-        if chart is not None or files:
-            raise InputError("give either a chart with -f, or --models, not both")
-        return release.discover(
-            models,
-            env=environment,
-            environments=environments,
-            chart=models_chart,
-            kube_version=DEFAULT_KUBE_VERSION,
-        )
-    if chart is None:
-        raise InputError(
-            "say what to look at: CHART with -f FILE, or --models DIR; `check` takes --manifests too"
-        )
-    target = Target(name or chart.resolve().name, namespace, api_versions=tuple(api_versions))
-    return [release.Inputs(chart, tuple(files), target, model_dir=model_dir(files))]
 
 
 class Number(click.FloatRange):

@@ -11,9 +11,12 @@ from llmops.commands.options import (
     CHART,
     PATH,
     Number,
+    Selection,
+    environments_option,
     manifests_text,
     renderer,
     renderer_option,
+    selection,
     version_option,
     write,
 )
@@ -21,13 +24,13 @@ from llmops.findings import InputError, Severity
 
 
 @click.command()
-@click.argument("model", type=PATH, required=False)
-@click.option("--models", type=PATH, help="A tree of models instead: one line for each release.")
-@click.option("--env", "environment", help="Environment of the release; of --models all by default.")
-@click.option(
-    "--environments", type=PATH, help="Folder of environment files; by default beside the models folder."
+@selection(
+    click.argument("model", type=PATH, required=False),
+    click.option("--models", type=PATH, help="A tree of models instead: one line for each release."),
+    click.option("--env", "environment", help="Environment of the release; of --models all by default."),
+    environments_option,
+    click.option("--chart", "models_chart", type=PATH, default=CHART, show_default=True),
 )
-@click.option("--chart", type=PATH, default=CHART, show_default=True)
 @version_option
 @renderer_option
 @click.option(
@@ -38,11 +41,8 @@ from llmops.findings import InputError, Severity
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--out", type=PATH, help="Folder for manifests.yaml and report.html.")
 def plan(
+    selected: Selection,
     model: Path | None,
-    models: Path | None,
-    environment: str | None,
-    environments: Path | None,
-    chart: Path,
     kube_version: str,
     renderer_name: str,
     requests_per_second: float | None,
@@ -52,18 +52,17 @@ def plan(
     """Explain one release of MODEL (a directory): objects, GPUs and time by step, memory, gates, cost, findings."""
     from dataclasses import replace
 
-    from llmops import examine, release
+    from llmops import examine
     from llmops.report import html, overview, plan_json, template_origin, text
     from llmops.report import plan as screen
 
+    models = selected.models
     where = models or model
     if where is None or (models is not None and model is not None):
         raise InputError("say what to plan: a model's directory with --env, or --models DIR")
-    if models is None and environment is None:
+    if models is None and selected.environment is None:
         raise InputError("say which environment: --env ENV")
-    inputs = release.discover(
-        where, env=environment, environments=environments, chart=chart, kube_version=kube_version
-    )
+    inputs = selected.discover(where, kube_version)
     chosen = renderer(renderer_name)
     reports = [
         replace(report, requests_per_second=requests_per_second)
