@@ -84,7 +84,11 @@ def _platform(root: Path, version: str) -> Iterator[tuple[str, Inputs]]:
     for file in sorted((root / "values/platform").glob("*.yaml")):
         chart = root / "charts" / ("llm-gitops" if file.stem == "gitops" else "llm-platform")
         target = Target(name=chart.name, namespace="monitoring", kube_version=version)
-        yield str(file.relative_to(root)), Inputs(chart, (file,), target)
+        facts = root / "values/environments" / file.name
+        yield (
+            str(file.relative_to(root)),
+            Inputs(chart, (facts, file) if facts.is_file() else (file,), target),
+        )
 
 
 def objects(inputs: Inputs) -> dict[Key, Object]:
@@ -113,6 +117,12 @@ def compare(before: Mapping[Key, Object], after: Mapping[Key, Object]) -> Iterat
                 for field in differences(old.data, new.data)
             ]
             yield from fields or [Difference(subject, "", *_lines(_own(old), _own(new)))]
+
+
+def _presence(key: Key, item: Object | None) -> str:
+    if item is None:
+        return "nothing"
+    return item.text if key == REFUSED else "an object"
 
 
 def _own(item: Object) -> str:

@@ -12,6 +12,7 @@ from llmops.findings import InputError
 # Umbrellas bundle the schemas of their components, so they come last.
 ORDER = (
     "llm-common",
+    "llm-serving",
     "vllm-inference",
     "gpu-hpa",
     "monitoring",

@@ -35,27 +35,30 @@ def load(path: Path) -> Any:
 
 
 def generate(root: Path) -> None:
-    """Writes charts/llm-common/templates/_{defaults,vllm,parser,gpus,signals}.tpl below `root`."""
-    data = Path("scripts/llmops/data")
-    common = root / "charts/llm-common"
-    schema = load(common / "global.schema.yaml")
-    engine = load(root / data / "engines/vllm.yaml")
-    gpus = load(root / data / "gpus.yaml")
-    signals = load(root / data / "metrics/signals.yaml")
+    """Writes each table as a define of the chart that reads it: charts/CHART/templates/_NAME.tpl below `root`."""
+    data = "scripts/llmops/data"
+    engine, parser = f"{data}/engines/vllm.yaml", f"{data}/arguments/vllm.yaml"
+    schema, presets = "charts/llm-common/global.schema.yaml", "charts/llm-serving/presets.yaml"
+    gpus = load(root / f"{data}/gpus.yaml")
     tables = {
-        "defaults": ("charts/llm-common/global.schema.yaml", defaults(schema["properties"]["llm"])),
-        "vllm": (f"{data}/engines/vllm.yaml", {k: v for k, v in engine.items() if k not in _TOOLKIT}),
-        "signals": (f"{data}/metrics/signals.yaml", signals["signals"]),
-        "gpus": (f"{data}/gpus.yaml", {name: row["nodeLabels"] for name, row in gpus.items()}),
+        "llm-common.defaults": (schema, defaults(load(root / schema)["properties"]["llm"])),
+        "llm-common.signals": (signals := f"{data}/metrics/signals.yaml", load(root / signals)["signals"]),
+        "llm-serving.gpus": (f"{data}/gpus.yaml", {name: row["nodeLabels"] for name, row in gpus.items()}),
+        "llm-serving.presets": (presets, load(root / presets)),
+        "vllm-inference.table": (engine, {k: v for k, v in load(root / engine).items() if k not in _TOOLKIT}),
+        "vllm-inference.parser": (parser, _parser(load(root / parser))),
     }
-    known = load(root / data / "arguments/vllm.yaml")
-    parser = {
-        "version": known["version"],
-        "flags": " ".join(flag for flag in known["flags"] if flag.startswith("--")),
-        "toolCallParser": " ".join(known["choices"]["--tool-call-parser"]),
-        "reasoningParser": " ".join(known["choices"]["--reasoning-parser"]),
-    }
-    tables["parser"] = (f"{data}/arguments/vllm.yaml", parser)
     for name, (source, table) in tables.items():
-        text = define(f"llm-common.{name}", source, dump(table))
-        (common / f"templates/_{name}.tpl").write_text(text, encoding="utf-8")
+        chart, _, short = name.partition(".")
+        file = root / f"charts/{chart}/templates/_{short}.tpl"
+        file.write_text(define(name, source, dump(table)), encoding="utf-8")
+
+
+def _parser(arguments: dict[str, Any]) -> dict[str, str]:
+    """What templates ask of the engine's own parser: words in one text, which Go reads faster than a list."""
+    return {
+        "version": arguments["version"],
+        "flags": " ".join(flag for flag in arguments["flags"] if flag.startswith("--")),
+        "toolCallParser": " ".join(arguments["choices"]["--tool-call-parser"]),
+        "reasoningParser": " ".join(arguments["choices"]["--reasoning-parser"]),
+    }

@@ -246,10 +246,10 @@ def test_a_variable_that_the_chart_owns_or_forbids_is_refused(render: Render, na
 
 def test_a_flag_that_the_pinned_version_lacks_is_refused(renderer: Renderer, tmp_path: Path) -> None:
     """No flag of the table is younger than the floor, so a copy of the chart gets one that is."""
-    for name in (CHART, "llm-common"):
+    for name in (CHART, "llm-common", "llm-serving"):
         ignored = shutil.ignore_patterns("charts", "Chart.lock")
         shutil.copytree(CHARTS / name, tmp_path / name, ignore=ignored)
-    define = tmp_path / "llm-common/templates/_vllm.tpl"
+    define = tmp_path / CHART / "templates/_table.tpl"
     text = define.read_text(encoding="utf-8")
     row = "- key: prefixCaching\n  flag: --enable-prefix-caching\n  since: "
     assert row + "0.11.0" in text

@@ -213,7 +213,7 @@ def test_only_a_commit_to_what_a_release_reads_renders_it_again(
 
     for path in release_files("qwen3-8b", "prod"):
         assert seen(str(path.relative_to(ROOT)))
-    assert seen("charts/vllm-inference/templates/workload.yaml")
+    assert seen("charts/vllm-inference/templates/workload/workload.yaml")
     assert not seen("values/models/qwen3-32b/values.yaml")
     assert not seen("values/environments/dev.yaml")
     assert not seen("docs/gitops.md")

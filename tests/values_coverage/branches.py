@@ -90,8 +90,10 @@ class Marked:
             for member in tar:
                 data = tar.extractfile(member)
                 content = data.read() if data else b""
-                if member.name.startswith(f"{self.chart}/templates/"):
-                    content = self._spiked(member.name.partition("/templates/")[2], content.decode()).encode()
+                # What the library of servers says is said by the charts that use it.
+                if member.name.startswith((f"{self.chart}/templates/", f"{self.chart}/charts/llm-serving/")):
+                    name = member.name.partition("/templates/")[2]
+                    content = self._spiked(name, content.decode()).encode() if name else content
                 file = self.folder / member.name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)

@@ -51,7 +51,7 @@ def domain(chart: str) -> dict[Path_, list[Any]]:
                 seen[path].append(value)
     found = {}
     for path, node in _keys(schema, schema, (), 0):
-        if path == ("llm-common",):  # the library's own values, which it has none of
+        if path in (("llm-common",), ("llm-serving",)):  # a library has no values of its own
             continue
         values = [*_of(node, schema)]
         known = [one for one in seen.get(path, []) if one not in values]

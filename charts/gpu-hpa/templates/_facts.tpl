@@ -79,13 +79,5 @@ scaleDown:
 {{- define "gpu-hpa.target" -}}
 apiVersion: {{ get (dict "Rollout" "argoproj.io/v1alpha1" "Deployment" "apps/v1" "LeaderWorkerSet" "leaderworkerset.x-k8s.io/v1") .Values.workload }}
 kind: {{ .Values.workload }}
-name: {{ include "gpu-hpa.targetName" . | quote }}
-{{- end -}}
-
-{{- /*
-gpu-hpa.targetName: the release's name; a LeaderWorkerSet has another one, see vllm-inference. Its scale counts groups of pods, each of which is one
-server, and only their leaders have a port to be scraped: so the queries above say for groups what they say for pods.
-*/ -}}
-{{- define "gpu-hpa.targetName" -}}
-{{- printf "%s%s" .Release.Name (eq .Values.workload "LeaderWorkerSet" | ternary "-nodes" "") -}}
+name: {{ include "llm-common.workloadName" . | quote }}
 {{- end -}}

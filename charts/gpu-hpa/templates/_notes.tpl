@@ -9,7 +9,7 @@ Rules of prometheus-adapter: ConfigMap {{ $name }}. The adapter must read it (it
 {{- $ns := .Release.Namespace -}}
 {{- $name := .Release.Name -}}
 {{- $metrics := include "gpu-hpa.metrics" (dict "root" . "llm" $llm "matchers" (printf "namespace=%q,release=%q" $ns $name)) | fromYamlArray -}}
-Autoscaling: {{ int $llm.replicas.min }} to {{ int $llm.replicas.max }} servers of {{ .Values.workload }}/{{ include "gpu-hpa.targetName" . }} by {{ .Values.backend }}
+Autoscaling: {{ int $llm.replicas.min }} to {{ int $llm.replicas.max }} servers of {{ .Values.workload }}/{{ include "llm-common.workloadName" . }} by {{ .Values.backend }}
 {{- if eq .Values.preset "demand" }}, one for every {{ int .Values.inFlightPerReplica }} requests running or waiting.
 {{- else }}, by GPU utilization ({{ int .Values.classic.gpuUtilization }} %) and requests per second.
    GPU utilization says little here: an engine that decodes a few requests keeps its GPU as busy as one that is full. Expect

@@ -3,7 +3,7 @@ vllm-inference.arguments (as the pod): the engine's command line as a YAML list.
 table, in its order and only when set; what the user adds comes last.
 */ -}}
 {{- define "vllm-inference.arguments" -}}
-{{- $handed := . -}}
+{{- $ctx := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
@@ -37,18 +37,18 @@ table, in its order and only when set; what the user adds comes last.
 {{- $arguments = append $arguments "--load-format=runai_streamer" -}}
 {{- end -}}
 {{- /* A worker has no requests of its own, and lives on until the leader's are done. */ -}}
-{{- if ne $handed.node "worker" -}}
+{{- if ne $ctx.node "worker" -}}
 {{- $arguments = append $arguments (printf "--shutdown-timeout=%d" (int .Values.lifecycle.longestStreamSeconds)) -}}
 {{- end -}}
 {{- $arguments = append $arguments "--disable-access-log-for-endpoints=/health,/metrics,/ping" -}}
-{{- $arguments = concat $arguments (include "vllm-inference.nodeArguments" $handed | fromJsonArray) (include "vllm-inference.splitArguments" $handed | fromJsonArray) -}}
+{{- $arguments = concat $arguments (include "vllm-inference.nodeArguments" $ctx | fromJsonArray) (include "vllm-inference.splitArguments" $ctx | fromJsonArray) -}}
 {{- concat $arguments .Values.engine.extraArgs | toYaml -}}
 {{- end -}}
 {{- end -}}
 
 {{- /* vllm-inference.environment (as the pod): environment variables of the engine as a YAML list. Secrets only by reference. */ -}}
 {{- define "vllm-inference.environment" -}}
-{{- $handed := . -}}
+{{- $ctx := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
@@ -61,8 +61,8 @@ table, in its order and only when set; what the user adds comes last.
 arrives on it, which the gateway answers with 502. */}}
 - name: VLLM_HTTP_TIMEOUT_KEEP_ALIVE
   value: "3660"
-{{- include "vllm-inference.nodeVariables" $handed }}
-{{- include "vllm-inference.splitVariables" $handed }}
+{{- include "vllm-inference.nodeVariables" $ctx }}
+{{- include "vllm-inference.splitVariables" $ctx }}
 {{- if $facts.offline }}
 - name: HF_HUB_OFFLINE
   value: "1"
@@ -85,7 +85,7 @@ arrives on it, which the gateway answers with 502. */}}
 {{- if .Values.cache.existingClaim }}
 {{- /* The engine loads compiled code from here: another image, model or command line gets another folder. */}}
 - name: VLLM_CACHE_ROOT
-  value: {{ printf "%s/.cache/vllm-%s" $table.home (printf "%s %s %s %s" $facts.image $llm.model.source $llm.model.revision (include "vllm-inference.arguments" $handed) | sha256sum | trunc 16) | quote }}
+  value: {{ printf "%s/.cache/vllm-%s" $table.home (printf "%s %s %s %s" $facts.image $llm.model.source $llm.model.revision (include "vllm-inference.arguments" $ctx) | sha256sum | trunc 16) | quote }}
 {{- end }}
 {{- if eq $facts.scheme "s3" }}
 {{- include "vllm-inference.storeVariables" . }}

@@ -14,22 +14,22 @@ set; false and 0 are.
 {{- /* vllm-inference.flag (dict "root" $ "row" row of the table): the words of one flag as a JSON list, empty when its key is not set. */ -}}
 {{- define "vllm-inference.flag" -}}
 {{- $row := .row -}}
-{{- $words := list -}}
+{{- $arguments := list -}}
 {{- /* Numbers arrive as floats: a bare 1048576 would print as 1.048576e+06. */ -}}
 {{- $found := include "vllm-inference.setting" (dict "root" .root "key" $row.key) | fromJson -}}
 {{- $value := $found.is -}}
 {{- $emit := $row.emit | default "value" -}}
 {{- if not $found.set -}}
 {{- else if eq $emit "switch" -}}
-{{- $words = list ($value | ternary $row.flag (printf "--no-%s" (trimPrefix "--" $row.flag))) -}}
+{{- $arguments = list ($value | ternary $row.flag (printf "--no-%s" (trimPrefix "--" $row.flag))) -}}
 {{- else if eq $emit "present" -}}
-{{- $words = list $row.flag -}}
+{{- $arguments = list $row.flag -}}
 {{- else if eq $emit "list" -}}
-{{- $words = concat (list $row.flag) $value -}}
+{{- $arguments = concat (list $row.flag) $value -}}
 {{- else if eq $emit "adapters" -}}
-{{- $words = list $row.flag -}}
+{{- $arguments = list $row.flag -}}
 {{- range $value -}}
-{{- $words = append $words (printf "%s=%s%s" .name (hasPrefix "/" .path | ternary "" "/adapters/") .path) -}}
+{{- $arguments = append $arguments (printf "%s=%s%s" .name (hasPrefix "/" .path | ternary "" "/adapters/") .path) -}}
 {{- end -}}
 {{- else if eq $emit "json" -}}
 {{- $named := dict -}}
@@ -38,11 +38,11 @@ set; false and 0 are.
 {{- $_ := set $named $theirs (get $value $ours) -}}
 {{- end -}}
 {{- end -}}
-{{- $words = list (printf "%s=%s" $row.flag (toJson $named)) -}}
+{{- $arguments = list (printf "%s=%s" $row.flag (toJson $named)) -}}
 {{- else -}}
-{{- $words = list (printf "%s=%s" $row.flag (kindIs "string" $value | ternary (toString $value) (toJson $value))) -}}
+{{- $arguments = list (printf "%s=%s" $row.flag (kindIs "string" $value | ternary (toString $value) (toJson $value))) -}}
 {{- end -}}
-{{- toJson $words -}}
+{{- toJson $arguments -}}
 {{- end -}}
 
 {{- /* vllm-inference.mounts, vllm-inference.volumes (as the pod): what the engine reads beside the model. */ -}}

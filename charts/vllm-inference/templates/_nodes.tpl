@@ -5,17 +5,17 @@ vllm-inference.nodeArguments (as the pod, with "node"): what tells the engine it
 of one node. The LeaderWorkerSet controller sets the variables in each pod, and Kubernetes puts them into the words.
 */ -}}
 {{- define "vllm-inference.nodeArguments" -}}
-{{- $words := list -}}
+{{- $arguments := list -}}
 {{- if eq .node "leader" -}}
-{{- $words = list "--node-rank=0" "--master-addr=$(LWS_LEADER_ADDRESS)" -}}
+{{- $arguments = list "--node-rank=0" "--master-addr=$(LWS_LEADER_ADDRESS)" -}}
 {{- else if eq .node "worker" -}}
-{{- $words = list "--node-rank=$(LWS_WORKER_INDEX)" "--master-addr=$(LWS_LEADER_ADDRESS)" "--headless" -}}
+{{- $arguments = list "--node-rank=$(LWS_WORKER_INDEX)" "--master-addr=$(LWS_LEADER_ADDRESS)" "--headless" -}}
 {{- end -}}
 {{- if .node -}}
 {{- /* What vLLM chooses itself on NVIDIA's GPUs, and not on all others. */ -}}
-{{- $words = append $words "--distributed-executor-backend=mp" -}}
+{{- $arguments = append $arguments "--distributed-executor-backend=mp" -}}
 {{- end -}}
-{{- toJson $words -}}
+{{- toJson $arguments -}}
 {{- end -}}
 
 {{- /* vllm-inference.nodeVariables (as the pod, with "node"): the engine binds and announces this address, and no other of the pod. */ -}}
@@ -24,23 +24,4 @@ of one node. The LeaderWorkerSet controller sets the variables in each pod, and 
 - name: VLLM_HOST_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 {{- end }}
-{{- end -}}
-
-{{- /* vllm-inference.revisionLabel: the label by which a workload's controller tells the pods of two versions apart. */ -}}
-{{- define "vllm-inference.revisionLabel" -}}
-{{- get (dict "Rollout" "rollouts-pod-template-hash" "Deployment" "pod-template-hash" "LeaderWorkerSet" "leaderworkerset.sigs.k8s.io/template-revision-hash") .Values.workload -}}
-{{- end -}}
-
-{{- /* vllm-inference.podsOfServers (dict "root" $ "facts" $facts): selects every pod that holds GPUs of this release. */ -}}
-{{- define "vllm-inference.podsOfServers" -}}
-{{- $who := dict "root" .root "component" "engine" -}}
-{{- if or (gt (int .facts.nodes) 1) .facts.split -}}
-matchLabels:
-  {{- omit (include "llm-common.selectorLabels" $who | fromYaml) "app.kubernetes.io/component" | toYaml | nindent 2 }}
-matchExpressions:
-  - {key: app.kubernetes.io/component, operator: In, values: [engine, {{ .facts.split | ternary "prefill" "worker" }}]}
-{{- else -}}
-matchLabels:
-  {{- include "llm-common.selectorLabels" $who | nindent 2 }}
-{{- end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{- /* vllm-inference.notes: what to do next, with exact commands. A define, so that the umbrella can print it. */ -}}
 {{- define "vllm-inference.notes" -}}
-{{- $context := include "vllm-inference.context" . | get .Values -}}
+{{- $context := include "llm-serving.context" . | get .Values -}}
 {{- $llm := $context.llm -}}
 {{- $facts := $context.facts -}}
 {{- $name := .Release.Name -}}
@@ -41,6 +41,6 @@ An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it mu
 {{- end }}
 {{- if $facts.rollout }}
 
-{{ include "vllm-inference.upgradeNotes" (dict "root" . "context" $context) }}
+{{ include "llm-serving.upgradeNotes" (dict "root" . "context" $context) }}
 {{- end }}
 {{- end -}}

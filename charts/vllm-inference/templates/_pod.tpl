@@ -1,24 +1,24 @@
 {{- /* vllm-inference.pod (dict "root" $ "context" $context "table" $table "node" "" "role" ""): the pod template of the engine. `node` is leader
 or worker where a server has several nodes; a worker answers no requests. `role` is prefill or decode where these are apart. */ -}}
 {{- define "vllm-inference.pod" -}}
-{{- $handed := . -}}
+{{- $ctx := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
 {{- with .root -}}
-{{- $worker := eq $handed.node "worker" -}}
-{{- $who := dict "root" . "component" (include "vllm-inference.component" $handed) -}}
+{{- $worker := eq $ctx.node "worker" -}}
+{{- $labelArgs := dict "root" . "component" (include "llm-serving.component" $ctx) -}}
 {{- /* /v1/models answers only when the model is served, but wants the key where there is one: then /health. */ -}}
 {{- $ready := empty .Values.engine.apiKey.secret | ternary "/v1/models" "/health" -}}
 {{- $scheme := empty .Values.engine.tls.secret | ternary "" ", scheme: HTTPS" -}}
 metadata:
   labels:
     {{- /* The chart's own labels win, so that no user label can move a pod out of the selector. */}}
-    {{- $own := include "llm-common.selectorLabels" $who | fromYaml }}
+    {{- $own := include "llm-common.selectorLabels" $labelArgs | fromYaml }}
     {{- with $llm.release.version }}
     {{- $own = set $own "app.kubernetes.io/version" (trunc 63 .) }}
     {{- end }}
-    {{- with $handed.role }}
+    {{- with $ctx.role }}
     {{- /* By these the pool and its picker know them. */}}
     {{- $own = merge $own (dict "llm-d.ai/role" . "llm-d.ai/inference-serving" "true") }}
     {{- end }}
@@ -46,12 +46,12 @@ spec:
   {{- with .Values.scheduling.runtimeClassName }}
   runtimeClassName: {{ . | quote }}
   {{- end }}
-  {{- include "vllm-inference.placement" $handed | nindent 2 }}
+  {{- include "llm-serving.placement" $ctx | nindent 2 }}
   {{- with $facts.claimTemplate }}
   resourceClaims:
     - {name: gpu, resourceClaimTemplateName: {{ . | quote }}}
   {{- end }}
-  {{- with include "vllm-inference.before" $handed }}
+  {{- with include "vllm-inference.initContainers" $ctx }}
   initContainers:
     {{- . | trim | nindent 4 }}
   {{- end }}
@@ -64,9 +64,9 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       args:
-        {{- include "vllm-inference.arguments" $handed | nindent 8 }}
+        {{- include "vllm-inference.arguments" $ctx | nindent 8 }}
       env:
-        {{- include "vllm-inference.environment" $handed | nindent 8 }}
+        {{- include "vllm-inference.environment" $ctx | nindent 8 }}
       {{- if $worker }}
       {{- /* It has no port to ask; when its process ends the whole server starts anew. It lasts until the leader's last stream. */}}
       lifecycle:
@@ -78,7 +78,7 @@ spec:
         {{- /* API and metrics share one port. A second entry with the same number would be a duplicate key
         for server-side apply, so scrapes use this name too. */}}
         - name: http
-          containerPort: {{ include "vllm-inference.enginePort" $handed }}
+          containerPort: {{ include "vllm-inference.enginePort" $ctx }}
           protocol: TCP
       startupProbe:
         httpGet: {path: {{ $ready }}, port: http{{ $scheme }}}
@@ -102,17 +102,17 @@ spec:
             seconds: {{ int .Values.lifecycle.preStopSeconds }}
       {{- end }}
       resources:
-        {{- include "vllm-inference.resources" $handed | nindent 8 }}
+        {{- include "vllm-inference.resources" $ctx | nindent 8 }}
       securityContext:
         {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" .Values.securityContext.readOnlyRootFilesystem) | nindent 8 }}
       volumeMounts:
-        {{- include "vllm-inference.homeMount" $handed | nindent 8 }}
+        {{- include "vllm-inference.homeMount" $ctx | nindent 8 }}
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
         {{- if or $facts.claim $facts.modelImage }}
         - {name: model, mountPath: {{ $facts.modelFolder }}, readOnly: true}
         {{- end }}
-        {{- include "vllm-inference.mounts" $handed | nindent 8 | trimSuffix "\n        " }}
+        {{- include "vllm-inference.mounts" $ctx | nindent 8 | trimSuffix "\n        " }}
   volumes:
     - name: home
       {{- if .Values.cache.existingClaim }}
@@ -128,7 +128,7 @@ spec:
     - name: shm
       emptyDir:
         medium: Memory
-        sizeLimit: {{ include "vllm-inference.gib" .Values.resources.shmGiB }}
+        sizeLimit: {{ include "llm-serving.gib" .Values.resources.shmGiB }}
     {{- if $facts.downloaded }}
     - name: download
       configMap: {name: {{ printf "%s-download" .Release.Name | quote }}}
@@ -147,6 +147,6 @@ spec:
         claimName: {{ . | quote }}
         readOnly: true
     {{- end }}
-    {{- include "vllm-inference.volumes" $handed | nindent 4 | trimSuffix "\n    " }}
+    {{- include "vllm-inference.volumes" $ctx | nindent 4 | trimSuffix "\n    " }}
 {{- end }}
 {{- end -}}

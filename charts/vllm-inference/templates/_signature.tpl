@@ -3,7 +3,7 @@ vllm-inference.verify (as the pod): the container that checks the signature over
 chain or trust configuration come from a ConfigMap. A file that was not signed fails it like one that was changed.
 */ -}}
 {{- define "vllm-inference.verify" -}}
-{{- $handed := . -}}
+{{- $ctx := . -}}
 {{- $facts := .context.facts -}}
 {{- with .root -}}
 {{- $signature := .Values.signature -}}
@@ -35,7 +35,7 @@ chain or trust configuration come from a ConfigMap. A file that was not signed f
   volumeMounts:
     - {name: signer, mountPath: /signer, readOnly: true}
     {{- if $facts.downloaded }}
-    {{- include "vllm-inference.homeMount" $handed | trimSuffix "}" | nindent 4 }}, readOnly: true}
+    {{- include "vllm-inference.homeMount" $ctx | trimSuffix "}" | nindent 4 }}, readOnly: true}
     {{- else }}
     - {name: model, mountPath: {{ $facts.modelFolder }}, readOnly: true}
     {{- end }}

@@ -45,8 +45,8 @@
 - {name: home, mountPath: {{ .table.home }}{{ $own }}}
 {{- end -}}
 
-{{- /* vllm-inference.before (as the pod): what runs before the engine and, a sidecar, beside it; empty for nothing. */ -}}
-{{- define "vllm-inference.before" -}}
+{{- /* vllm-inference.initContainers (as the pod): what runs before the engine and, a sidecar, beside it; empty for nothing. */ -}}
+{{- define "vllm-inference.initContainers" -}}
 {{- if .context.facts.downloaded }}
 {{ include "vllm-inference.download" . }}
 {{- end }}
@@ -60,7 +60,7 @@
 
 {{- /* vllm-inference.download (as the pod): the container that brings the model before the engine starts. */ -}}
 {{- define "vllm-inference.download" -}}
-{{- $handed := . -}}
+{{- $ctx := . -}}
 {{- $llm := .context.llm -}}
 {{- $facts := .context.facts -}}
 {{- with .root -}}
@@ -93,7 +93,7 @@
   securityContext:
     {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" true) | nindent 4 }}
   volumeMounts:
-    {{- include "vllm-inference.homeMount" $handed | nindent 4 }}
+    {{- include "vllm-inference.homeMount" $ctx | nindent 4 }}
     - {name: download, mountPath: /download, readOnly: true}
 {{- end -}}
 {{- end -}}

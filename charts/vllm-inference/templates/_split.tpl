@@ -1,10 +1,5 @@
 {{- /* Prefill and decode servers apart. "role" of what the pod gets is prefill, decode, or empty without a split. */ -}}
 
-{{- /* vllm-inference.component (as the pod): the component label of its pods. */ -}}
-{{- define "vllm-inference.component" -}}
-{{- if eq .node "worker" -}}worker{{- else if eq .role "prefill" -}}prefill{{- else -}}engine{{- end -}}
-{{- end -}}
-
 {{- /* vllm-inference.engineRole (dict "facts" $facts): the role of the servers that clients ask. */ -}}
 {{- define "vllm-inference.engineRole" -}}
 {{- .facts.split | ternary "decode" "" -}}
@@ -15,23 +10,17 @@
 {{- eq .role "decode" | ternary .table.split.decodePort .table.port | int -}}
 {{- end -}}
 
-{{- /* vllm-inference.poolLabels (dict "root" $): pods of an InferencePool of both roles; its selector knows no "either, or". */ -}}
-{{- define "vllm-inference.poolLabels" -}}
-{{- omit (include "llm-common.selectorLabels" (dict "root" .root "component" "engine") | fromYaml) "app.kubernetes.io/component" | toYaml }}
-llm-d.ai/inference-serving: "true"
-{{- end -}}
-
 {{- /* vllm-inference.splitArguments (as the pod): the engine's part of the split, as a JSON list. */ -}}
 {{- define "vllm-inference.splitArguments" -}}
-{{- $words := list -}}
+{{- $arguments := list -}}
 {{- if eq .role "prefill" -}}
-{{- $words = list (printf "--kv-transfer-config=%s" (dict "kv_connector" "NixlConnector" "kv_role" "kv_producer" | toJson)) -}}
+{{- $arguments = list (printf "--kv-transfer-config=%s" (dict "kv_connector" "NixlConnector" "kv_role" "kv_producer" | toJson)) -}}
 {{- else if eq .role "decode" -}}
 {{- /* A prefill server that went away costs the time of reading the prompt once more, not the answer. */ -}}
-{{- $words = list (printf "--kv-transfer-config=%s" (dict "kv_connector" "NixlConnector" "kv_role" "kv_consumer" "kv_load_failure_policy" "recompute" | toJson)) -}}
-{{- $words = append $words (printf "--port=%d" (int .table.split.decodePort)) -}}
+{{- $arguments = list (printf "--kv-transfer-config=%s" (dict "kv_connector" "NixlConnector" "kv_role" "kv_consumer" "kv_load_failure_policy" "recompute" | toJson)) -}}
+{{- $arguments = append $arguments (printf "--port=%d" (int .table.split.decodePort)) -}}
 {{- end -}}
-{{- toJson $words -}}
+{{- toJson $arguments -}}
 {{- end -}}
 
 {{- /* vllm-inference.splitVariables (as the pod): the address that servers of the other role find it by; the default is its own loopback. */ -}}
@@ -74,7 +63,7 @@ vllm-inference.prefillValues (dict "root" $): the values as they are for a prefi
 the release. What was computed from the others is left out.
 */ -}}
 {{- define "vllm-inference.prefillValues" -}}
-{{- $values := omit .root.Values "_vllm-inference.context" | deepCopy -}}
+{{- $values := omit .root.Values "_llm-serving.context" | deepCopy -}}
 {{- $prefill := $values.split.prefill -}}
 {{- $_ := set $values "replicas" $prefill.replicas -}}
 {{- with $prefill.tensor -}}
