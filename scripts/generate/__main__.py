@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generate import charts, dashboards, defines, engines
+from generate import charts, dashboards, defines, engines, settings
 from llmops.findings import InputError
 
 INPUTS = ("charts", "docs", "scripts/llmops/data")
@@ -21,16 +21,17 @@ def write(root: Path, bin_dir: Path) -> None:
     engines.generate(root)
     dashboards.generate(root)
     charts.generate(root, bin_dir)
+    settings.generate(root)
 
 
 def texts(root: Path) -> dict[str, str]:
     """All text files of the generated folders by their path below `root`."""
-    found = (path for folder in ("charts", "docs") for path in sorted((root / folder).rglob("*")))
+    found = (path for folder in INPUTS for path in sorted((root / folder).rglob("*")))
     return {
         str(path.relative_to(root)): path.read_text(encoding="utf-8")
         for path in found
         if path.is_file()
-        and path.suffix not in (".tgz", ".lock", ".png")
+        and path.suffix not in (".tgz", ".lock", ".png", ".pyc")
         and "charts" not in path.relative_to(root).parts[2:]
     }
 

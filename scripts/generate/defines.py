@@ -34,6 +34,11 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def engine_tables(root: Path) -> dict[str, Any]:
+    """The table of each engine, by its name."""
+    return {file.stem: load(file) for file in sorted((root / "scripts/llmops/data/engines").glob("*.yaml"))}
+
+
 def generate(root: Path) -> None:
     """Writes each table as a define of the chart that reads it: charts/CHART/templates/_NAME.tpl below `root`."""
     data = "scripts/llmops/data"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from generate.defines import load
 
@@ -39,8 +41,35 @@ With `vllm-inference.split` the chart writes `--kv-transfer-config` for both hal
 decode servers, which stand behind a sidecar; see [prefill and decode apart](sources.md#prefill-and-decode-apart).
 Without it, a connector of your own may stand in `engine.extraArgs`.
 
+## Whose images are known
+
+`llmops check` tells engine and version by an image's name, whatever the registry or mirror before it, and finds the
+engine's flags wherever it is started: in arguments, in a command, or in the text of a shell. Where a maker counts
+versions of its own the engine is known and its version is not, so nothing is said of advisories and flags.
+
+| maker | images | version |
+|---|---|---|
+{builds_rows}
+
+Tables of your own are read from the folder that `$LLMOPS_DATA` names, laid out like `scripts/llmops/data`:
+`engines/NAME.yaml` (keys as in `vllm.yaml` there), and where there are some `metrics/NAME.yaml`, `arguments/NAME.yaml`
+and `advisories/NAME.yaml`. A table of ours with the same name is replaced.
+
+## Process
+
 The process runs as UID {uid}, GID {gid}, with a writable home at `{home}`, and serves API and metrics on port {port}.
 """
+
+
+def _images(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{one}`" for one in row["repositories"])
+
+
+def _version(row: Mapping[str, Any]) -> str:
+    """How a maker's tag says the engine's version, in words."""
+    if "tag" not in row:
+        return "a number of its own"
+    return f"known of {', '.join(row['releases'])}" if "releases" in row else "in the tag"
 
 
 def generate(root: Path) -> None:
@@ -52,7 +81,9 @@ def generate(root: Path) -> None:
     variables = [f"| `vllm-inference.engine.{row['key']}` | `{row['name']}` |" for row in table["variables"]]
     refused = [f"- `{row['flag']}`: {row['why']}." for row in table["refused"]]
     refused += [f"- `{row['name']}`: {row['why']}." for row in table["refusedVariables"]]
+    builds = [f"| {row['maker']} | {_images(row)} | {_version(row)} |" for row in table["builds"]]
     text = TEMPLATE.format(
+        builds_rows="\n".join(builds),
         rows="\n".join(lines),
         variables_rows="\n".join(variables),
         refused_rows="\n".join(refused),

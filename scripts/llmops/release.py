@@ -16,6 +16,7 @@ from llmops.render.archive import archive
 from llmops.render.layers import merge
 from llmops.render.manifest import Object, ValuesFile, parse, read_text, read_values
 from llmops.render.sdk import merge_values
+from llmops.values import Values
 
 __all__ = [
     "Inputs",
@@ -62,6 +63,11 @@ class Release:
     model: dict[str, Any] | None = None
     inputs: Inputs | None = None
     templates: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def view(self) -> Values:
+        """The values with names for where they stand."""
+        return Values(self.values, self.inputs.chart.name if self.inputs else "")
 
 
 def render(inputs: Inputs, renderer: Renderer, *, notes: bool = False) -> Release:

@@ -133,6 +133,15 @@ def test_wrong_values_are_one_sentence(values: object, tmp_path: Path) -> None:
     assert "write" in done.stderr
 
 
+def test_what_the_chart_takes_the_simulation_takes(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("gates: {alpha: 0.45}\n", encoding="utf-8")
+    assert simulate("-f", file, "--runs", 10).exit_code == 0
+    file.write_text("gates: {alpha: 0.51}\n", encoding="utf-8")
+    refused = simulate("-f", file, "--runs", 10)
+    assert "gates.alpha is 0.51; write a number from 0.0001 to 0.5" in refused.stderr
+
+
 def test_log_normal_and_gamma_are_what_their_names_say() -> None:
     x = np.array([0.05, 0.3, 1.0, 4.0])
     by_hand = [0.5 * math.erfc(-math.log(one / 0.3) / 0.9 / math.sqrt(2)) for one in x]

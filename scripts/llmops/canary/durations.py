@@ -46,7 +46,7 @@ def pace(release: Release, requests_per_second: float | None = None) -> Pace:
         obj.name: mapping(obj.data.get("spec")) for obj in release.objects if obj.kind == "AnalysisTemplate"
     }
     ready = _number(found.get("/spec/minReadySeconds")) if found else 0
-    load = _load(release.values, mapping(spec))
+    load = _load(release, mapping(spec))
     return Pace(
         load=None if load is None else load + ready,
         drain=_number(mapping(spec).get("terminationGracePeriodSeconds"), 30) if found else 0,
@@ -109,10 +109,9 @@ def looking(metric: Mapping[str, Any], args: Mapping[str, str]) -> Gate:
     return Gate(delay + (times - 1) * interval)
 
 
-def _load(values: Mapping[str, Any], pod: Mapping[str, Any]) -> float | None:
-    for owner in (mapping(values.get("vllm-inference")), values):
-        if found := _number(mapping(owner.get("lifecycle")).get("loadSeconds")):
-            return found
+def _load(release: Release, pod: Mapping[str, Any]) -> float | None:
+    if stated := _number(release.view.served.get("lifecycle.loadSeconds")):
+        return stated
     # Anybody's manifests: nothing is ready before its probes begin.
     probes = [
         mapping(mapping(container).get(kind))

@@ -50,8 +50,8 @@ class Count:
 
 def offer(release: Release) -> Offer:
     """The names that the values of a release give, and its claim templates."""
-    gpu = mapping(mapping(mapping(release.values.get("global")).get("llm")).get("gpu"))
-    own = Offer(text(gpu.get("resource")), text(gpu.get("deviceClass")))
+    llm = release.view.llm
+    own = Offer(llm.text("gpu.resource"), llm.text("gpu.deviceClass"))
     templates = [one for one in release.objects if kind_of(one) == _TEMPLATE]
     claims = {one.name: _asked(sequence(one.get("/spec/spec/devices/requests")), own) for one in templates}
     return Offer(own.resource, own.device_class, claims)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from llmops.canary.pod_gpus import group_size, grouped, of_pod, of_server, offer
 from llmops.canary.surge import Step, peak, plan
 from llmops.findings import InputError
-from llmops.references import mapping
 
 if TYPE_CHECKING:
     from llmops.release import Release
@@ -54,7 +53,7 @@ def answering(obj: Object) -> Any:
 
 def gpu_budget(release: Release) -> int | None:
     """The most GPUs that the values allow the release; None where they set no limit."""
-    return _count(mapping(_llm(release).get("gpu")).get("budget"))
+    return _count(release.view.llm.get("gpu.budget"))
 
 
 def _with_gpus(release: Release) -> list[Object]:
@@ -63,7 +62,7 @@ def _with_gpus(release: Release) -> list[Object]:
 
 def _plan(obj: Object, release: Release, gpus: int) -> tuple[Step, ...]:
     # Without a count in the manifest an autoscaler owns it: plan for the most it may ask for.
-    wanted = None if obj.get("/spec/replicas") is not None else _most(mapping(_llm(release).get("replicas")))
+    wanted = None if obj.get("/spec/replicas") is not None else _most(release.view.llm.mapping("replicas"))
     return plan(obj.data, gpus, wanted)
 
 
@@ -95,10 +94,6 @@ def _made_of(obj: Object, release: Release) -> Iterator[str]:
 
 def _gpus(obj: Object, release: Release) -> int:
     return of_server(obj, [answering(obj)], offer(release)).gpus
-
-
-def _llm(release: Release) -> dict[str, Any]:
-    return mapping(mapping(release.values.get("global")).get("llm"))
 
 
 def _most(replicas: dict[str, Any]) -> int | None:

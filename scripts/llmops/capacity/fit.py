@@ -18,6 +18,7 @@ from llmops.capacity.settings import Uncovered, read
 from llmops.capacity.weights import parameters
 from llmops.findings import InputError, Severity
 from llmops.release import model_file
+from llmops.values import LLM, setting
 
 if TYPE_CHECKING:
     from llmops.release import Release
@@ -191,27 +192,27 @@ def from_release(release: Release) -> Fit | None:
 
     Raises InputError for a product that is not in the table and for figures that cannot be read.
     """
-    prefix, engine, _ = _asked(release)
-    return _of(release, engine, Keys(prefix))
+    served = release.view.served
+    return _of(release, served.mapping("engine"), Keys(served.key("")))
 
 
 def of_prefill(release: Release) -> Fit | None:
     """The fit of the prefill servers of a split; None without one, else as `from_release`."""
-    prefix, shared, _ = _asked(release)
-    own = prefill.engine(_below(release.values, *filter(None, [prefix.rstrip(".")])), shared)
-    return None if own is None else _of(release, own, prefill.PrefillKeys(prefix))
+    served = release.view.served
+    own = prefill.engine(served.data, served.mapping("engine"))
+    return None if own is None else _of(release, own, prefill.PrefillKeys(served.key("")))
 
 
 def _of(release: Release, engine: Mapping[str, Any], keys: Keys) -> Fit | None:
     if release.model is None or missing(release):
         return None
-    llm = _below(release.values, "global", "llm")
+    llm = release.view.llm
     try:
         return fit(
             release.model,
             engine,
-            gpu_products.product(str(_below(llm, "gpu")["product"])),
-            quantization=str(_below(llm, "model").get("quantization") or ""),
+            gpu_products.product(str(llm.get("gpu.product"))),
+            quantization=str(llm.get("model.quantization") or ""),
             prefix=keys.prefix,
             keys=keys,
         )
@@ -222,34 +223,20 @@ def _of(release: Release, engine: Mapping[str, Any], keys: Keys) -> Fit | None:
 
 def missing(release: Release) -> tuple[str, ...]:
     """What a verdict takes and this release does not have, in words; empty where `from_release` has one."""
-    _, engine, llm = _asked(release)
+    view = release.view
     found = {
         "there is no config.json beside the values": release.model is None,
-        "the values have no engine": not engine,
-        "global.llm.gpu.product is empty": not _below(llm, "gpu").get("product"),
+        "the values have no engine": not view.served.mapping("engine"),
+        "global.llm.gpu.product is empty": not view.llm.get("gpu.product"),
     }
     return tuple(what for what, true in found.items() if true)
 
 
 def itl_seconds(release: Release) -> float:
-    """What the release promises for the time between two tokens, in seconds; 0.1 where it promises nothing."""
-    promised = _below(release.values, "global", "llm", "slo").get("itlP95Seconds")
-    return float(promised) if isinstance(promised, int | float) and promised > 0 else 0.1
-
-
-def _asked(release: Release) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
-    """What stands before `engine.` in the values, the values under it and those of global.llm."""
-    prefix = "vllm-inference." if "vllm-inference" in release.values else ""
-    engine = _below(release.values, *f"{prefix}engine".split("."))
-    return prefix, engine, _below(release.values, "global", "llm")
-
-
-def _below(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """The mapping under a path of keys; empty where there is none, for the values schema reports shapes."""
-    for key in keys:
-        below = values.get(key)
-        values = below if isinstance(below, Mapping) else {}
-    return values
+    """What the release promises for the time between two tokens, in seconds: its own, else the contract's default."""
+    stated = release.view.llm.number("slo.itlP95Seconds")
+    promised: float = setting(LLM, "slo.itlP95Seconds").default
+    return float(stated) if stated is not None and stated > 0 else promised
 
 
 def reasons(release: Release) -> tuple[Reason, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from llmops.values import SERVING, setting
 
 # pass: the step may end. fail: stop the rollout. wait: look again. Only `judge` decides between them.
 Outcome = Literal["pass", "fail", "wait"]
@@ -46,22 +48,26 @@ class Evidence:
     )
 
 
+def _default(key: str) -> Any:
+    return setting(SERVING, f"gates.{key}").default
+
+
 @dataclass(frozen=True)
 class Policy:
-    """How a rollout is judged; the chart's `gates` and `global.llm.slo`.
+    """How a rollout is judged; the chart's `gates` and `global.llm.slo`, and the chart's defaults.
 
     `looks` is the number of windows that each gate step of the rollout has at least, `modes` how each is judged; left
     empty, all steps are judged as the look says. `gates` names what is judged.
     """
 
     gates: tuple[str, ...] = GATES
-    looks: tuple[int, ...] = (10,)
+    looks: tuple[int, ...] = (_default("looks"),)
     modes: tuple[Mode, ...] = ()
-    alpha: float = 0.05
-    min_requests: int = 50
-    window_seconds: float = 30.0
-    stall_seconds: float = 60.0
-    down_seconds: float = 60.0
+    alpha: float = _default("alpha")
+    min_requests: int = _default("minRequests")
+    window_seconds: float = _default("windowSeconds")
+    stall_seconds: float = _default("stallSeconds")
+    down_seconds: float = _default("downSeconds")
     slo: Mapping[str, float] = field(default_factory=dict)  # keys as in global.llm.slo
 
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from llmops.data.metrics import ENGINE, Labels, Series, catalogues
+from llmops import engines
+from llmops.data import own_folder
+from llmops.data.metrics import Catalogue, Labels, Removed, Series, catalogues
 from llmops.promql.catalogue import Known
 from llmops.promql.names import judged, parsed
 from llmops.promql.syntax import nodes
 from llmops.promql.targets import Query, queries
-from llmops.references import mapping, text
 from llmops.release import Release
 
 _OWN_BUCKETS = "--custom-histogram-buckets"
-_IMAGE = re.compile(r"\bvllm/vllm-openai:v?(\d+\.\d+\.\d+)")
+# Any kind's field of that name: servers stand in custom resources, too.
+_IMAGE = re.compile(r"""\bimage["']?:\s*["']?([^\s"',}]+)""")
 
 
 @dataclass(frozen=True)
@@ -59,37 +61,54 @@ def context(release: Release) -> Context:
 
 def _known(release: Release, asked: Iterable[Query]) -> Known:
     standard = not any(_OWN_BUCKETS in obj.text for obj in release.objects)
-    known = replace(_of_version(*_engine_version(release)), buckets=standard)
+    known = replace(_of_versions(_engine_versions(release), own_folder()), buckets=standard)
     recorded = _recorded([one for one in asked if one.record], known)
     return replace(known, recorded={**known.recorded, **recorded})
 
 
+@dataclass(frozen=True)
+class _Running:
+    """An engine's version, empty where nobody says it. `stated`: by the values, so it is this engine that runs."""
+
+    stated: bool = False
+    version: str = ""
+
+
 @lru_cache(maxsize=16)
-def _of_version(stated: bool, version: str) -> Known:
-    """What the tables know, for one version of the engine."""
-    tables = catalogues()
+def _of_versions(engines_: tuple[tuple[str, _Running], ...], own: str) -> Known:
+    """What the tables know; of each engine by the version that runs."""
+    tables = catalogues(own)
+    running = dict(engines_)
     series = {
         name: one
         for table in tables
         for name, one in table.series.items()
-        if table.exporter != ENGINE or _present(one, version, table.versions, stated)
+        if table.exporter not in running or _present(one, table, running[table.exporter])
     }
-    gone = {name: one for table in tables for name, one in table.removed.items()}
-    still = {name for name, one in gone.items() if version and _number(version) <= _number(one.until)}
-    removed = {name: one for name, one in gone.items() if name not in still}
-    prefixes = {prefix: _named(table.exporter, version) for table in tables for prefix in table.prefixes}
+    removed: dict[str, Removed] = {}
     # Of a name that an old engine still has, the labels are not known.
-    return Known(series, removed, prefixes, dict.fromkeys(still))
+    recorded: dict[str, Labels | None] = {}
+    prefixes: dict[str, str] = {}
+    for table in tables:
+        version = running.get(table.exporter, _Running()).version
+        prefixes |= dict.fromkeys(table.prefixes, f"{table.exporter} {version}".strip())
+        for name, one in table.removed.items():
+            if version and _number(version) <= _number(one.until):
+                recorded[name] = None
+            else:
+                removed[name] = one
+    return Known(series, removed, prefixes, recorded)
 
 
-def _present(one: Series, version: str, looked_at: Iterable[str], stated: bool) -> bool:
+def _present(one: Series, table: Catalogue, running: _Running) -> bool:
     """Whether a name may be the engine's, of this version: any program may count http_requests_total.
 
     Between two versions that were looked at, nobody knows when a name came.
     """
-    if not stated and not one.name.startswith(f"{ENGINE}:"):
+    if not running.stated and not one.name.startswith(table.prefixes):
         return False
-    without = [number for number in map(_number, looked_at) if number < _number(one.since)]
+    without = [number for number in map(_number, table.versions) if number < _number(one.since)]
+    version = running.version
     return not version or not one.since or not without or _number(version) > max(without)
 
 
@@ -127,17 +146,19 @@ def _together(one: Labels | None, other: Labels | None) -> Labels | None:
     return joined
 
 
-def _engine_version(release: Release) -> tuple[bool, str]:
-    """Whether the values state the engine's version, and it: of plain manifests that of the one image; may be empty."""
-    for owner in (mapping(release.values.get("vllm-inference")), release.values):
-        if version := text(mapping(owner.get("engine")).get("version")):
-            return True, version
-    tags = {tag for obj in release.objects for tag in _IMAGE.findall(obj.text)}
-    return False, tags.pop() if len(tags) == 1 else ""
-
-
-def _named(exporter: str, version: str) -> str:
-    return f"{exporter} {version}" if exporter == ENGINE and version else exporter
+def _engine_versions(release: Release) -> tuple[tuple[str, _Running], ...]:
+    """Each engine's version: what the values state, else that of the one image in the manifests."""
+    view = release.view
+    if view.engine and (version := view.served.text("engine.version")):
+        stated = {view.engine.name: _Running(stated=True, version=version)}
+        return tuple((one.name, stated.get(one.name, _Running())) for one in engines.engines())
+    found: dict[str, set[str]] = {}
+    for reference in {each for obj in release.objects for each in _IMAGE.findall(obj.text)}:
+        image = engines.of_image(reference)
+        if image and image.version:
+            found.setdefault(image.engine.name, set()).add(engines.spelled(image.version))
+    only = {name: versions.pop() for name, versions in found.items() if len(versions) == 1}
+    return tuple((one.name, _Running(version=only.get(one.name, ""))) for one in engines.engines())
 
 
 @lru_cache(maxsize=1024)

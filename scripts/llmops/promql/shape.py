@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from llmops.engines import metric_prefixes
 from llmops.promql.targets import PLACEHOLDER
 
 _MOST = 100_000
@@ -90,8 +91,8 @@ def _selector(node: Any) -> Shape:
     matchers = node.matchers.matchers
     name = node.name or ""
     fixed = frozenset(one.name for one in matchers if str(one.op).endswith(".Equal"))
-    # Names with a colon are recorded by rules, as a rule one series each; the engine's own begin with vllm:.
-    recorded = PLACEHOLDER in name or not name or (":" in name and not name.startswith("vllm:"))
+    # Names with a colon are recorded by rules, as a rule one series each; those of engines are scraped.
+    recorded = PLACEHOLDER in name or not name or (":" in name and not name.startswith(metric_prefixes()))
     return Shape(labels=None, fixed=fixed, recorded=recorded)
 
 

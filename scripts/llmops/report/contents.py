@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmops.canary.steps import Step, peak
 from llmops.capacity.fit import Fit, missing
@@ -106,16 +106,15 @@ class Summary:
 def summary(report: ReleaseReport) -> Summary:
     """Reads a release's values (missing ones become empty) and puts the verdict into words."""
     release = report.release
-    llm = get(release.values, "global", "llm")
-    model, gpu = get(llm, "model"), get(llm, "gpu")
-    autoscaled = bool(get(llm, "components").get("autoscaling"))
+    llm = release.view.llm
+    autoscaled = bool(llm.get("components.autoscaling"))
     steady = report.steps[0].gpus if report.steps else 0
     pods = report.steps[0].stable if report.steps else 0
     # The plan is made at an autoscaler's maximum; its minimum is the other end of the bill.
-    fewest = get(llm, "replicas").get("min")
+    fewest = llm.get("replicas.min")
     least = min(fewest, pods) if autoscaled and isinstance(fewest, int) else pods
     low = least * report.gpus_per_pod + (report.steps[0].beside if report.steps else 0)
-    budget = gpu.get("budget")
+    budget = llm.get("gpu.budget")
     errors, warnings = counts(report.findings)
     most = peak(report.steps)
     accepted = {waived.finding.rule for waived in report.waived}
@@ -128,15 +127,14 @@ def summary(report: ReleaseReport) -> Summary:
     notes = f", with {plural(warnings, 'warning')}" if warnings else ""
     return Summary(
         title=release.name or "manifests",
-        model_source=str(model.get("source") or ""),
-        revision=str(model.get("revision") or ""),
-        quantization=str(model.get("quantization") or ""),
-        environment=(release.inputs.environment if release.inputs else "")
-        or get(llm, "environment").get("name", ""),
+        model_source=str(llm.get("model.source") or ""),
+        revision=str(llm.get("model.revision") or ""),
+        quantization=str(llm.get("model.quantization") or ""),
+        environment=(release.inputs.environment if release.inputs else "") or llm.text("environment.name"),
         namespace=release.namespace,
         chart=release.inputs.chart.name if release.inputs else "",
         kube_version=release.kube_version,
-        product=str(gpu.get("product") or ""),
+        product=str(llm.get("gpu.product") or ""),
         budget=budget if isinstance(budget, int) else None,
         replicas=(least, pods),
         autoscaled=autoscaled,
@@ -160,14 +158,6 @@ def without_fit(report: ReleaseReport) -> tuple[str, ...]:
     """What a release with values lacks for a verdict on its memory; nothing for plain manifests."""
     judged = report.release
     return missing(judged) if judged.values and judged.objects and not report.fit else ()
-
-
-def get(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """The mapping under a path of keys, empty where there is none."""
-    for key in keys:
-        below = values.get(key)
-        values = below if isinstance(below, Mapping) else {}
-    return values
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from llmops.checks.registry import graph, kept
-from llmops.references import Pods, sequence
+from llmops.engines import Image
+from llmops.references import Pods
 from llmops.release import Release
+from llmops.untyped import sequence
+
+_OPERATORS = ";|&<>"
 
 
 @dataclass(frozen=True)
@@ -46,25 +51,65 @@ def lines(release: Release) -> list[tuple[Pods, Line]]:
 
 def _lines(release: Release) -> list[tuple[Pods, Line]]:
     return [
-        (pods, Line(tuple(_words(pointer, container))))
+        (pods, command_line(container, pointer))
         for pods in graph(release).pods
         for pointer, container in pods.containers()
     ]
 
 
-def _words(pointer: str, container: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def command_line(container: Mapping[str, Any], pointer: str = "") -> Line:
+    """Command and arguments of a container, a shell's text in them as its words; `pointer` is the container's."""
+    return Line(tuple((at, one) for at, word in _written(container, pointer) for one in _split(word)))
+
+
+def engine_arguments(container: Mapping[str, Any], pointer: str, image: Image) -> Iterator[tuple[str, str]]:
+    """(pointer, word) of what an engine's own parser reads, wherever it stands.
+
+    That is what follows the engine's launcher in command and arguments or in the text of a shell, up to its end; and
+    all arguments of an image that starts the engine by itself, where no command is given.
+    """
+    written = list(_written(container, pointer))
+    start = image.engine.after_launcher([word for _, word in written])
+    if start is not None:
+        yield from written[start:]
+        return
+    if image.build.entrypoint and not container.get("command"):
+        yield from written
+        return
+    for at, word in written:
+        for command in _commands(_script(word)):
+            begin = image.engine.after_launcher(command)
+            yield from ((at, one) for one in command[begin:] if begin is not None)
+
+
+def _written(container: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, str]]:
     for key in ("command", "args"):
         for index, word in enumerate(sequence(container.get(key))):
             if isinstance(word, str):
-                for one in _split(word):
-                    yield f"{pointer}/{key}/{index}", one
+                yield f"{pointer}/{key}/{index}", word
 
 
 def _split(word: str) -> list[str]:
-    """The words of a shell's text; an argument without spaces is one, and so is text that no shell would take."""
+    """The words of a shell's text; an argument without spaces is one."""
     if "--" not in word or (" " not in word and "\n" not in word):
         return [word]
+    return _script(word)
+
+
+def _script(text: str) -> list[str]:
+    """Words and operators of a shell's text, a line's end as `;`; of text that no shell takes, what spaces part."""
+    lines = text.replace("\\\n", " ").replace("\n", " ; ")
+    # Parentheses stay in their words: $(NAME) is a variable that Kubernetes fills in.
+    words = shlex.shlex(lines, posix=True, punctuation_chars=_OPERATORS)
+    words.whitespace_split = True
     try:
-        return shlex.split(word)
+        return list(words)
     except ValueError:
-        return word.split()
+        return text.split()
+
+
+def _commands(words: Iterable[str]) -> Iterator[list[str]]:
+    """The words of each command of a script; a redirection ends one as well."""
+    for operator, command in groupby(words, lambda word: bool(word) and set(word) <= set(_OPERATORS)):
+        if not operator:
+            yield list(command)

@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
-import yaml
-from yaml.cyaml import CSafeLoader
-
+from llmops import engines
+from llmops.checks.reading.command_line import engine_arguments
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.violations import closest
-from llmops.references import mapping, sequence, text
 from llmops.release import Release
+from llmops.untyped import text
 
-_IMAGE = re.compile(r"(?:^|/)vllm/vllm-openai:v?(\d+\.\d+\.\d+)(?!\d|\.\d|-rc)")
 
-
-@rule("LM201", severity=ERROR, fix="Write a flag that this version has; `vllm serve --help=all` lists them.")
+@rule("LM201", severity=ERROR, fix="Write a flag that this version of the engine has; its --help lists them.")
 def unknown_flag(release: Release) -> Iterator[Finding]:
-    """vLLM ends at once on a flag that it does not know, and the pod restarts without end.
+    """An engine ends at once on a flag that it does not know, and the pod restarts without end.
 
-    Judged are arguments of an image vllm/vllm-openai whose version is the one that the table of flags is of, where no
-    shell stands before the engine. A beginning that only one flag has will do for its parser.
+    Judged are images whose name tells the version that the table of flags is of, and of their command line what the
+    engine reads: arguments, and what follows the engine in a command or in the text of a shell. A beginning that
+    only one flag has will do for its parser.
     """
-    version, flags = known()
     for pods in graph(release).pods:
         for pointer, container in pods.containers():
-            found = _IMAGE.search(text(container.get("image")))
-            if found and found[1] == version and _plain(container):
-                for index, word in enumerate(sequence(container.get("args"))):
-                    flag = text(word).partition("=")[0].partition(".")[0].replace("_", "-")
-                    if flag.startswith("--") and len(flag) > 2 and not _taken(flag, flags):
-                        message = f"vLLM {version} has no flag {flag}{closest(flag, flags)}."
-                        yield defect(pods.owner, f"{pointer}/args/{index}", message)
-
-
-def _plain(container: dict[str, Any]) -> bool:
-    """Whether the arguments are the engine's own."""
-    command = sequence(container.get("command"))
-    return not command or command[:2] == ["vllm", "serve"]
+            image = engines.of_image(text(container.get("image")))
+            flags = image.engine.flags if image else None
+            if image is None or flags is None or image.version != engines.number(flags.version):
+                continue
+            for at, word in engine_arguments(container, pointer, image):
+                flag = word.partition("=")[0].partition(".")[0].replace("_", "-")
+                if flag.startswith("--") and len(flag) > 2 and not _taken(flag, flags.names):
+                    title = f"{image.engine.title} {flags.version}"
+                    message = f"{title} has no flag {flag}{closest(flag, flags.names)}."
+                    fix = f"Write a flag that this version has; `{image.engine.help}` lists them."
+                    yield defect(pods.owner, at, message, fix=fix if image.engine.help else "")
 
 
 def _taken(flag: str, flags: frozenset[str]) -> bool:
     whole = flag if not flag.startswith("--no-") else f"--{flag.removeprefix('--no-')}"
     return {flag, whole} & flags != set() or any(one.startswith(flag) for one in flags) or flag == "--help"
-
-
-@cache
-def known() -> tuple[str, frozenset[str]]:
-    """The version that was looked at, and its flags."""
-    raw = files("llmops.data").joinpath("arguments/vllm.yaml").read_text(encoding="utf-8")
-    table = mapping(yaml.load(raw, CSafeLoader))
-    return text(table.get("version")), frozenset(map(text, sequence(table.get("flags"))))

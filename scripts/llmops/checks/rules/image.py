@@ -2,79 +2,48 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import islice
 
-import yaml
-from yaml.cyaml import CSafeLoader
-
+from llmops import engines
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
+from llmops.engines import Advisory
 from llmops.findings import Finding
-from llmops.references import text
 from llmops.release import Release
+from llmops.untyped import text
 
-Version = tuple[int, ...]
 _SEVERE = ("code", "access")
-# Only repositories that carry the project's own tags: what another image's number counts is not known.
-_ENGINE = re.compile(r"(?:^|/)vllm/vllm-openai(?:-nonroot)?:v?(\d+)\.(\d+)\.(\d+)(?!\d|\.\d)")
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Advisory:
-    """One hole of the engine; `effect` is code, access, outage or other, `fixed` the first safe release."""
-
-    id: str
-    fixed: Version
-    effect: str
-    why: str
-
-
-@rule("LM101", severity=ERROR, fix="Run a newer vLLM, or waive the finding with a reason.")
+@rule("LM101", severity=ERROR, fix="Run a newer version of the engine, or waive the finding with a reason.")
 def unsafe_engine(release: Release) -> Iterator[Finding]:
-    """This version of vLLM runs code of strangers, lets them past its key, or shows one user's text to another.
+    """This version of the engine runs code of strangers, lets them past its key, or shows one user's text to another.
 
-    The version is read from the tag of an image vllm/vllm-openai, whatever the registry; a digest alone says nothing.
+    The version is read from the image's tag, whatever the registry, where its maker writes it there (docs/engines.md
+    lists the makers); a digest alone says nothing.
     """
     yield from _judged(release, lambda open_: any(one.effect in _SEVERE for one in open_))
 
 
-@rule("LM102", severity=WARNING, fix="Run a newer vLLM, or waive the finding with a reason.")
+@rule("LM102", severity=WARNING, fix="Run a newer version of the engine, or waive the finding with a reason.")
 def outdated_engine(release: Release) -> Iterator[Finding]:
-    """This version of vLLM has holes that are known and closed in later ones: a request may stop the engine."""
+    """This version of the engine has holes that are known and closed in later ones: a request may stop the engine."""
     yield from _judged(release, lambda open_: not any(one.effect in _SEVERE for one in open_))
 
 
-@cache
-def advisories() -> tuple[Advisory, ...]:
-    """The table, as it is ordered."""
-    table = files("llmops.data").joinpath("advisories/vllm.yaml").read_text(encoding="utf-8")
-    rows = yaml.load(table, CSafeLoader)
-    return tuple(
-        Advisory(row["id"], tuple(map(int, row["fixed"].split("."))), row["effect"], row["why"])
-        for row in rows["advisories"]
-    )
-
-
-def engine_version(image: str) -> Version | None:
-    """The vLLM version that an image reference states; None when it states none."""
-    found = _ENGINE.search(image)
-    return tuple(map(int, found.groups())) if found else None
-
-
-def _judged(release: Release, wanted: Callable[[list[Advisory]], bool]) -> Iterator[Finding]:
+def _judged(release: Release, judged: Callable[[list[Advisory]], bool]) -> Iterator[Finding]:
     for pods in graph(release).pods:
         for pointer, container in pods.containers():
-            version = engine_version(text(container.get("image")))
-            holes = [one for one in advisories() if version and version < one.fixed]
-            if version and holes and wanted(holes):
-                safe = ".".join(map(str, max(one.fixed for one in holes)))
-                message = f"vLLM {'.'.join(map(str, version))} is open to {_named(holes)}."
-                fix = f"Run vLLM {safe} or newer, or waive the finding with a reason."
+            image = engines.of_image(text(container.get("image")))
+            version = image.version if image else None
+            if image is None or version is None:
+                continue
+            holes = [one for one in image.engine.advisories if version < one.fixed]
+            if holes and judged(holes):
+                title, safe = image.engine.title, engines.spelled(max(one.fixed for one in holes))
+                message = f"{title} {engines.spelled(version)} is open to {_named(holes)}."
+                fix = f"Run {title} {safe} or newer, or waive the finding with a reason."
                 yield defect(pods.owner, f"{pointer}/image", message, fix=fix)
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from llmops.capacity import fit
 from llmops.checks.reading.command_line import Word, lines
 from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect
 from llmops.findings import Finding, InputError, Severity
-from llmops.references import mapping, text
 from llmops.release import Release
 
 MODEL = "/global/llm/model"
@@ -27,8 +25,8 @@ def unpinned_revision(release: Release) -> Iterator[Finding]:
 
     Two replicas of one release may then answer differently, and a rollback does not restore the old weights.
     """
-    model = mapping(_llm(release).get("model"))
-    source, revision = text(model.get("source")), model.get("revision")
+    llm = release.view.llm
+    source, revision = llm.text("model.source"), llm.get("model.revision")
     if not source.startswith("hf://") or (isinstance(revision, str) and _COMMIT.fullmatch(revision)):
         return
     given = f"is {revision!r}, no commit" if revision else "is empty"
@@ -95,10 +93,9 @@ def cache_below_weights(release: Release) -> Iterator[Finding]:
 
     Judged where the weights can be counted (config.json), and the cache is not a claim whose size is unknown.
     """
-    values = mapping(release.values.get("vllm-inference")) or release.values
-    cache, model = mapping(values.get("cache")), mapping(_llm(release).get("model"))
-    size = cache.get("sizeGiB")
-    if not text(model.get("source")).startswith("hf://") or cache.get("existingClaim"):
+    served = release.view.served
+    size = served.get("cache.sizeGiB")
+    if not release.view.llm.text("model.source").startswith("hf://") or served.get("cache.existingClaim"):
         return
     try:
         found = fit.from_release(release)
@@ -107,13 +104,8 @@ def cache_below_weights(release: Release) -> Iterator[Finding]:
     # The fullest GPU holds a little more than its share.
     least = 0.9 * found.weights * found.tensor * found.pipeline if found else 0.0
     if isinstance(size, int) and size < least:
-        path = "/vllm-inference/cache/sizeGiB" if "vllm-inference" in release.values else "/cache/sizeGiB"
         message = f"the cache has {size} GiB, and the weights alone take about {least:.0f} GiB."
-        yield values_defect(release, path, message)
-
-
-def _llm(release: Release) -> dict[str, Any]:
-    return mapping(mapping(release.values.get("global")).get("llm"))
+        yield values_defect(release, served.at("cache.sizeGiB"), message)
 
 
 def _last(words: list[Word]) -> Word | None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from functools import lru_cache
 from math import inf
 from typing import Any
 
 import yaml
 from yaml.cyaml import CSafeLoader
 
+from llmops.data import tables
+
 Labels = Mapping[str, frozenset[str] | None]
 """Label names, each with all its values, or None where any value may occur."""
 
-ENGINE = "vllm"
 _PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
-_NO_SIGNALS = "signals.yaml"
+_NO_SERIES = "signals"
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,13 @@ class Catalogue:
     removed: Mapping[str, Removed] = field(repr=False)
 
 
-@cache
-def catalogues() -> tuple[Catalogue, ...]:
-    """Every table of this folder."""
-    tables = sorted(
-        (entry for entry in files(__name__).iterdir() if entry.name.endswith(".yaml")), key=lambda e: e.name
-    )
+@lru_cache(maxsize=8)
+def catalogues(own: str = "") -> tuple[Catalogue, ...]:
+    """Every table of this folder, and of the folder `metrics` in `own`."""
     return tuple(
-        _catalogue(yaml.load(entry.read_text(encoding="utf-8"), CSafeLoader))
-        for entry in tables
-        if entry.name != _NO_SIGNALS
+        _catalogue(yaml.load(file.read_text(encoding="utf-8"), CSafeLoader))
+        for name, file in tables("metrics", own).items()
+        if name != _NO_SERIES
     )
 
 

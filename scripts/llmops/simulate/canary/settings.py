@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,30 @@ from yaml.cyaml import CSafeLoader
 
 from llmops.findings import InputError
 from llmops.gates.evidence import GATES, HARD, Policy
-
-SLO = {"e2eP95Seconds": 5.0, "ttftP95Seconds": 2.0, "itlP95Seconds": 0.1, "errorRatio": 0.01}
+from llmops.gates.limits import SLO
+from llmops.render.layers import merge
+from llmops.values import LLM, SERVING, Section, Values, setting
 
 
 def policy(paths: Sequence[Path]) -> Policy:
-    """One gate step. Values of the umbrella chart (under `vllm-inference`) or of the chart itself. InputError."""
-    gates: dict[str, Any] = {}
-    slo: dict[str, float] = dict(SLO)
-    for path in paths:
-        values = _read(path)
-        for place in (values, _under(values, "vllm-inference")):
-            gates.update(_under(place, "gates"))
-            slo.update(_under(_under(_under(place, "global"), "llm"), "slo"))
-    signals = gates.get("signals", list(GATES))
+    """One gate step. Values of the umbrella chart (under `vllm-inference`) or of the chart itself. InputError.
+
+    What no file states is the charts' default; the bounds are theirs, too.
+    """
+    views = [Values(_read(path)) for path in paths]
+    gates = Section(SERVING, "", merge([view.served.data for view in views]))
+    llm = Section(LLM, "/global/llm", merge([view.llm.data for view in views]))
+    signals = gates.get("gates.signals")
+    signals = list(GATES) if signals is None else signals
     if not isinstance(signals, list) or not set(signals) <= set(GATES) or not set(signals) - set(HARD):
         raise InputError(f"gates.signals is {signals!r}; write a list of some of {', '.join(GATES)}")
-    base = Policy()
     return Policy(
         gates=tuple(signals),
-        looks=(int(_number(gates, "looks", base.looks[0], 1)),),
-        alpha=_number(gates, "alpha", base.alpha, 0.0001, 0.4),
-        min_requests=int(_number(gates, "minRequests", base.min_requests, 1)),
-        window_seconds=_number(gates, "windowSeconds", base.window_seconds, 1),
-        slo={key: _number(slo, key, 0.0, 0) for key in slo},
+        looks=(int(_number(gates, "gates.looks")),),
+        alpha=_number(gates, "gates.alpha"),
+        min_requests=int(_number(gates, "gates.minRequests")),
+        window_seconds=_number(gates, "gates.windowSeconds"),
+        slo={key: _number(llm, f"slo.{key}") for key in dict.fromkeys(SLO.values())},
     )
 
 
@@ -49,16 +49,11 @@ def windows(text: str) -> tuple[int, ...]:
     return found
 
 
-def _number(values: Mapping[str, Any], key: str, default: float, low: float, high: float = 1e9) -> float:
-    value = values.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{key} is {value!r}; write a number from {low:g} to {high:g}")
+def _number(section: Section, path: str) -> float:
+    value, bounds = section.effective(path), setting(section.name, path)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not bounds.admits(value):
+        raise InputError(f"{section.key(path)} is {value!r}; write a number {bounds.range}")
     return float(value)
-
-
-def _under(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = values.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

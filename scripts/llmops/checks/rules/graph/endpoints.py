@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from llmops import engines
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
+from llmops.engines import Engine
 from llmops.findings import Finding
 from llmops.references import Pods, mapping, sequence, text, walk
 from llmops.release import Release
 
 _ENDPOINTS = {"PodMonitor": "/spec/podMetricsEndpoints", "ServiceMonitor": "/spec/endpoints"}
-_ENGINE = re.compile(r"(?:^|/)vllm/vllm-openai(?:[:@-]|$)")
-_PATH = "/metrics"
+_DEFAULT_PATH = "/metrics"
 # What RE2, which Prometheus uses, refuses as well; the rest of the two dialects differs.
 _BROKEN = ("missing )", "unterminated character set", "unbalanced parenthesis", "nothing to repeat")
 
@@ -28,23 +29,30 @@ def monitor_without_endpoint(release: Release) -> Iterator[Finding]:
             yield defect(monitor, field if stated else "/spec", f"this {monitor.kind} has no endpoint.")
 
 
-@rule("LG111", severity=ERROR, fix="Write path: /metrics, or leave path out.")
+@rule(
+    "LG111",
+    severity=ERROR,
+    fix="Write the path of the engine's metrics, for vLLM /metrics, which is the default.",
+)
 def scrape_path_unknown(release: Release) -> Iterator[Finding]:
-    """vLLM shows its metrics under /metrics alone; under another path the target is down, though the engine is well.
+    """An engine shows its metrics under one path; under another the target is down, though the engine is well.
 
-    Judged are endpoints whose pods have one container, the image vllm/vllm-openai.
+    Judged are endpoints whose pods have one container, with an image that is known to run an engine.
     """
     objects = graph(release)
     seen: set[tuple[int, str]] = set()
     for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
         for pointer, pods, _ in scraped(objects, monitor):
-            path = text(monitor.get(f"{pointer}/path")) or _PATH
-            if path != _PATH and _is_engine(pods) and (id(monitor), pointer) not in seen:
+            path, engine = text(monitor.get(f"{pointer}/path")) or _DEFAULT_PATH, _engine(pods)
+            if engine and path != engine.metrics and (id(monitor), pointer) not in seen:
                 seen.add((id(monitor), pointer))
+                owner = pods.owner
                 message = (
-                    f"{pods.owner.kind} {pods.owner.name} runs vLLM, which answers nothing under {path}."
+                    f"{owner.kind} {owner.name} runs {engine.title}, which answers nothing under {path}."
                 )
-                yield defect(monitor, f"{pointer}/path", message)
+                spare = ", or leave path out" if engine.metrics == _DEFAULT_PATH else ""
+                fix = f"Write path: {engine.metrics}{spare}."
+                yield defect(monitor, f"{pointer}/path", message, fix=fix)
 
 
 @rule(
@@ -64,9 +72,10 @@ def relabelling_unparsable(release: Release) -> Iterator[Finding]:
                     yield defect(monitor, pointer, f"{text(regex)} is no regular expression: {wrong}.")
 
 
-def _is_engine(pods: Pods) -> bool:
+def _engine(pods: Pods) -> Engine | None:
     images = [text(mapping(one).get("image")) for one in sequence(pods.spec.get("containers"))]
-    return len(images) == 1 and bool(_ENGINE.search(images[0]))
+    found = engines.of_image(images[0]) if len(images) == 1 else None
+    return found.engine if found else None
 
 
 def _broken(regex: str) -> str:

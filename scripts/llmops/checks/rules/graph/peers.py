@@ -27,11 +27,11 @@ def network_policy_shuts_out(release: Release) -> Iterator[Finding]:
     by labels other than the namespace's name, may be anybody.
     """
     objects = graph(release)
-    environment = mapping(mapping(mapping(release.values.get("global")).get("llm")).get("environment"))
+    llm = release.view.llm
     policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
     said: set[tuple[int, str]] = set()
     for who, pods, port in _askers(objects):
-        space = text(mapping(environment.get(who)).get("namespace"))
+        space = llm.text(f"environment.{who}.namespace")
         over = [one for one in policies if selects(objects, one, pods)]
         for number in ports_named(pods, port) if space and over else ():
             opening = [(one, at, rule_) for one in over for at, rule_ in opened(one, pods, number)]

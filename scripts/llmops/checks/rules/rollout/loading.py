@@ -8,7 +8,6 @@ from llmops.checks.reading.analysis_runs import number
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.checks.rules.rollout.timing import startup_budget
 from llmops.findings import Finding
-from llmops.references import mapping
 from llmops.release import Release
 
 _ENGINE = "engine"
@@ -24,8 +23,7 @@ def startup_below_load(release: Release) -> Iterator[Finding]:
 
     What it needs is lifecycle.loadSeconds of the values; the container is the one named engine.
     """
-    values = mapping(release.values.get("vllm-inference")) or release.values
-    load = number(mapping(values.get("lifecycle")).get("loadSeconds"))
+    load = number(release.view.served.get("lifecycle.loadSeconds"))
     for pods in graph(release).pods:
         for pointer, container in pods.containers():
             budget = startup_budget(container)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
+from llmops import engines
 from llmops.canary.steps import seconds
 from llmops.checks.reading.analysis_runs import metrics, number, runs
+from llmops.checks.reading.command_line import command_line
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding, InputError
 from llmops.kubernetes.kinds import HTTP_ROUTE, ROLLOUT, VIRTUAL_SERVICE
@@ -144,13 +145,10 @@ def _sleep(container: dict[str, Any]) -> float:
 
 
 def _drain(container: dict[str, Any]) -> int:
-    """Seconds of --shutdown-timeout, in either way of writing it."""
-    words = [text(word) for key in ("command", "args") for word in sequence(container.get(key))]
-    for word, following in pairwise([*words, ""]):
-        flag, _, inline = word.partition("=")
-        if flag == "--shutdown-timeout":
-            return number(inline or following) or 0
-    return 0
+    """Seconds that the engine waits for its streams, by its flag."""
+    flags = [one.drain for one in engines.engines() if one.drain]
+    found = command_line(container).flags(*flags)
+    return number(found[-1].value) or 0 if found else 0
 
 
 def _grace(pods: Pods) -> float:

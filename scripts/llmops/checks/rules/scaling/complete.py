@@ -67,7 +67,7 @@ def faster_than_cold_start(release: Release) -> Iterator[Finding]:
 
     The load that waits meanwhile is counted once per period, and GPUs are taken that nobody needs.
     """
-    cold = number(mapping(release.values.get("gpu-hpa")).get("coldStartSeconds"))
+    cold = number(release.view.of("gpu-hpa").get("coldStartSeconds"))
     for scaler in graph(release).of_kind(HPA):
         for pointer, period in walk(scaler.data, "/spec/behavior/scaleUp/policies/*/periodSeconds"):
             if cold and isinstance(period, int) and 0 < period < min(cold, _LONGEST):

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmops.checks.reading.analysis_runs import number
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
+from llmops.engines import metric_prefixes
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SCALED_OBJECT
 from llmops.promql.shape import names, shape
@@ -14,8 +15,8 @@ from llmops.references import Graph, mapping, sequence, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
-# What servers of models count about themselves.
-_ENGINE = ("vllm:", "sglang:", "tgi_", "llm:requests_")
+# What our own rules record of the engine's requests.
+_RECORDED = "llm:requests_"
 
 
 @rule("LR208", severity=ERROR, fix='Write ignoreNullValues: "false" into the metadata of the trigger.')
@@ -80,7 +81,7 @@ def zero_without_signal(release: Release) -> Iterator[Finding]:
 
 def _of_engine(query: str) -> bool:
     asked = names(query)
-    return bool(asked) and all(one.startswith(_ENGINE) for one in asked)
+    return bool(asked) and all(one.startswith((*metric_prefixes(), _RECORDED)) for one in asked)
 
 
 def prometheus_triggers(objects: Graph) -> Iterator[tuple[Object, str, dict[str, Any]]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 
+from llmops.checks.reading.command_line import command_line
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import AUTOSCALERS, HPA
-from llmops.references import Pods, mapping, sequence, text, walk
+from llmops.references import Pods, mapping, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -62,12 +62,13 @@ def target_above_batch(release: Release) -> Iterator[Finding]:
 @rule("LR218", severity=WARNING, fix="Write the measured time from asking for a server to its first answer.")
 def cold_start_too_short(release: Release) -> Iterator[Finding]:
     """A server cannot answer before its weights are loaded; windows built on less ask for servers twice."""
-    cold = mapping(release.values.get("gpu-hpa")).get("coldStartSeconds")
-    load = mapping(mapping(release.values.get("vllm-inference")).get("lifecycle")).get("loadSeconds")
+    view = release.view
+    autoscaling = view.of("gpu-hpa")
+    cold, load = autoscaling.get("coldStartSeconds"), view.served.get("lifecycle.loadSeconds")
     scaled = graph(release).of_kind(*AUTOSCALERS)
     if scaled and isinstance(cold, int) and isinstance(load, int) and cold < load:
         message = f"coldStartSeconds is {cold}, but loading alone takes {load} (lifecycle.loadSeconds)."
-        yield values_defect(release, "/gpu-hpa/coldStartSeconds", message)
+        yield values_defect(release, autoscaling.at("coldStartSeconds"), message)
 
 
 def _demand_targets(scaler: Object) -> Iterator[tuple[str, Decimal]]:
@@ -90,11 +91,8 @@ def _decimal(pointer: str, value: object) -> Iterator[tuple[str, Decimal]]:
 
 
 def _batch_sizes(pods: Pods) -> Iterator[int]:
-    """What --max-num-seqs says in the containers' arguments, in either way of writing it."""
+    """What --max-num-seqs says in the containers' command lines."""
     for _, container in pods.containers():
-        words = [text(word) for word in sequence(container.get("args"))]
-        for word, following in pairwise([*words, ""]):
-            flag, _, inline = word.partition("=")
-            size = inline or following
-            if flag == "--max-num-seqs" and size.isascii() and size.isdecimal():
-                yield int(size)
+        for word in command_line(container).flags("--max-num-seqs"):
+            if word.value.isascii() and word.value.isdecimal():
+                yield int(word.value)

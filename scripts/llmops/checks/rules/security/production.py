@@ -48,7 +48,7 @@ def tls_below_1_3(release: Release) -> Iterator[Finding]:
     Gateway of Istio in the release.
     """
     for route, pointer in _routes(release, _UNKNOWN):
-        stated = text(mapping(_environment(release).get("gateway")).get("minTlsVersion"))
+        stated = release.view.llm.text("environment.gateway.minTlsVersion")
         what = f"takes TLS {stated}" if stated else "is not declared to ask for TLS 1.3"
         yield defect(route, pointer, f"the gateway of the {route.kind} {route.name} {what}.")
 
@@ -65,7 +65,7 @@ def volume_not_encrypted(release: Release) -> Iterator[Finding]:
     """
     if not _production(release):
         return
-    known = {one for one in sequence(_environment(release).get("encryptedStorage")) if isinstance(one, str)}
+    known = {one for one in release.view.llm.items("environment.encryptedStorage") if isinstance(one, str)}
     objects = graph(release)
     for obj, pointer, claim, name in _claims(objects):
         stated = text(mapping(claim.get("spec")).get("storageClassName"))
@@ -78,12 +78,8 @@ def volume_not_encrypted(release: Release) -> Iterator[Finding]:
             yield defect(edge.source, edge.pointer, f"the claim {edge.name} is not declared encrypted.")
 
 
-def _environment(release: Release) -> dict[str, Any]:
-    return mapping(mapping(mapping(release.values.get("global")).get("llm")).get("environment"))
-
-
 def _production(release: Release) -> bool:
-    return bool(_PROD.search(text(_environment(release).get("name"))))
+    return bool(_PROD.search(release.view.llm.text("environment.name")))
 
 
 def _claims(objects: Graph) -> Iterator[tuple[Object, str, dict[str, Any], str]]:
@@ -104,7 +100,7 @@ def _routes(release: Release, wanted: str) -> Iterator[tuple[Object, str]]:
     if not _production(release):
         return
     objects = graph(release)
-    declared = text(mapping(_environment(release).get("gateway")).get("minTlsVersion")) in _SAFE
+    declared = release.view.llm.text("environment.gateway.minTlsVersion") in _SAFE
     for obj in objects.objects:
         kind = kind_of(obj)
         if kind == _INGRESS:
