@@ -9,10 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generate import charts, dashboards, defines, engines, settings
+from generate import charts, dashboards, defines, engines, layers, settings
 from llmops.findings import InputError
 
-INPUTS = ("charts", "docs", "scripts/llmops/data")
+INPUTS = ("charts", "docs", "scripts")
+OUTPUTS = ("charts", "docs", "scripts/llmops/data")
 IGNORED = shutil.ignore_patterns("*.tgz", "Chart.lock", "__pycache__")
 
 
@@ -20,13 +21,15 @@ def write(root: Path, bin_dir: Path) -> None:
     defines.generate(root)
     engines.generate(root)
     dashboards.generate(root)
+    layers.generate(root)
     charts.generate(root, bin_dir)
     settings.generate(root)
 
 
 def texts(root: Path) -> dict[str, str]:
-    """All text files of the generated folders by their path below `root`."""
-    found = (path for folder in INPUTS for path in sorted((root / folder).rglob("*")))
+    """All text files of the generated folders by their path below `root`, and the contracts of the layers."""
+    found = [path for folder in OUTPUTS for path in sorted((root / folder).rglob("*"))]
+    found.append(root / layers.CONTRACTS)
     return {
         str(path.relative_to(root)): path.read_text(encoding="utf-8")
         for path in found
