@@ -7,10 +7,10 @@ reports that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from llmops.kubernetes.kinds import (
     CLUSTER_SCOPED,
@@ -24,10 +24,29 @@ from llmops.kubernetes.kinds import (
     TEMPLATES,
     Kind,
 )
+from llmops.labels import Labelled, matches
 from llmops.render.manifest import Object
 from llmops.untyped import mapping as mapping
 from llmops.untyped import sequence as sequence
 from llmops.untyped import text as text
+
+__all__ = [
+    "Graph",
+    "Key",
+    "Kind",
+    "Pods",
+    "Reference",
+    "kind_of",
+    "mapping",
+    "matches",
+    "pod_templates",
+    "sequence",
+    "text",
+    "unescaped",
+    "walk",
+]
+
+_Built = TypeVar("_Built")
 
 Key = tuple[str, str, str, str]
 """(group, kind, namespace, name); the namespace is empty for a cluster-scoped kind."""
@@ -116,15 +135,44 @@ class Graph:
     def pods_of(self, owner: Object) -> list[Pods]:
         """The pods that a workload runs, those of the workload it refers to (`workloadRef`) included."""
         owners = [owner, *(one.target for one in self.edges_of(owner, "/spec/workloadRef") if one.target)]
-        return [pods for pods in self.pods if any(pods.owner is one for one in owners)]
+        return [pods for one in owners for pods in self._pods_by_owner.get(id(one), ())]
+
+    @cached_property
+    def _pods_by_owner(self) -> dict[int, list[Pods]]:
+        """By the owner's id: objects have no hash, and the graph keeps them alive."""
+        found: dict[int, list[Pods]] = {}
+        for pods in self.pods:
+            found.setdefault(id(pods.owner), []).append(pods)
+        return found
 
     def selected(self, selector: Mapping[str, Any], namespace: str) -> list[Pods]:
         """The pods in a namespace that a label selector (matchLabels, matchExpressions) picks."""
-        return [
-            pods
-            for pods in self.pods
-            if pods.namespace == namespace and matches(selector, pods.labels, pods.runtime_labels)
-        ]
+        return self.labelled_pods.picked(selector, namespace)
+
+    @cached_property
+    def labelled_pods(self) -> Labelled[Pods]:
+        """The pods by namespace and label."""
+        return Labelled(
+            self.pods, lambda one: one.namespace, lambda one: one.labels, lambda one: one.runtime_labels
+        )
+
+    @cached_property
+    def _names(self) -> dict[tuple[str, str, str], list[str]]:
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for *place, name in self.nodes:
+            found.setdefault((place[0], place[1], place[2]), []).append(name)
+        return {key: sorted(names) for key, names in found.items()}
+
+    def names(self, kind: Kind, namespace: str) -> list[str]:
+        """Names of the objects of a kind in a namespace, sorted."""
+        return self._names.get((*kind, namespace), [])
+
+    def derived(self, build: Callable[[Graph], _Built]) -> _Built:
+        """What a function makes of the whole graph; made once, since rules ask for each of their objects."""
+        made: dict[Any, Any] = self.__dict__.setdefault("_derived", {})
+        if build not in made:
+            made[build] = build(self)
+        return cast("_Built", made[build])
 
     @cached_property
     def edges(self) -> list[Reference]:
@@ -140,7 +188,26 @@ class Graph:
 
     def edges_of(self, source: Object, below: str = "") -> list[Reference]:
         """The references of one object, only those under a pointer when one is given."""
-        return [edge for edge in self.edges if edge.source is source and _under(edge.pointer, below)]
+        return [edge for edge in self._edges_by_source.get(id(source), ()) if _under(edge.pointer, below)]
+
+    @cached_property
+    def _edges_by_source(self) -> dict[int, list[Reference]]:
+        found: dict[int, list[Reference]] = {}
+        for edge in self.edges:
+            found.setdefault(id(edge.source), []).append(edge)
+        return found
+
+    @cached_property
+    def _edges_by_target(self) -> dict[int, list[Reference]]:
+        found: dict[int, list[Reference]] = {}
+        for edge in self.edges:
+            if edge.target is not None:
+                found.setdefault(id(edge.target), []).append(edge)
+        return found
+
+    def edges_to(self, target: Object, *kinds: Kind) -> list[Reference]:
+        """The references that objects of these kinds make to an object."""
+        return [edge for edge in self._edges_by_target.get(id(target), ()) if kind_of(edge.source) in kinds]
 
     def _named(
         self, source: Object, prefix: str, data: Mapping[str, Any], table: Iterable[tuple[str, Kind]]
@@ -183,28 +250,6 @@ def pod_templates(obj: Object, namespace: str = "default") -> list[Pods]:
                 labels = mapping(mapping(template.get("metadata")).get("labels"))
                 found.append(Pods(obj, pointer, own, labels, mapping(template.get("spec")), runtime))
     return found
-
-
-def matches(
-    selector: Mapping[str, Any], labels: Mapping[str, Any], runtime: frozenset[str] = frozenset()
-) -> bool:
-    """Whether a label selector picks pods with these labels; those in `runtime` have whatever is asked."""
-    for key, value in mapping(selector.get("matchLabels")).items():
-        if key not in runtime and (key not in labels or labels[key] != value):
-            return False
-    for expression in map(mapping, sequence(selector.get("matchExpressions"))):
-        key, values = text(expression.get("key")), sequence(expression.get("values"))
-        if key in runtime:
-            continue
-        held = {
-            "In": key in labels and labels[key] in values,
-            "NotIn": key not in labels or labels[key] not in values,
-            "Exists": key in labels,
-            "DoesNotExist": key not in labels,
-        }
-        if not held.get(text(expression.get("operator")), False):
-            return False
-    return True
 
 
 def walk(data: object, pattern: str) -> Iterator[tuple[str, Any]]:

@@ -20,6 +20,8 @@ _RESOURCE = re.compile(
 )
 # Device classes of GPUs are named by their drivers: gpu.nvidia.com, mig.nvidia.com, gpu.amd.com, npu.huawei.com.
 _CLASS = re.compile(r"(gpu|mig|npu|tpu|gaudi|neuron)([.-].*)?")
+# More GPUs than there are; Python reads no number of thousands of digits.
+_DIGITS = 9
 _TEMPLATE = ("resource.k8s.io", "ResourceClaimTemplate")
 _GROUPED = ("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 
@@ -101,7 +103,7 @@ def _limits(container: Any, own: str) -> Iterator[int]:
     asked = {**mapping(resources.get("requests")), **mapping(resources.get("limits"))}
     for name, value in asked.items():
         count = str(value)
-        if is_gpu(str(name), own) and count.isascii() and count.isdecimal():
+        if is_gpu(str(name), own) and count.isascii() and count.isdecimal() and len(count) <= _DIGITS:
             yield int(count)
 
 

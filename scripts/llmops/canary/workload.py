@@ -57,7 +57,12 @@ def gpu_budget(release: Release) -> int | None:
 
 
 def _with_gpus(release: Release) -> list[Object]:
-    return [obj for obj in release.objects if obj.kind in WORKLOADS and _gpus(obj, release)]
+    named = offer(release)
+    return [
+        obj
+        for obj in release.objects
+        if obj.kind in WORKLOADS and of_server(obj, [answering(obj)], named).gpus
+    ]
 
 
 def _plan(obj: Object, release: Release, gpus: int) -> tuple[Step, ...]:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHORTEST = 4  # letters to a slip; of two shorter words one letter apart (cpu, gpu) neither is meant
 _LEFT_OUT = 3  # letters that may be missing at the end
+_LONGEST = 253  # no name of Kubernetes is longer, and comparing takes time with the square of the length
+_WINDOW = 100  # names that are compared at most
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that a misspelt one stands for, else nothing; the fewest slips win, then the same spelling."""
+    if len(word) > _LONGEST:
+        return ""
     near = (
-        (slips, distance(word, name), name) for name in known if (slips := _slips(word, name)) is not None
+        (slips, distance(word, name), name)
+        for name in known
+        if len(name) <= _LONGEST and (slips := _slips(word, name)) is not None
     )
     return min(near, default=(0, 0, ""))[2]
+
+
+def neighbours(word: str, names: Sequence[str]) -> Sequence[str]:
+    """Of many sorted names those around a word: what is misspelt seldom begins differently. Few names are all taken."""
+    at = bisect(names, word)
+    return names[max(0, at - _WINDOW // 2) : at + _WINDOW // 2] if len(names) > _WINDOW else names
 
 
 def _slips(word: str, name: str) -> int | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llmops.references import Graph, Pods, mapping, sequence, text
 from llmops.render.manifest import Object
+
+_SHOWN = 8
 
 
 def selector_of(service: Object) -> dict[str, Any]:
@@ -18,6 +20,18 @@ def selector_of(service: Object) -> dict[str, Any]:
 def behind(objects: Graph, service: Object) -> list[Pods]:
     selector = selector_of(service)
     return objects.selected({"matchLabels": selector}, objects.namespace_of(service)) if selector else []
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few different names, and how many more there are: a sentence must not grow with the release."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return ", ".join(found[:_SHOWN]) + more
+
+
+def owners_of(selected: Iterable[Pods]) -> str:
+    """Kinds and names of those who run the pods."""
+    return some(f"{one.owner.kind} {one.owner.name}" for one in selected)
 
 
 def port_names(pods: Pods) -> Iterator[str]:

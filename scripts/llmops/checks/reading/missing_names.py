@@ -7,8 +7,10 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from llmops.kubernetes.kinds import Kind
-from llmops.references import Graph, Pods, mapping
+from llmops.kubernetes.suggestions import neighbours
+from llmops.references import Graph, mapping
 from llmops.release import Release
+from llmops.render.manifest import Object
 
 _ALIKE, _KIN = 0.85, 0.6
 # Custom resources that no operator turns into pods, or whose pods are known here.
@@ -26,8 +28,8 @@ _OPERATED = ("Alertmanager", "Prometheus", "PrometheusAgent", "ThanosRuler")
 
 
 def there(objects: Graph, kind: Kind, namespace: str) -> list[str]:
-    """Names of the objects of a kind in a namespace."""
-    return [key[3] for key in objects.nodes if key[:3] == (*kind, namespace)]
+    """Names of the objects of a kind in a namespace, sorted."""
+    return objects.names(kind, namespace)
 
 
 def brings(release: Release, objects: Graph, kind: Kind, namespace: str) -> bool:
@@ -48,17 +50,32 @@ def runs_pods(release: Release, objects: Graph, namespace: str, selector: Mappin
     if namespace == "kube-system" and not release.name:
         return False
     wanted = {str(value) for value in mapping(selector.get("matchLabels")).values()}
-    for obj in objects.objects:
-        operated = "." in obj.group and obj.group not in _NO_PODS and not obj.group.endswith(".k8s.io")
-        if (operated or obj.kind in _OPERATED) and any(one in obj.name for one in wanted if one):
-            return False
-    return bool(objects.pods) if release.name else any(_akin(pods, wanted) for pods in objects.pods)
+    operated = objects.derived(_operated)
+    if any(one in name for one in wanted if one for name in operated):
+        return False
+    return bool(objects.pods) if release.name else any(_akin(one, objects.derived(_called)) for one in wanted)
 
 
-def _akin(pods: Pods, wanted: set[str]) -> bool:
-    """Whether pods look like those that a selector with these values means: by their owner's name or their labels."""
-    names = {pods.owner.name, *map(str, pods.labels.values())} - {""}
-    return any(SequenceMatcher(None, one, name).ratio() >= _KIN for one in wanted for name in names)
+def _operated(objects: Graph) -> list[str]:
+    """Names of the custom resources whose operator runs pods."""
+    return [obj.name for obj in objects.objects if _runs_others(obj)]
+
+
+def _runs_others(obj: Object) -> bool:
+    operated = "." in obj.group and obj.group not in _NO_PODS and not obj.group.endswith(".k8s.io")
+    return operated or obj.kind in _OPERATED
+
+
+def _called(objects: Graph) -> list[str]:
+    """What the pods of the release are called: by their owners' names and their labels, sorted."""
+    names = {name for pods in objects.pods for name in (pods.owner.name, *map(str, pods.labels.values()))}
+    return sorted(names - {""})
+
+
+def _akin(wanted: str, called: list[str]) -> bool:
+    """Whether some pods look like those that a selector with this value means."""
+    near = neighbours(wanted, called)
+    return wanted in near or any(SequenceMatcher(None, wanted, name).ratio() >= _KIN for name in near)
 
 
 def meant(release: Release, objects: Graph, kind: Kind, namespace: str, name: str) -> str:
@@ -67,7 +84,8 @@ def meant(release: Release, objects: Graph, kind: Kind, namespace: str, name: st
     Either the release has one that is spelt almost alike, or the name begins with the release's own. Secrets and
     claims are made by hand for a release, under its name.
     """
-    alike = [(SequenceMatcher(None, name, one).ratio(), one) for one in there(objects, kind, namespace)]
+    near = neighbours(name, there(objects, kind, namespace))
+    alike = [(SequenceMatcher(None, name, one).ratio(), one) for one in near]
     ratio, nearest = max(alike, default=(0.0, ""))
     if ratio >= _ALIKE:
         return f"it has {nearest}"

@@ -14,7 +14,7 @@ from llmops.kubernetes.kinds import (
     TRAEFIK_SERVICE,
     VIRTUAL_SERVICE,
 )
-from llmops.references import Graph, Key, kind_of, mapping, sequence, text, walk
+from llmops.references import Graph, kind_of, mapping, sequence, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -134,12 +134,14 @@ def hook_before_its_object(release: Release) -> Iterator[Finding]:
     That counts as well for a Secret that an operator makes of an object of the release.
     """
     objects = graph(release)
-    makers = {objects.key(maker): maker for maker in objects.objects if kind_of(maker) in _MAKERS}
+    makers = _makers(objects)
     for obj in objects.of_kind(("batch", "Job"), ("", "Pod")):
         if _BEFORE not in _hooks(obj):
             continue
         for edge in objects.edges_of(obj):
-            there = edge.target or _maker(makers, edge.namespace, edge.name, edge.kind)
+            there = edge.target
+            if there is None and edge.kind == ("", "Secret"):
+                there = makers.get((edge.namespace, edge.name))
             if there and not _optional(obj, edge.pointer) and _later(there, obj):
                 message = f"{there.kind} {there.name} is made after this {_BEFORE} hook, which waits for it."
                 yield defect(obj, edge.pointer, message)
@@ -166,14 +168,15 @@ def _optional(obj: Object, pointer: str) -> bool:
     return mapping(obj.get(pointer.rpartition("/")[0])).get("optional") is True
 
 
-def _maker(makers: dict[Key, Object], namespace: str, name: str, kind: tuple[str, str]) -> Object | None:
-    """The object that an operator makes this Secret of."""
-    for key, maker in makers.items():
-        if kind == ("", "Secret") and key[2] == namespace:
-            named = [text(maker.get(pointer)) for pointer in _MAKERS[kind_of(maker)]]
-            if name == next((one for one in named if one), key[3]):
-                return maker
-    return None
+def _makers(objects: Graph) -> dict[tuple[str, str], Object]:
+    """By namespace and name of a Secret the object that an operator makes it of."""
+    found: dict[tuple[str, str], Object] = {}
+    for maker in objects.objects:
+        if kind_of(maker) in _MAKERS:
+            stated = [text(maker.get(pointer)) for pointer in _MAKERS[kind_of(maker)]]
+            name = next((one for one in stated if one), objects.key(maker)[3])
+            found.setdefault((objects.namespace_of(maker), name), maker)
+    return found
 
 
 def _steered(objects: Graph) -> Iterator[tuple[Object, Object]]:

@@ -8,6 +8,7 @@ from llmops.checks.reading.missing_names import brings, meant, there
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import Kind
+from llmops.kubernetes.suggestions import neighbours
 from llmops.kubernetes.violations import closest
 from llmops.references import Graph, mapping, text, walk
 from llmops.release import Release
@@ -34,7 +35,7 @@ def service_account_missing(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for edge in objects.edges:
         if edge.kind == ACCOUNT and edge.target is None and edge.name != "default":
-            others = there(objects, ACCOUNT, edge.namespace)
+            others = neighbours(edge.name, there(objects, ACCOUNT, edge.namespace))
             if brings(release, objects, ACCOUNT, edge.namespace):
                 message = (
                     f"the ServiceAccount {edge.name} is not in this release{closest(edge.name, others)}."

@@ -8,6 +8,7 @@ from llmops.checks.reading.analysis_runs import CLUSTER_TEMPLATE, RUN, TEMPLATE,
 from llmops.checks.reading.missing_names import meant, there
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
+from llmops.kubernetes.suggestions import neighbours
 from llmops.kubernetes.violations import closest
 from llmops.references import mapping, sequence, text, walk
 from llmops.release import Release
@@ -26,7 +27,8 @@ def analysis_template_missing(release: Release) -> Iterator[Finding]:
             namespace = "" if use.kind == CLUSTER_TEMPLATE else objects.namespace_of(run.owner)
             others = there(objects, use.kind, namespace) if use.kind == TEMPLATE else []
             if use.template is None and (others or meant(release, objects, use.kind, namespace, use.name)):
-                message = f"the {use.kind[1]} {use.name} is not in this release{closest(use.name, others)}."
+                near = closest(use.name, neighbours(use.name, others))
+                message = f"the {use.kind[1]} {use.name} is not in this release{near}."
                 yield defect(run.owner, use.pointer, message)
 
 

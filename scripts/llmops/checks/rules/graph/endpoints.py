@@ -42,6 +42,11 @@ def scrape_path_unknown(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     seen: set[tuple[int, str]] = set()
     for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
+        paths = {text(path) for _, path in walk(monitor.data, f"{_ENDPOINTS[monitor.kind]}/*/path")}
+        if {one or _DEFAULT_PATH for one in paths} | {one.metrics for one in engines.engines()} == {
+            _DEFAULT_PATH
+        }:
+            continue
         for pointer, pods, _ in scraped(objects, monitor):
             path, engine = text(monitor.get(f"{pointer}/path")) or _DEFAULT_PATH, _engine(pods)
             if engine and path != engine.metrics and (id(monitor), pointer) not in seen:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llmops.checks.reading.backends import behind, port_names, target_ports
+from llmops.checks.reading.backends import behind, owners_of, port_names, some, target_ports
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE, Kind
 from llmops.kubernetes.violations import closest
-from llmops.references import Graph, Pods, mapping, matches, sequence, text, walk
+from llmops.labels import Labelled
+from llmops.references import Graph, Pods, mapping, sequence, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -32,11 +33,7 @@ def monitor_selects_nothing(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
         spaces, pods = namespaces(objects, monitor), monitor.kind == "PodMonitor"
-        filled = (
-            {one.namespace for one in objects.pods}
-            if pods
-            else {objects.namespace_of(one) for one in objects.of_kind(SERVICE)}
-        )
+        filled = set(objects.labelled_pods.namespaces if pods else objects.derived(_services).namespaces)
         selected = selected_pods(objects, monitor) if pods else selected_services(objects, monitor)
         if spaces and spaces <= filled and not selected:
             what = "pod template" if pods else "Service"
@@ -54,10 +51,15 @@ def _meant(objects: Graph, monitor: Object, pods: bool) -> Object | None:
     if not selector:
         return None
     if pods:
-        return next(
-            (one.owner for one in objects.pods if matches(selector, one.labels, one.runtime_labels)), None
-        )
-    return next((one for one in objects.of_kind(SERVICE) if matches(selector, one.labels)), None)
+        known = objects.labelled_pods
+        return next((one.owner for space in known.namespaces for one in known.picked(selector, space)), None)
+    services = objects.derived(_services)
+    return next((one for space in services.namespaces for one in services.picked(selector, space)), None)
+
+
+def _services(objects: Graph) -> Labelled[Object]:
+    """The Services by namespace and label of their own."""
+    return Labelled(objects.of_kind(SERVICE), objects.namespace_of, lambda one: one.labels)
 
 
 @rule("LG115", severity=ERROR, fix="Name a port that the selected object has.")
@@ -66,11 +68,10 @@ def scrape_port_missing(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for monitor in objects.of_kind(POD_MONITOR):
         found = selected_pods(objects, monitor)
-        names = {name for pods in found for name in port_names(pods)} - {""}
-        owners = ", ".join(dict.fromkeys(f"{pods.owner.kind} {pods.owner.name}" for pods in found))
         for pointer, port in walk(monitor.data, "/spec/podMetricsEndpoints/*/port"):
-            if found and text(port) and port not in names:
-                message = f"the pods of {owners} have no port named {port}{closest(port, names)}."
+            if found and text(port) and not any(port in port_names(pods) for pods in found):
+                names = {name for pods in found for name in port_names(pods)} - {""}
+                message = f"the pods of {owners_of(found)} have no port named {port}{closest(port, names)}."
                 yield defect(monitor, pointer, message)
     for monitor in objects.of_kind(SERVICE_MONITOR):
         services = selected_services(objects, monitor)
@@ -79,7 +80,7 @@ def scrape_port_missing(release: Release) -> Iterator[Finding]:
             for one in services
             for port in sequence(mapping(one.data.get("spec")).get("ports"))
         }
-        owners = ", ".join(one.name for one in services)
+        owners = some(one.name for one in services)
         for pointer, port in walk(monitor.data, "/spec/endpoints/*/port"):
             if services and text(port) and port not in ports:
                 message = f"the Service {owners} has no port named {port}{closest(port, ports - {''})}."
@@ -97,18 +98,15 @@ def namespaces(objects: Graph, monitor: Object) -> set[str]:
 def selected_pods(objects: Graph, monitor: Object) -> list[Pods]:
     """The pods that a PodMonitor scrapes."""
     selector = _selector(monitor)
-    spaces = namespaces(objects, monitor) or {pods.namespace for pods in objects.pods}
+    spaces = namespaces(objects, monitor) or objects.labelled_pods.namespaces
     return [pods for space in sorted(spaces) for pods in objects.selected(selector, space)]
 
 
 def selected_services(objects: Graph, monitor: Object) -> list[Object]:
     """The Services whose pods a ServiceMonitor scrapes."""
-    spaces = namespaces(objects, monitor)
-    return [
-        one
-        for one in objects.of_kind(SERVICE)
-        if (not spaces or objects.namespace_of(one) in spaces) and matches(_selector(monitor), one.labels)
-    ]
+    services = objects.derived(_services)
+    spaces = namespaces(objects, monitor) or services.namespaces
+    return [one for space in sorted(spaces) for one in services.picked(_selector(monitor), space)]
 
 
 def scraped(objects: Graph, monitor: Object) -> Iterator[tuple[str, Pods, int | str]]:

@@ -8,7 +8,7 @@ from typing import Any
 from llmops.checks.reading.backends import behind, ports_named, target_ports
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
-from llmops.checks.rules.graph.policies import NETWORK_POLICY, about_ingress, opened, selects
+from llmops.checks.rules.graph.policies import ingress_policies, opened
 from llmops.checks.rules.graph.routes import ROUTES
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE
@@ -28,11 +28,11 @@ def network_policy_shuts_out(release: Release) -> Iterator[Finding]:
     """
     objects = graph(release)
     llm = release.view.llm
-    policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
+    policies = objects.derived(ingress_policies)
     said: set[tuple[int, str]] = set()
-    for who, pods, port in _askers(objects):
+    for who, pods, port in _askers(objects) if policies else ():
         space = llm.text(f"environment.{who}.namespace")
-        over = [one for one in policies if selects(objects, one, pods)]
+        over = policies.over(pods.namespace, pods.labels, pods.runtime_labels)
         for number in ports_named(pods, port) if space and over else ():
             opening = [(one, at, rule_) for one in over for at, rule_ in opened(one, pods, number)]
             shut = opening and not any(_lets_in(rule_, space, pods) for _, _, rule_ in opening)

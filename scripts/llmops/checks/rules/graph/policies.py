@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmops.checks.reading.analysis_runs import number
-from llmops.checks.reading.backends import behind, ports_named, target_ports
+from llmops.checks.reading.backends import behind, owners_of, ports_named, target_ports
 from llmops.checks.reading.missing_names import runs_pods
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
 from llmops.checks.rules.graph.routes import ROUTES
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import AUTOSCALERS, SCALABLE, SERVICE, Kind
-from llmops.references import Graph, Pods, kind_of, mapping, matches, sequence, walk
+from llmops.labels import Selecting
+from llmops.references import Graph, Pods, kind_of, mapping, sequence, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -41,8 +42,9 @@ def _selects_nothing(release: Release, objects: Graph, kind: Kind, pointer: str)
             # An empty selector takes every pod of the namespace, those of other releases too.
             asks = mapping(selector).get("matchLabels") or mapping(selector).get("matchExpressions")
             space = objects.namespace_of(obj)
-            ours = runs_pods(release, objects, space, mapping(selector))
-            if asks and ours and not objects.selected(mapping(selector), space):
+            if not asks or objects.selected(mapping(selector), space):
+                continue
+            if runs_pods(release, objects, space, mapping(selector)):
                 yield defect(obj, at, f"the selector of this {kind[1]} matches no pod template.")
 
 
@@ -59,7 +61,7 @@ def pdb_blocks_drain(release: Release) -> Iterator[Finding]:
         selected = objects.selected(mapping(spec.get("selector")), objects.namespace_of(budget))
         if not selected or not spec.get("selector"):
             continue
-        owners = ", ".join(dict.fromkeys(f"{one.owner.kind} {one.owner.name}" for one in selected))
+        owners = owners_of(selected)
         if str(spec.get("maxUnavailable")) in ("0", "0%"):
             message = f"maxUnavailable is {spec['maxUnavailable']}: no pod of {owners} may ever be evicted."
             yield defect(budget, "/spec/maxUnavailable", message)
@@ -77,10 +79,10 @@ def network_policy_shuts_port(release: Release) -> Iterator[Finding]:
     A port that a monitor scrapes or a route leads to, and that no policy opens for anybody, answers nobody.
     """
     objects = graph(release)
-    policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
+    policies = objects.derived(ingress_policies)
     seen: set[tuple[int, int, str]] = set()
-    for asker, pointer, pods, port in _wanted(objects):
-        over = [one for one in policies if selects(objects, one, pods)]
+    for asker, pointer, pods, port in _wanted(objects) if policies else ():
+        over = policies.over(pods.namespace, pods.labels, pods.runtime_labels)
         numbers = ports_named(pods, port)
         protocol = "UDP" if asker.kind == "IngressRouteUDP" else "TCP"
         if (
@@ -114,10 +116,10 @@ def about_ingress(policy: Object) -> bool:
     return not types or "Ingress" in types
 
 
-def selects(objects: Graph, policy: Object, pods: Pods) -> bool:
-    selector = mapping(policy.get("/spec/podSelector"))
-    same = objects.namespace_of(policy) == pods.namespace
-    return same and matches(selector, pods.labels, pods.runtime_labels)
+def ingress_policies(objects: Graph) -> Selecting[Object]:
+    """The NetworkPolicies about what comes in, by the labels of the pods that they select."""
+    policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
+    return Selecting(policies, objects.namespace_of, lambda one: mapping(one.get("/spec/podSelector")))
 
 
 def opened(
@@ -143,11 +145,7 @@ def _pods(objects: Graph, selected: list[Pods]) -> int | None:
     """How many pods a budget is over at least; None when nobody says."""
     total = 0
     for one in selected:
-        scalers = [
-            scaler
-            for scaler in objects.of_kind(*AUTOSCALERS)
-            if any(edge.target is one.owner for edge in objects.edges_of(scaler))
-        ]
+        scalers = [edge.source for edge in objects.edges_to(one.owner, *AUTOSCALERS)]
         count = number(one.owner.get("/spec/replicas"))
         if scalers:
             count = number(

@@ -8,6 +8,7 @@ from llmops.checks.reading.missing_names import brings
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import HTTP_ROUTE, SERVICE, TRAEFIK_SERVICE, VIRTUAL_SERVICE, Kind
+from llmops.kubernetes.suggestions import neighbours
 from llmops.kubernetes.violations import closest
 from llmops.references import Graph, Reference, mapping, sequence
 from llmops.release import Release
@@ -58,8 +59,7 @@ def route_backend_missing(release: Release) -> Iterator[Finding]:
 
 
 def _nearest(objects: Graph, edge: Reference) -> str:
-    there = [key[3] for key in objects.nodes if key[:3] == (*edge.kind, edge.namespace)]
-    return closest(edge.name, there)
+    return closest(edge.name, neighbours(edge.name, objects.names(edge.kind, edge.namespace)))
 
 
 def _missing_port(route: Object, edge: Reference, service: Object) -> Iterator[Finding]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from llmops.checks.reading.backends import some
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import AUTOSCALERS, SCALABLE
-from llmops.references import kind_of
+from llmops.references import Graph, kind_of
 from llmops.release import Release
 
 
@@ -24,9 +25,18 @@ def scale_target_missing(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for scaler in objects.of_kind(*AUTOSCALERS):
         for edge in objects.edges_of(scaler, "/spec/scaleTargetRef"):
-            there = [pods.owner for pods in objects.pods if pods.namespace == edge.namespace]
-            workloads = {(obj.kind, obj.name) for obj in there if kind_of(obj) in SCALABLE}
-            if edge.target is None and workloads:
-                has = ", ".join(f"{kind} {name}" for kind, name in sorted(workloads))
+            if edge.target is not None:
+                continue
+            if workloads := objects.derived(_workloads).get(edge.namespace):
+                has = some(workloads)
                 message = f"the {edge.kind[1]} {edge.name} is not in this release; it has {has}."
                 yield defect(scaler, edge.pointer, message)
+
+
+def _workloads(objects: Graph) -> dict[str, list[str]]:
+    """Of each namespace what can be scaled in it, in words."""
+    found: dict[str, set[str]] = {}
+    for pods in objects.pods:
+        if kind_of(pods.owner) in SCALABLE:
+            found.setdefault(pods.namespace, set()).add(f"{pods.owner.kind} {pods.owner.name}")
+    return {namespace: sorted(names) for namespace, names in found.items()}

@@ -23,8 +23,9 @@ def dangling_service(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for service in objects.of_kind(SERVICE):
         selector = selector_of(service)
-        ours = runs_pods(release, objects, objects.namespace_of(service), {"matchLabels": selector})
-        if ours and selector and not behind(objects, service):
+        if not selector or behind(objects, service):
+            continue
+        if runs_pods(release, objects, objects.namespace_of(service), {"matchLabels": selector}):
             wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
             yield defect(service, "/spec/selector", f"no pod template carries the labels {wanted}.")
 
@@ -42,9 +43,12 @@ def service_port_unnamed_target(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for service in objects.of_kind(SERVICE):
         selected = behind(objects, service)
-        names = {name for pods in selected for name in port_names(pods)}
         for pointer, target in walk(service.data, "/spec/ports/*/targetPort"):
-            if selected and isinstance(target, str) and target not in names:
+            if not selected or not isinstance(target, str):
+                continue
+            # Nearly always the first pods have the port; all names are for the sentence.
+            if not any(target in port_names(pods) for pods in selected):
+                names = {name for pods in selected for name in port_names(pods)}
                 message = (
                     f"no container of the selected pods has a port named {target!r}{closest(target, names)}."
                 )

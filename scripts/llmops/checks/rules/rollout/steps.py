@@ -84,8 +84,7 @@ def _invisible(pods: tuple[int, int], before: tuple[int, int]) -> str:
 
 
 def _scaled(objects: Graph, rollout: Object) -> bool:
-    scalers = objects.of_kind(*AUTOSCALERS)
-    return any(edge.target is rollout for one in scalers for edge in objects.edges_of(one))
+    return bool(objects.edges_to(rollout, *AUTOSCALERS))
 
 
 def _starts_early(run: Run) -> bool:

@@ -177,18 +177,28 @@ def _delay(rollout: Object) -> float:
 def _timeouts(objects: Graph, rollout: Object) -> Iterator[tuple[Object, str, float]]:
     """Routes to the Services of a Rollout that say how long a request may take."""
     services = {edge.name for edge in objects.edges_of(rollout) if edge.kind == ("", "Service")}
+    limited = objects.derived(_limited)
+    found = {
+        (id(route), pointer): (route, pointer, longest)
+        for name in sorted(services)
+        for route, pointer, longest in limited.get((objects.namespace_of(rollout), name), ())
+    }
+    yield from found.values()
+
+
+def _limited(objects: Graph) -> dict[tuple[str, str], list[tuple[Object, str, float]]]:
+    """Of each Service, by namespace and name, the routes that say how long a request to it may take."""
+    found: dict[tuple[str, str], list[tuple[Object, str, float]]] = {}
     for kind, rules, key in _ROUTES:
         for route in objects.of_kind(kind):
             for pointer, _ in walk(route.data, rules):
-                named = {edge.name for edge in objects.edges_of(route, pointer)}
                 stated = route.get(f"{pointer}/{key}")
                 try:
                     longest = seconds(stated) if isinstance(stated, str) else None
                 except InputError:
                     continue
-                if (
-                    longest
-                    and named & services
-                    and objects.namespace_of(route) == objects.namespace_of(rollout)
-                ):
-                    yield route, f"{pointer}/{key}", longest
+                for name in dict.fromkeys(edge.name for edge in objects.edges_of(route, pointer)):
+                    if longest:
+                        place = (objects.namespace_of(route), name)
+                        found.setdefault(place, []).append((route, f"{pointer}/{key}", longest))
+    return found
