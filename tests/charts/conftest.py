@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llmops.findings import RefusedError
 from llmops.release import archive
 from llmops.render import Renderer, Target
 from llmops.render.manifest import parse
@@ -27,6 +30,12 @@ MODELS = sorted(
 )
 
 MODEL = {"global": {"llm": {"model": {"name": "demo", "source": "hf://Qwen/Qwen3-8B-AWQ"}}}}
+TRAEFIK = {"trafficRouter": "traefik", "route": {"host": "demo.example.com"}}
+
+
+def llm(**facts: Any) -> dict[str, Any]:
+    """Values of the contract that all charts share."""
+    return {"global": {"llm": facts}}
 
 
 def merge(base: dict[str, Any], *layers: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +90,18 @@ class Objects:
 
 
 Render = Callable[..., Objects]
+
+
+@contextmanager
+def refused(key: str, advice: str) -> Iterator[None]:
+    """What is rendered within is refused in one line: the key first, and in the rest the YAML to write, or a word."""
+    with pytest.raises(RefusedError) as refusal:
+        yield
+    message = refusal.value.message.strip()
+    assert re.match(rf"{re.escape(key)}(?![\w.])", message), message
+    assert advice in message[len(key) :]
+    assert "\n" not in message
+    assert ".yaml:" not in message, "a place in a template says nothing to who writes values"
 
 
 @pytest.fixture

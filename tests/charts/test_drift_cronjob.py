@@ -13,14 +13,10 @@ from llmops.findings import RefusedError
 from llmops.jobs import drift, exporter
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
-from tests.charts.conftest import CHARTS, Objects, Render, merge
+from tests.charts.conftest import CHARTS, Objects, Render, llm, merge
 
 CHART = "drift-cronjob"
 CLUSTER = {"scope": "cluster"}
-
-
-def llm(**facts: Any) -> dict[str, Any]:
-    return {"global": {"llm": facts}}
 
 
 ON = llm(

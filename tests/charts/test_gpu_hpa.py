@@ -19,15 +19,11 @@ from llmops.release import Inputs, from_manifests
 from llmops.release import render as render_release
 from llmops.render import Renderer, Target
 from llmops.render.manifest import Object
-from tests.charts.conftest import CHARTS, ROOT, Render, merge, release_files
+from tests.charts.conftest import CHARTS, ROOT, Render, llm, merge, release_files
 from tests.conftest import program
 
 CHART = "gpu-hpa"
 COLD_STARTS = (15, 120, 149, 150, 151, 300, 1800)
-
-
-def llm(**facts: Any) -> dict[str, Any]:
-    return {"global": {"llm": facts}}
 
 
 ON = llm(

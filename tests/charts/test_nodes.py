@@ -13,7 +13,7 @@ from llmops.kubernetes.schema import violations
 from llmops.release import archive
 from llmops.render.manifest import parse
 from llmops.render.sdk import merge_values
-from tests.charts.conftest import CHARTS, MODEL, ROOT, Objects, Render, merge
+from tests.charts.conftest import CHARTS, MODEL, ROOT, Objects, Render, llm, merge, refused
 
 CHART = "vllm-inference"
 PARSER: dict[str, Any] = yaml.safe_load(
@@ -24,10 +24,6 @@ PARSER: dict[str, Any] = yaml.safe_load(
 def over(nodes: int, tensor: int = 8, pipeline: int = 2, **more: Any) -> dict[str, Any]:
     parallelism = {"tensor": tensor, "pipeline": pipeline, "nodes": nodes}
     return merge({"workload": "LeaderWorkerSet", "engine": {"parallelism": parallelism}}, more)
-
-
-def llm(**facts: Any) -> dict[str, Any]:
-    return {"global": {"llm": facts}}
 
 
 def pods(objects: Objects) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -172,47 +168,56 @@ def test_the_api_server_takes_it(render: Render) -> None:
     assert [one for item in parse(broken, "rendered") for one in violations(item, "1.35")]
 
 
-REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a canary over nodes": (
         {"engine": {"parallelism": {"tensor": 16, "nodes": 2}}},
-        "write workload: LeaderWorkerSet; its canary is two releases and weights in a route of your own",
+        "engine.parallelism.nodes",
+        "workload: LeaderWorkerSet",
     ),
     "a Deployment over nodes": (
         {"workload": "Deployment", "engine": {"parallelism": {"tensor": 16, "nodes": 2}}},
-        "a Deployment has no server over several nodes",
+        "engine.parallelism.nodes",
+        "workload: LeaderWorkerSet",
     ),
-    "a set of one node": ({"workload": "LeaderWorkerSet"}, "write engine: {parallelism: {nodes: 2}}"),
+    "a set of one node": ({"workload": "LeaderWorkerSet"}, "workload", "engine: {parallelism: {nodes: 2}}"),
     "GPUs that cannot be dealt out": (
         over(3),
-        "takes 16 GPUs (tensor 8 x pipeline 2), which cannot be dealt",
+        "engine.parallelism",
+        "engine: {parallelism: {pipeline: 3}}",
     ),
-    "copies over nodes": (over(2, engine={"parallelism": {"data": 2}}), "and more replicas"),
+    "copies over nodes": (
+        over(2, engine={"parallelism": {"data": 2}}),
+        "engine.parallelism.data",
+        "engine: {parallelism: {data: null}}",
+    ),
     "CPUs over nodes": (
         merge(over(2), llm(gpu={"resource": ""}), {"image": {"repository": "vllm/vllm-openai-cpu"}}),
-        "engine.parallelism.nodes is 2, but global.llm.gpu.resource is empty",
+        "engine.parallelism.nodes",
+        "global: {llm: {gpu: {resource: nvidia.com/gpu}}}",
     ),
     "another address": (
         over(2, engine={"extraEnv": [{"name": "VLLM_HOST_IP", "value": "10.0.0.1"}]}),
-        "engine.extraEnv sets VLLM_HOST_IP",
+        "engine.extraEnv",
+        "VLLM_HOST_IP",
     ),
     "another way to find each other": (
         over(2, engine={"extraArgs": ["--distributed-executor-backend=ray"]}),
-        "which takes vLLM's own processes",
+        "engine.extraArgs",
+        "--nnodes",
     ),
     "the rank": (
         over(2, engine={"extraArgs": ["--node-rank=1"]}),
-        "belongs to engine.parallelism.nodes",
+        "engine.extraArgs",
+        "engine.parallelism.nodes",
     ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSALS)
 def test_contradictions_are_refused_in_one_sentence(render: Render, case: str) -> None:
-    values, sentence = REFUSALS[case]
-    with pytest.raises(RefusedError) as refusal:
+    values, key, advice = REFUSALS[case]
+    with refused(key, advice):
         render(CHART, values)
-    assert sentence in refusal.value.message
-    assert "\n" not in refusal.value.message.strip()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from llmops.findings import RefusedError
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import parse
-from tests.charts.conftest import CHARTS, Render, merge
+from tests.charts.conftest import CHARTS, Render, merge, refused
 
 CHART = "vllm-inference"
 POOLED: dict[str, Any] = yaml.safe_load((CHARTS / CHART / "ci/pool-values.yaml").read_text(encoding="utf-8"))
@@ -59,18 +58,20 @@ def test_without_a_picker_the_route_ends_in_the_service(render: Render) -> None:
     assert rule["backendRefs"] == [{"name": "demo", "port": 80}]
 
 
-REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
-    "another router": ({"trafficRouter": "istio"}, "write trafficRouter: gatewayAPI"),
-    "a canary": ({"workload": "Rollout"}, "write workload: Deployment; its canary is two releases"),
-    "a picker that is not let in": ({"networkPolicy": {"allowFrom": []}}, "write networkPolicy: {allowFrom:"),
+REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "another router": ({"trafficRouter": "istio"}, "route.inferencePool", "trafficRouter: gatewayAPI"),
+    "a canary": ({"workload": "Rollout"}, "route.inferencePool", "workload: Deployment"),
+    "a picker that is not let in": (
+        {"networkPolicy": {"allowFrom": []}},
+        "route.inferencePool",
+        "networkPolicy: {allowFrom: [{podSelector: {matchLabels: {NAME: VALUE}}}]}",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSALS)
 def test_what_cannot_be_is_refused_in_one_sentence(render: Render, case: str) -> None:
-    values, sentence = REFUSALS[case]
+    values, key, advice = REFUSALS[case]
     istio = {"route": {"istio": {"gateways": ["mesh"]}}}
-    with pytest.raises(RefusedError) as refusal:
+    with refused(key, advice):
         render(CHART, merge(POOLED, istio, values), bare=True)
-    assert sentence in refusal.value.message
-    assert "\n" not in refusal.value.message.strip()

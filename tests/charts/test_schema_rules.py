@@ -9,13 +9,9 @@ import pytest
 from llmops.checks.reading.values_schema import violations
 from llmops.release import archive
 from llmops.render.sdk import merge_values
-from tests.charts.conftest import CHARTS, MODEL, merge
+from tests.charts.conftest import CHARTS, MODEL, llm, merge
 
 CHART = CHARTS / "vllm-inference"
-
-
-def llm(**facts: Any) -> dict[str, Any]:
-    return {"global": {"llm": facts}}
 
 
 ROUTED: dict[str, Any] = {"trafficRouter": "traefik", "route": {"host": "a.example.com"}}

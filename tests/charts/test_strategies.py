@@ -10,7 +10,7 @@ import pytest
 from llmops.findings import RefusedError
 from llmops.kubernetes import crds
 from llmops.kubernetes.schema import Schema
-from tests.charts.conftest import Objects, Render, merge
+from tests.charts.conftest import Objects, Render, merge, refused
 
 CHART = "vllm-inference"
 TRAEFIK: dict[str, Any] = {"trafficRouter": "traefik", "route": {"host": "demo.example.com"}}
@@ -359,65 +359,84 @@ def steps(*given: dict[str, Any]) -> dict[str, Any]:
     return {"strategy": {"steps": list(given)}}
 
 
-REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "steps that move more than one server": (
         surge("oneSpare", 4, TRAEFIK, steps="classic"),
-        "would take 3 servers more than the 4 that serve, and surge oneSpare has 1: remove steps, and the chart writes "
+        "strategy.steps",
         "setWeight 25, 50, 75, 100",
     ),
     "steps that jump at the end": (
         surge("oneSpare", 5, TRAEFIK, steps=[{"setWeight": 20}, {"setWeight": 40}]),
-        "the chart writes setWeight 20, 40, 60, 80, 100",
+        "strategy.steps",
+        "setWeight 20, 40, 60, 80, 100",
     ),
-    "one spare for one server": (surge("oneSpare", 1, TRAEFIK), "moves one of 2 to 45 servers at a time"),
+    "one spare for one server": (
+        surge("oneSpare", 1, TRAEFIK),
+        "strategy.surge",
+        "strategy: {surge: instantAbort}",
+    ),
     "one spare under an autoscaler": (
         merge(
             TRAEFIK,
             {"strategy": {"surge": "oneSpare"}},
             {"global": {"llm": {"components": {"autoscaling": True}}}},
         ),
-        "an autoscaler changes R: write strategy: {surge: instantAbort}",
+        "strategy.surge",
+        "strategy: {surge: instantAbort}",
     ),
-    "no spare with one server": (surge("zeroSpare", 1), "zeroSpare takes a server away first"),
+    "no spare with one server": (
+        surge("zeroSpare", 1),
+        "strategy.surge",
+        "global: {llm: {replicas: {min: 2}}}",
+    ),
     "single with two servers": (
         surge("single", 2, {"workload": "Deployment"}),
-        "single is for one server, and there are 2",
+        "strategy.surge",
+        "remove it",
     ),
     "a canary of one server": (
         surge("single", 1),
-        "write strategy: {type: blueGreen} with a spare GPU set, or workload: Deployment",
+        "strategy.surge",
+        "strategy: {type: blueGreen}",
     ),
     "all requests to one canary server": (
         merge(TRAEFIK, steps({"setCanaryScale": {"replicas": 1}}, {"setWeight": 100})),
-        "sends all requests to a canary of 1 servers instead of 2",
+        "strategy.steps",
+        "setCanaryScale: {matchTrafficWeight: true}",
     ),
     "a gate without requests": (
         merge(TRAEFIK, steps({"setCanaryScale": {"replicas": 1}}, {"gate": {}})),
-        "has a gate before any weight",
+        "strategy.steps",
+        "setWeight: 10",
     ),
-    "a smoke test without a Service": (steps({"setWeight": 20}, {"smoke": {}}), "asks the new version alone"),
+    "a smoke test without a Service": (
+        steps({"setWeight": 20}, {"smoke": {}}),
+        "strategy.steps",
+        "trafficRouter: traefik",
+    ),
     "a smoke test that is off": (
         merge(TRAEFIK, NO_SMOKE, steps({"setWeight": 20}, {"smoke": {}})),
-        "strategy.steps has smoke, but smoke.enabled is false",
+        "strategy.steps",
+        "smoke: {enabled: true}",
     ),
     "a quality gate that is off": (
         merge(TRAEFIK, GATE, steps({"setWeight": 20}, {"quality": {}})),
-        "strategy.steps has quality, but quality.enabled is false",
+        "strategy.steps",
+        "quality: {enabled: true}",
     ),
     "a preview larger than the release": (
         {"strategy": {"type": "blueGreen", "previewReplicas": 3}},
-        "strategy.previewReplicas is 3, more than the 2 servers",
+        "strategy.previewReplicas",
+        "strategy: {previewReplicas: 2}",
     ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSALS)
 def test_what_cannot_work_is_refused_in_one_sentence(render: Render, case: str) -> None:
-    values, sentence = REFUSALS[case]
-    with pytest.raises(RefusedError) as refusal:
+    values, key, advice = REFUSALS[case]
+    with refused(key, advice):
         render(CHART, values)
-    assert sentence in refusal.value.message
-    assert "\n" not in refusal.value.message.strip()
 
 
 @pytest.mark.parametrize("suffix", ["-gate", "-smoke", "-quality"])
