@@ -1,7 +1,7 @@
 """The rules: a module, or a package with a module per topic, for each theme. Nothing else stands here."""
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
-for _theme in sorted(module.name for module in iter_modules(__path__)):
-    import_module(f"{__name__}.{_theme}")
+for _module in sorted(module.name for module in walk_packages(__path__, f"{__name__}.")):
+    import_module(_module)

@@ -3,37 +3,3 @@
 What a release does not render may be somebody else's. So a reference is a finding only where the release itself
 shows that it meant one of its own: by a name that is nearly right, or by being the one that fills the place.
 """
-
-from llmops.checks.rules.graph import (
-    accounts,
-    analyses,
-    configuration,
-    endpoints,
-    gitops,
-    monitors,
-    peers,
-    policies,
-    probes,
-    rollouts,
-    routes,
-    scaling,
-    services,
-    volumes,
-)
-
-__all__ = [
-    "accounts",
-    "analyses",
-    "configuration",
-    "endpoints",
-    "gitops",
-    "monitors",
-    "peers",
-    "policies",
-    "probes",
-    "rollouts",
-    "routes",
-    "scaling",
-    "services",
-    "volumes",
-]

@@ -3,7 +3,3 @@
 Judged are rules, scaler triggers, analysis metrics and dashboards. A metric of an exporter that no table knows is
 never a finding.
 """
-
-from llmops.checks.rules.promql import alerts, comparisons, counters, files, names, quantiles, ranges
-
-__all__ = ["alerts", "comparisons", "counters", "files", "names", "quantiles", "ranges"]

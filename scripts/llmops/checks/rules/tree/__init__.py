@@ -1,5 +1,1 @@
 """Theme `tree`: what releases that are checked in one run render alike, though only one of them can have it."""
-
-from llmops.checks.rules.tree import releases
-
-__all__ = ["releases"]
