@@ -42,28 +42,31 @@ def engine_tables(root: Path) -> dict[str, Any]:
 def generate(root: Path) -> None:
     """Writes each table as a define of the chart that reads it: charts/CHART/templates/_NAME.tpl below `root`."""
     data = "scripts/llmops/data"
-    engine, parser = f"{data}/engines/vllm.yaml", f"{data}/arguments/vllm.yaml"
     schema, presets = "charts/llm-common/global.schema.yaml", "charts/llm-serving/presets.yaml"
     gpus = load(root / f"{data}/gpus.yaml")
     tables = {
         "llm-common.defaults": (schema, defaults(load(root / schema)["properties"]["llm"])),
-        "llm-common.signals": (signals := f"{data}/metrics/signals.yaml", load(root / signals)["signals"]),
+        "llm-common.signals": (signals := f"{data}/metrics/vllm.yaml", load(root / signals)["signals"]),
         "llm-serving.gpus": (f"{data}/gpus.yaml", {name: row["nodeLabels"] for name, row in gpus.items()}),
         "llm-serving.presets": (presets, load(root / presets)),
-        "vllm-inference.table": (engine, {k: v for k, v in load(root / engine).items() if k not in _TOOLKIT}),
-        "vllm-inference.parser": (parser, _parser(load(root / parser))),
     }
+    for engine, table in engine_tables(root).items():
+        chart, known = table["server"]["chart"], f"{data}/arguments/{engine}.yaml"
+        read = {key: value for key, value in table.items() if key not in _TOOLKIT}
+        tables[f"{chart}.table"] = (f"{data}/engines/{engine}.yaml", read)
+        if (root / known).exists():
+            tables[f"{chart}.parser"] = (known, _parser(load(root / known), table["server"]))
     for name, (source, table) in tables.items():
         chart, _, short = name.partition(".")
         file = root / f"charts/{chart}/templates/_{short}.tpl"
         file.write_text(define(name, source, dump(table)), encoding="utf-8")
 
 
-def _parser(arguments: dict[str, Any]) -> dict[str, str]:
+def _parser(arguments: dict[str, Any], server: dict[str, Any]) -> dict[str, str]:
     """What templates ask of the engine's own parser: words in one text, which Go reads faster than a list."""
+    parsers = {key: arguments["choices"][flag] for key, flag in server.get("parsers", {}).items()}
     return {
         "version": arguments["version"],
         "flags": " ".join(flag for flag in arguments["flags"] if flag.startswith("--")),
-        "toolCallParser": " ".join(arguments["choices"]["--tool-call-parser"]),
-        "reasoningParser": " ".join(arguments["choices"]["--reasoning-parser"]),
+        **{key: " ".join(names) for key, names in parsers.items()},
     }

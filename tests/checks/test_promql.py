@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from llmops import checks
-from llmops.data.metrics import catalogues
+from llmops.data.metrics import catalogues, signals
 from llmops.findings import Finding
 from llmops.promql.targets import queries
 from llmops.release import Release
@@ -74,10 +74,8 @@ def test_the_recorded_layer_in_the_table_is_what_the_chart_records(render: Rende
 
 def test_every_signal_of_the_charts_is_a_metric_of_the_engine() -> None:
     (table,) = [one for one in catalogues() if one.exporter == "vllm"]
-    with open("scripts/llmops/data/metrics/signals.yaml", encoding="utf-8") as file:  # noqa: PTH123
-        signals = yaml.safe_load(file)["signals"]
-    assert len(signals) >= 15
-    for metric in signals.values():
+    assert len(signals()) >= 15
+    for metric in signals().values():
         assert table.series.keys() & {metric, f"{metric}_bucket"}, metric
 
 

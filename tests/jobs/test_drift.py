@@ -223,7 +223,7 @@ def test_a_reference_of_another_model_is_refused(drift: Drift, tmp_path: Path) -
 @pytest.mark.parametrize("signal", [*traffic.LENGTHS.values(), traffic.REASONS])
 def test_every_metric_that_is_asked_for_is_in_the_catalogue(signal: str) -> None:
     series = next(one for one in metrics.catalogues() if one.exporter == "vllm").series
-    name = traffic.metrics()[signal]
+    name = metrics.signals()[signal]
     label = "finished_reason" if signal == traffic.REASONS else "le"
     found = series[name if signal == traffic.REASONS else f"{name}_bucket"]
     assert {"model_name", label} <= found.labels.keys()

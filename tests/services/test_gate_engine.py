@@ -148,7 +148,7 @@ def test_each_fault_is_found_by_its_gate(
 
 def test_the_metrics_are_those_that_the_engine_has(start: Start) -> None:
     """A name that no engine shows would be a gate that waits for ever."""
-    from llmops.services.gate.series import metrics
+    from llmops.data.metrics import signals
 
     engine = start(behaviour=SPEED)
     assert engine.chat().status == 200
@@ -158,7 +158,7 @@ def test_the_metrics_are_those_that_the_engine_has(start: Start) -> None:
         *("httpRequests", "requestsFinished", "requestsRunning", "requestsWaiting", "engineSteps"),
         "processStart",
     ):
-        assert f"\n{metrics()[signal]}" in page, signal
+        assert f"\n{signals()[signal]}" in page, signal
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from .core import Core
 from .exposition import Registry
 
 GUARDED = ("/v1", "/v2", "/inference", "/cohere")  # the only prefixes that vLLM's key guards
-NOT_COUNTED = ("/metrics", "/health", "/load", "/ping", "/version", "/server_info", "/_behaviour")
+NOT_COUNTED = ("/load", "/ping", "/version", "/server_info", "/_behaviour")
 # What a series is called whose label values only a real engine knows.
 UNKNOWN = "none"
 
@@ -57,11 +57,11 @@ class Api:
         self.declare()
         both = ("GET", "POST")
         self.routes: dict[str, tuple[tuple[str, ...], Callable[[Call], Awaitable[None]]]] = {
-            "/health": (("GET",), self.health),
+            catalogue.health: (("GET",), self.health),
             "/ping": (both, self.health),
             "/version": (("GET",), self.version),
             "/load": (("GET",), self.show_load),
-            "/metrics": (("GET",), self.metrics),
+            catalogue.metrics_path: (("GET",), self.metrics),
             "/v1/models": (("GET",), self.models),
             "/v1/chat/completions": (("POST",), self.complete),
             "/v1/completions": (("POST",), self.complete),
@@ -84,7 +84,7 @@ class Api:
         try:
             await self.handle(scope, receive, counted)
         finally:
-            if path not in NOT_COUNTED:
+            if path not in (*NOT_COUNTED, self.catalogue.health, self.catalogue.metrics_path):
                 self.count(
                     scope, method, path if path in self.routes else "none", seen, self.core.now() - started
                 )
@@ -162,7 +162,7 @@ class Api:
                 "id": name,
                 "object": "model",
                 "created": int(process.STARTED),
-                "owned_by": "vllm",
+                "owned_by": self.catalogue.engine,
                 "root": self.command.model,
                 "parent": None,
                 "max_model_len": self.command.max_model_len,

@@ -1,4 +1,4 @@
-"""The catalogue of vLLM's metrics, from YAML in this tree or from JSON in an image, which has no YAML parser.
+"""The catalogue of an engine's metrics, from YAML in this tree or from JSON in an image, which has no YAML parser.
 
 `python -m lab.engine.catalogue FILE.json` writes the JSON form.
 """
@@ -32,9 +32,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class Catalogue:
+    """An engine's metrics and, of its own table, where it serves what. `signals` are neutral names of metrics."""
+
     version: str
     metrics: tuple[Metric, ...]
     buckets: Mapping[str, Any]
+    signals: Mapping[str, str]
+    engine: str
+    port: int
+    health: str
+    metrics_path: str
+    drain: str
 
     def bounds(self, key: str, max_model_len: int) -> tuple[float, ...]:
         """Upper bounds of a bucket family without +Inf; `max-model-len` stands for 1, 2, 5, 10 ... up to it."""
@@ -62,12 +70,16 @@ def path() -> Path:
 
 
 def read(file: Path) -> dict[str, Any]:
+    """The catalogue with `port` and `server` of the engine's table, which is ../engines/NAME.yaml from a YAML file."""
     if file.suffix == ".json":
         table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return table
     import yaml  # only this tree has it
 
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+    own = yaml.safe_load((file.parent.parent / "engines" / file.name).read_text(encoding="utf-8"))
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8"))) | {
+        key: own[key] for key in ("port", "server")
+    }
 
 
 def load(file: Path | None = None) -> Catalogue:
@@ -84,7 +96,18 @@ def load(file: Path | None = None) -> Catalogue:
         )
         for row in table["metrics"]
     )
-    return Catalogue(str(table["version"]), metrics, table["buckets"])
+    server = table["server"]
+    return Catalogue(
+        str(table["version"]),
+        metrics,
+        table.get("buckets", {}),
+        signals=table["signals"],
+        engine=table["engine"],
+        port=table["port"],
+        health=server["health"],
+        metrics_path=server["metrics"],
+        drain=server["drain"].lstrip("-"),
+    )
 
 
 def as_json() -> bytes:

@@ -40,11 +40,6 @@ class Command:
     def max_num_seqs(self) -> int:
         return self.number("max-num-seqs", 256)
 
-    @property
-    def shutdown_timeout(self) -> int:
-        """Seconds that requests in flight get after SIGTERM."""
-        return self.number("shutdown-timeout", 0)
-
     def asks_for(self, requires: str, environment: Mapping[str, str]) -> bool:
         """Whether this start fulfils a metric's `requires` of the catalogue."""
         if not requires:

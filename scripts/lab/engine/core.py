@@ -108,7 +108,7 @@ class Core:
     def submit(self, prompt: str, max_tokens: int, ignore_eos: bool, n: int) -> Job:
         """Puts a request into the queue. QueueFullError if --max-num-queued-reqs are not finished yet."""
         if self.max_queued and len(self.running) + len(self.waiting) + n > self.max_queued:
-            self.registry.inc("vllm:admission_rejections_total", reason="max_num_queued_reqs")
+            self.registry.inc("requestsRejected", reason="max_num_queued_reqs")
             raise QueueFullError("the engine's queue is full")
         loop = asyncio.get_running_loop()
         tokens = text.tokens(prompt)
@@ -162,8 +162,8 @@ class Core:
         registry, engine, size = self.registry, job.engine, len(job.prompt_tokens)
         job.cached = self.prefixes.look_up(job.prompt_tokens)
         computed = size - job.cached
-        registry.observe("vllm:time_to_first_token_seconds", job.first - job.arrival, engine=engine)
-        registry.inc("vllm:prompt_tokens_total", size, engine=engine)
+        registry.observe("timeToFirstToken", job.first - job.arrival, engine=engine)
+        registry.inc("promptTokens", size, engine=engine)
         registry.inc("vllm:prefix_cache_queries_total", size, engine=engine)
         registry.inc("vllm:prefix_cache_hits_total", job.cached, engine=engine)
         registry.inc("vllm:prompt_tokens_cached_total", job.cached, engine=engine)
@@ -181,12 +181,12 @@ class Core:
         """Waits for one more token."""
         await self.pause(self.behaviour.itl.draw(self.dice))
         now = self.now()
-        self.registry.observe("vllm:inter_token_latency_seconds", now - job.last, engine=job.engine)
+        self.registry.observe("interTokenLatency", now - job.last, engine=job.engine)
         job.last = now
 
     def emit(self, job: Job) -> str:
         job.emitted += 1
-        self.registry.inc("vllm:generation_tokens_total", engine=job.engine)
+        self.registry.inc("generationTokens", engine=job.engine)
         self.stepped(job.engine, 1)
         return next(job.output, "")
 
@@ -203,27 +203,27 @@ class Core:
         scheduled = job.scheduled or now
         first = job.first or now
         for name, value in {
-            "e2e_request_latency": now - job.arrival,
-            "request_queue_time": scheduled - job.arrival,
-            "request_prefill_time": first - scheduled,
-            "request_decode_time": job.last - job.first,
-            "request_inference_time": (job.last or now) - scheduled,
+            "e2eLatency": now - job.arrival,
+            "queueTime": scheduled - job.arrival,
+            "vllm:request_prefill_time_seconds": first - scheduled,
+            "vllm:request_decode_time_seconds": job.last - job.first,
+            "vllm:request_inference_time_seconds": (job.last or now) - scheduled,
         }.items():
-            registry.observe(f"vllm:{name}_seconds", max(0.0, value), engine=engine)
+            registry.observe(name, max(0.0, value), engine=engine)
         if job.emitted > 1:
             mean = (job.last - job.first) / (job.emitted - 1)
             registry.observe("vllm:request_time_per_output_token_seconds", mean, engine=engine)
-        registry.inc("vllm:request_success_total", engine=engine, finished_reason=reason)
+        registry.inc("requestsFinished", engine=engine, finished_reason=reason)
         for name, count in {
-            "request_prompt_tokens": len(job.prompt_tokens),
-            "request_generation_tokens": job.emitted,
-            "request_max_num_generation_tokens": job.emitted,
-            "request_params_n": job.n,
-            "request_params_max_tokens": job.max_tokens,
-            "request_prefill_kv_computed_tokens": len(job.prompt_tokens) - job.cached,
-            "request_num_preemptions": 0,
+            "promptLength": len(job.prompt_tokens),
+            "generationLength": job.emitted,
+            "vllm:request_max_num_generation_tokens": job.emitted,
+            "vllm:request_params_n": job.n,
+            "vllm:request_params_max_tokens": job.max_tokens,
+            "vllm:request_prefill_kv_computed_tokens": len(job.prompt_tokens) - job.cached,
+            "vllm:request_num_preemptions": 0,
         }.items():
-            registry.observe(f"vllm:{name}", count, engine=engine)
+            registry.observe(name, count, engine=engine)
 
     def interrupt(self, job: Job, why: str) -> None:
         """Wakes the request's task with a CancelledError; `job.interrupt` tells it why."""
@@ -275,7 +275,7 @@ class Core:
         self.step_tokens[engine] += tokens
 
     def end_step(self, engine: str) -> None:
-        self.registry.observe("vllm:iteration_tokens_total", self.step_tokens.pop(engine), engine=engine)
+        self.registry.observe("engineSteps", self.step_tokens.pop(engine), engine=engine)
 
     def update(self) -> None:
         """Brings the gauges up to date, as a scrape finds them."""
@@ -284,8 +284,8 @@ class Core:
             waiting = sum(job.engine == engine for job in self.waiting)
             used = sum(job.blocks for job in running) / self.all_blocks() * len(self.ranks)
             registry = self.registry
-            registry.set("vllm:num_requests_running", len(running), engine=engine)
-            registry.set("vllm:num_requests_waiting", waiting, engine=engine)
+            registry.set("requestsRunning", len(running), engine=engine)
+            registry.set("requestsWaiting", waiting, engine=engine)
             registry.set("vllm:num_requests_waiting_by_reason", waiting, engine=engine, reason="capacity")
-            registry.set("vllm:kv_cache_usage_perc", min(1.0, used), engine=engine)
+            registry.set("kvCacheUsage", min(1.0, used), engine=engine)
             registry.set("vllm:engine_sleep_state", 1, engine=engine, sleep_state="awake")

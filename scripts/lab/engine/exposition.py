@@ -104,11 +104,13 @@ def head(name: str, kind: str, text: str) -> Iterator[str]:
 class Registry:
     """All families of the catalogue. `shown` decides at each scrape which of them are on the page.
 
-    `common` holds the label values that every call gets for free, like model_name.
+    `common` holds the label values that every call gets for free, like model_name. A name is that of a signal, or of a
+    metric; what an engine does not have is not counted.
     """
 
     def __init__(self, catalogue: Catalogue, max_model_len: int, common: Mapping[str, str]) -> None:
         self.common = dict(common)
+        self.signals = catalogue.signals
         self.families = {
             metric.name: Family(
                 metric, catalogue.bounds(metric.buckets, max_model_len) if metric.buckets else ()
@@ -117,7 +119,8 @@ class Registry:
         }
 
     def series(self, name: str, **labels: str) -> Series:
-        return self.families[name].at(self.common | labels)
+        family = self.families.get(self.signals.get(name, name))
+        return family.at(self.common | labels) if family else Series(())
 
     def inc(self, name: str, amount: float = 1, **labels: str) -> None:
         self.series(name, **labels).total += amount

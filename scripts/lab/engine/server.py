@@ -75,8 +75,8 @@ async def serve(
     command: Command, behaviour: Behaviour, catalogue: Catalogue, environment: Mapping[str, str]
 ) -> int:
     """Runs one engine until SIGTERM or SIGINT; returns its exit status. UsageError for a wrong flag value."""
-    host, port = command.text("host", "0.0.0.0"), command.number("port", 8000)  # noqa: S104 as vLLM
-    timeout, common = command.shutdown_timeout, {"model_name": command.names[0]}
+    host, port = command.text("host", "0.0.0.0"), command.number("port", catalogue.port)  # noqa: S104 as vLLM
+    timeout, common = command.number(catalogue.drain, 0), {"model_name": command.names[0]}
     registry = Registry(catalogue, command.max_model_len, common)
     core = Core(command, behaviour, registry, environment.get("HOSTNAME", ""))
     api = Api(command, catalogue, registry, core, environment)

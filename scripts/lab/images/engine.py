@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-
-import yaml
 
 from lab import ROOT, cache
 from lab.cluster.images import python_image, write_image
+from lab.engine.catalogue import as_json
 
-CATALOGUE = ROOT / "scripts/llmops/data/metrics/vllm.yaml"
 REF = "llm-charts.local/engine:dev"
 
 
@@ -22,9 +19,7 @@ def engine_image() -> Path:
         files={
             "/app/engine": ROOT / "scripts/lab/engine",
             # The image has no YAML parser.
-            "/app/engine/vllm.json": json.dumps(
-                yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-            ).encode(),
+            "/app/engine/vllm.json": as_json(),
         },
     )
     return write_image(image, cache() / "images")

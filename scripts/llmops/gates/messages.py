@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 
-import yaml
-
+from llmops.data.metrics import signals
 from llmops.gates.evidence import HISTOGRAMS, Evidence, GateVerdict, Look, Outcome, Policy
 from llmops.gates.limits import SLO, limit
 from llmops.gates.statistic import Measured
 
-# The metric that a gate is counted from, by its name in metrics/signals.yaml.
+# The metric that a gate is counted from, by its name in metrics/vllm.yaml.
 SOURCES = {
     "ttft": "timeToFirstToken",
     "itl": "interTokenLatency",
@@ -109,13 +106,7 @@ def too_few(policy: Policy, gate: str, seen: float, look: Look) -> str:
 def missing(gate: str) -> str:
     if gate not in SOURCES:
         return ""
-    return f"{gate}: Prometheus has no series of {_metrics()[SOURCES[gate]]} for the canary"
-
-
-@cache
-def _metrics() -> dict[str, str]:
-    table = files("llmops.data.metrics").joinpath("signals.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(table)["signals"])
+    return f"{gate}: Prometheus has no series of {signals()[SOURCES[gate]]} for the canary"
 
 
 def unlimited(gate: str) -> str:

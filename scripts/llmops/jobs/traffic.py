@@ -6,15 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
-import yaml
-
+from llmops.data.metrics import signals
 from llmops.jobs.prometheus import Prometheus, Vector, finite
 
-# Signal of a drift score -> signal of llmops/data/metrics/signals.yaml, which names the metric.
+# Signal of a drift score -> signal of llmops/data/metrics/vllm.yaml, which names the metric.
 LENGTHS = {"prompt_tokens": "promptLength", "generation_tokens": "generationLength"}
 REASONS = "requestsFinished"
 SIGNALS = (*LENGTHS, "finished_reason", "volume")
@@ -57,15 +53,6 @@ class Traffic:
         return sum(self.reasons.values())
 
 
-@cache
-def metrics() -> dict[str, str]:
-    """The engine's metric for each neutral signal."""
-    table: dict[str, Any] = yaml.safe_load(
-        (files("llmops.data.metrics") / "signals.yaml").read_text(encoding="utf-8")
-    )
-    return dict(table["signals"])
-
-
 def measure(prometheus: Prometheus, release: Release, end: float, window: int) -> Traffic:
     """Asks for the window of `window` seconds that ends at `end`. JobError if Prometheus gives no answer."""
     own = release.selector
@@ -75,9 +62,9 @@ def measure(prometheus: Prometheus, release: Release, end: float, window: int) -
 
     lengths = {}
     for signal, name in LENGTHS.items():
-        grown = f"(increase({metrics()[name]}_bucket{{{own}}}[{window}s]))"
+        grown = f"(increase({signals()[name]}_bucket{{{own}}}[{window}s]))"
         lengths[signal] = cumulative(ask(f"sum by (le) {grown}"), ask(f"count by (le) {grown}"))
-    finished = metrics()[REASONS]
+    finished = signals()[REASONS]
     reasons = ask(f"sum by (finished_reason) (increase({finished}{{{own}}}[{window}s]))")
     step = max(60, window // _POINTS)
     seen = ask(f"count_over_time(count({finished}{{{own}}})[{window}s:{step}s])")

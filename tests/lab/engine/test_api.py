@@ -26,7 +26,7 @@ CHART_LINE = (
 def test_the_command_line_of_the_chart() -> None:
     command = parse(CHART_LINE.split())
     assert (command.model, command.names, command.max_model_len) == ("/models/x", (MODEL,), 4096)
-    assert command.shutdown_timeout == 120
+    assert command.number("shutdown-timeout", 0) == 120
     assert command.flags["other"] == ("1", "-2")
     assert parse(["m", "--max_model_len", "10", "--max-model-len=20"]).max_model_len == 20
     assert parse(["m", "--served-model-name", "a", "b"]).names == ("a", "b")

@@ -191,7 +191,9 @@ def theirs(registry: prometheus_client.CollectorRegistry) -> dict[str, Callable[
 
 def test_the_page_is_spelt_as_prometheus_client_spells_it(tmp_path: Path) -> None:
     table = {
+        "engine": "x",
         "version": "0",
+        "signals": {},
         "buckets": {"x": [0.3, 1, 2.5, 16384, 1e7]},
         "metrics": [
             {"name": "vllm:a_total", "type": "counter", "labels": ["model_name"], "help": 'what "is" \\ it'},
@@ -200,8 +202,11 @@ def test_the_page_is_spelt_as_prometheus_client_spells_it(tmp_path: Path) -> Non
             {"name": "vllm:d", "type": "summary", "labels": ["model_name"], "help": "d."},
         ],
     }
-    file = tmp_path / "table.yaml"
-    file.write_text(yaml.safe_dump(table))
+    server = {"health": "/health", "metrics": "/metrics", "drain": "--drain"}
+    file = tmp_path / "metrics/x.yaml"
+    for path, content in ((file, table), (tmp_path / "engines/x.yaml", {"port": 1, "server": server})):
+        path.parent.mkdir()
+        path.write_text(yaml.safe_dump(content))
     ours = Registry(load(file), 1, {"model_name": 'quote " and \\ and line\n'})
     oracle = prometheus_client.CollectorRegistry()
     actions = theirs(oracle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import inf
 from typing import Any
 
@@ -17,7 +17,6 @@ Labels = Mapping[str, frozenset[str] | None]
 """Label names, each with all its values, or None where any value may occur."""
 
 _PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
-_NO_SERIES = "signals"
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,15 @@ def catalogues(own: str = "") -> tuple[Catalogue, ...]:
     """Every table of this folder, and of the folder `metrics` in `own`."""
     return tuple(
         _catalogue(yaml.load(file.read_text(encoding="utf-8"), CSafeLoader))
-        for name, file in tables("metrics", own).items()
-        if name != _NO_SERIES
+        for file in tables("metrics", own).values()
     )
+
+
+@cache
+def signals(engine: str = "vllm", own: str = "") -> dict[str, str]:
+    """Neutral signal -> the engine's metric that carries it, of a histogram its name without a suffix."""
+    table = tables("metrics", own)[engine].read_text(encoding="utf-8")
+    return dict(yaml.load(table, CSafeLoader)["signals"])
 
 
 def _catalogue(table: Mapping[str, Any]) -> Catalogue:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llmops.data.metrics import signals
 from llmops.services.gate.question import Question
-from llmops.services.gate.series import Samples, Source, metrics, selector
+from llmops.services.gate.series import Samples, Source, selector
 from llmops.services.gate.windows import Server, server
 
 # Of a server that is gone, samples remain for a while.
@@ -31,7 +32,7 @@ class Facts:
 
 def facts(source: Source, asked: Question, since: float, now: float) -> Facts:
     """Of the canary since it serves. JobError."""
-    name, policy = metrics(), asked.policy
+    name, policy = signals(), asked.policy
     own = selector(asked, canary_only=True)
     recent = 2 * max(policy.stall_seconds, policy.down_seconds) + 120
     age = max(1, int(now - since))

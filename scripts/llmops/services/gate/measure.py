@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmops.data import metrics
 from llmops.gates.evidence import Counts, Evidence, Signal
 from llmops.services.gate.hard import facts
 from llmops.services.gate.question import Question
-from llmops.services.gate.series import Series, Source, grid, metrics, selector
+from llmops.services.gate.series import Series, Source, grid, selector
 from llmops.services.gate.windows import binned, edges, increments, total
 
 _LATENCIES = {
@@ -24,7 +25,7 @@ _ONE_OR_ALL = 'le=~"1|1\\\\.0|\\\\+Inf"'
 
 def measure(source: Source, asked: Question, since: float, now: float) -> Evidence:
     """What both versions did in whole windows since `since` (Unix seconds), up to `now`. JobError."""
-    name, both = metrics(), selector(asked)
+    name, both = metrics.signals(), selector(asked)
     over = grid(since, asked.policy.window_seconds, now)
     families = {gate: f"{name[signal]}_bucket{both}" for gate, signal in _LATENCIES.items()}
     families["answers"] = name["httpRequests"] + selector(asked, *_ANSWERS)

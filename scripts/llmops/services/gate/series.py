@@ -6,12 +6,9 @@ import math
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from llmops.jobs import JobError
@@ -105,13 +102,6 @@ class Source(Prometheus):
 def _row(row: Mapping[str, Any]) -> tuple[Mapping[str, str], Values, Values]:
     pairs = np.array(row["values"], dtype=np.float64).reshape(-1, 2)
     return dict(row["metric"]), pairs[:, 0], pairs[:, 1]
-
-
-@cache
-def metrics() -> dict[str, str]:
-    """The engine's metric for each neutral signal."""
-    table = yaml.safe_load((files("llmops.data.metrics") / "signals.yaml").read_text(encoding="utf-8"))
-    return dict(table["signals"])
 
 
 def selector(asked: Question, *more: str, canary_only: bool = False) -> str:
