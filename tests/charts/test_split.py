@@ -335,3 +335,21 @@ def test_nobody_who_picks_is_refused(render: Render, router: str) -> None:
 def test_a_connector_by_hand_is_taken_where_there_is_no_split(render: Render) -> None:
     word = '--kv-transfer-config={"kv_connector":"LMCacheConnectorV1","kv_role":"kv_both"}'
     assert word in render(CHART, {"engine": {"extraArgs": [word]}}).arguments
+
+
+def test_the_chart_that_scrapes_the_release_scrapes_its_prefill_servers(render: Render) -> None:
+    """With the component on; without it vllm-inference still does, and says that it will not for long."""
+    values = {**SPLIT["global"]["llm"], "components": {"monitoring": True}}
+    stack = {
+        "global": {"llm": values},
+        CHART: {key: value for key, value in SPLIT.items() if key != "global"},
+    }
+    labels = {"monitoring": {"podMonitor": {"labels": {"release": "prometheus"}}}}
+    before = render("llm-stack", stack, labels, bare=True, notes=True)
+    after = render("llm-stack", stack, labels, llm(components={"prefill": True}), bare=True, notes=True)
+    old, new = (objects.one("PodMonitor", "demo-prefill") for objects in (before, after))
+    assert new["spec"] == old["spec"]
+    assert new["metadata"]["labels"]["app.kubernetes.io/name"] == "monitoring"
+    assert new["metadata"]["labels"]["release"] == "prometheus"
+    assert "Deprecated: the PodMonitor demo-prefill" in before.notes
+    assert "Deprecated" not in after.notes

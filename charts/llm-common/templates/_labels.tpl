@@ -23,9 +23,9 @@ app.kubernetes.io/version: {{ . | trunc 63 | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* llm-common.engineLabels: what selects the engine's pods of this release from any chart of it. */ -}}
+{{- /* llm-common.engineLabels (dict "root" $ "llm" $llm "component" engine|prefill): what selects servers of this release from any chart of it. */ -}}
 {{- define "llm-common.engineLabels" -}}
-app.kubernetes.io/name: vllm-inference
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: engine
+app.kubernetes.io/name: {{ printf "%s-inference" .llm.engine }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+app.kubernetes.io/component: {{ .component }}
 {{- end -}}

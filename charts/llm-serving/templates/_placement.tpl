@@ -14,7 +14,14 @@
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $llm.gpu.product }}
+{{- $nodeLabels := list -}}
+{{- with $llm.gpu.product -}}
+{{- $nodeLabels = get (include "llm-common.once" (list $root "llm-serving.gpus") | get $root.Values) . -}}
+{{- end -}}
+{{- if .Values.scheduling.affinity }}
+affinity:
+  {{- include "llm-serving.affinity" (dict "affinity" .Values.scheduling.affinity "nodeLabels" $nodeLabels) | nindent 2 }}
+{{- else if $nodeLabels }}
 affinity:
   nodeAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
@@ -23,7 +30,7 @@ affinity:
             - key: nvidia.com/gpu.product
               operator: In
               values:
-                {{- get (include "llm-common.once" (list $root "llm-serving.gpus") | get $root.Values) . | toYaml | nindent 16 }}
+                {{- toYaml $nodeLabels | nindent 16 }}
 {{- end }}
 {{- include "llm-serving.tolerations" (dict "root" . "llm" $llm) }}
 {{- if .Values.scheduling.spreadOverNodes }}
@@ -38,6 +45,22 @@ topologySpreadConstraints:
     matchLabelKeys: [{{ include "llm-serving.revisionLabel" . }}]
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* llm-serving.affinity (dict "affinity" of the values "nodeLabels" list): the user's, and the GPU in each of its terms, any of which will do. */ -}}
+{{- define "llm-serving.affinity" -}}
+{{- $affinity := deepCopy .affinity -}}
+{{- with .nodeLabels -}}
+{{- $product := dict "key" "nvidia.com/gpu.product" "operator" "In" "values" . -}}
+{{- $node := $affinity.nodeAffinity | default dict -}}
+{{- $terms := list -}}
+{{- range ($node.requiredDuringSchedulingIgnoredDuringExecution).nodeSelectorTerms | default (list dict) -}}
+{{- $terms = append $terms (merge (dict "matchExpressions" (append (.matchExpressions | default list) $product)) .) -}}
+{{- end -}}
+{{- $required := dict "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms) -}}
+{{- $_ := set $affinity "nodeAffinity" (merge $required (omit $node "requiredDuringSchedulingIgnoredDuringExecution")) -}}
+{{- end -}}
+{{- toYaml $affinity -}}
 {{- end -}}
 
 {{- /* llm-serving.tolerations (dict "root" $ "llm" $llm): GPU nodes carry a taint named like the resource of a whole GPU. */ -}}

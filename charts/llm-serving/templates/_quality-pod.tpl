@@ -13,7 +13,7 @@
 {{- $image = printf "%s@%s" $image . -}}
 {{- end -}}
 restartPolicy: Never
-serviceAccountName: {{ .Release.Name | quote }}
+serviceAccountName: {{ include "llm-serving.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:

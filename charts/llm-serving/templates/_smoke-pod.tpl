@@ -12,7 +12,7 @@ or has `url` and `canary`: then the result is posted there. */ -}}
 {{- $ctx := . -}}
 {{- with .root -}}
 restartPolicy: Never
-serviceAccountName: {{ .Release.Name | quote }}
+serviceAccountName: {{ include "llm-serving.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:

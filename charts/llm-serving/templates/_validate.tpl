@@ -18,6 +18,10 @@ single key may hold is said by values.schema.json; here stands what follows from
 {{- $facts := $context.facts -}}
 {{- $v := .Values -}}
 
+{{- if ne .Chart.Name (printf "%s-inference" $llm.engine) -}}
+{{- $own := trimSuffix "-inference" .Chart.Name -}}
+{{- include "llm-common.refuse" (list $ "global.llm.engine" (printf "is %s, but the chart %s serves by %s" $llm.engine .Chart.Name $own) (printf "write global: {llm: {engine: %s}}, or install %s-inference" $own $llm.engine)) -}}
+{{- end -}}
 {{- if not $llm.model.name -}}
 {{- include "llm-common.refuse" (list $ "global.llm.model.name" "is empty" "say under which name the model is served, e.g. global: {llm: {model: {name: qwen3-8b}}}") -}}
 {{- end -}}

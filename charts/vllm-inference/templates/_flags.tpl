@@ -45,6 +45,40 @@ set; false and 0 are.
 {{- toJson $arguments -}}
 {{- end -}}
 
+{{- /*
+vllm-inference.extraFlag ARGUMENT: the flag that an argument of engine.extraArgs sets. vLLM takes underscores for dashes, a value after '='
+or in the next word, parts of JSON after a dot, and short forms.
+*/ -}}
+{{- define "vllm-inference.extraFlag" -}}
+{{- regexReplaceAll "[.].*$" (regexFind "^[^= ]+" . | replace "_" "-") "" -}}
+{{- end -}}
+
+{{- /*
+vllm-inference.movedFlags: flags in engine.extraArgs that are taken there although they have a key by now, which is not set, as a JSON list of
+`given`, `key` and `until`, the version of the chart that refuses them.
+*/ -}}
+{{- define "vllm-inference.movedFlags" -}}
+{{- $root := . -}}
+{{- $moved := list -}}
+{{- if .Values.engine.extraArgs -}}
+{{- range (include "llm-common.once" (list . "vllm-inference.table") | get .Values).flags -}}
+{{- if .keySince -}}
+{{- $row := . -}}
+{{- $version := semver .keySince -}}
+{{- $until := printf "%d.%d.0" $version.Major (add 1 $version.Minor) -}}
+{{- $set := (include "vllm-inference.setting" (dict "root" $root "key" .key) | fromJson).set -}}
+{{- range $root.Values.engine.extraArgs -}}
+{{- $given := include "vllm-inference.extraFlag" . -}}
+{{- if and (not $set) (or (eq $given $row.flag) (has $given ($row.aliases | default list))) (semverCompare (printf "<%s-0" $until) $root.Chart.Version) -}}
+{{- $moved = append $moved (dict "given" $given "key" $row.key "until" $until) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $moved -}}
+{{- end -}}
+
 {{- /* vllm-inference.mounts, vllm-inference.volumes (as the pod): what the engine reads beside the model. */ -}}
 {{- define "vllm-inference.mounts" -}}
 {{- $folders := .table.folders -}}
@@ -59,6 +93,9 @@ set; false and 0 are.
 - {name: adapters, mountPath: /adapters, readOnly: true}
 {{- end }}
 {{- end -}}
+{{- with .root.Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "vllm-inference.volumes" -}}
@@ -76,4 +113,7 @@ set; false and 0 are.
   persistentVolumeClaim: {claimName: {{ . | quote }}, readOnly: true}
 {{- end }}
 {{- end -}}
+{{- with .root.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}

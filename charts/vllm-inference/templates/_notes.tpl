@@ -7,7 +7,14 @@
 {{- $header := empty .Values.engine.apiKey.secret | ternary "" " -H \"Authorization: Bearer $KEY\"" -}}
 {{- $ns := .Release.Namespace -}}
 {{ $llm.model.name }} on vLLM {{ .Values.engine.version }}: {{ $facts.autoscaled | ternary (printf "up to %d" (int $facts.mostReplicas)) (toString $facts.replicas) }} x {{ int $facts.gpusPerReplica }} GPU{{ with $llm.gpu.product }} {{ . }}{{ end }}{{ if gt (int $facts.nodes) 1 }} over {{ int $facts.nodes }} nodes{{ end }}{{ if $facts.split }} and {{ int $facts.prefillReplicas }} x {{ int $facts.prefillGpus }} GPU for prefill{{ end }}, {{ int $facts.peakGpus }} GPUs at the peak of an update{{ with $llm.gpu.budget }} (budget {{ int . }}){{ end }}.
-{{- if and $facts.autoscaled }}
+{{- range include "vllm-inference.movedFlags" . | fromJsonArray }}
+Deprecated: {{ .given }} in engine.extraArgs has a key by now, engine.{{ .key }}: set that and remove the flag. Version {{ .until }} of the chart refuses it.
+{{- end }}
+{{- if and $facts.split $llm.components.monitoring (not $llm.components.prefill) }}
+Deprecated: the PodMonitor {{ $name }}-prefill is the chart monitoring's: write global: {llm: {components: {prefill: true}}}, and split.podMonitorLabels as
+monitoring's podMonitor.labels. Version 0.3.0 of the chart does not render it.
+{{- end }}
+{{- if $facts.autoscaled }}
 An autoscaler owns the number of servers. Where it is not that of gpu-hpa, it must target {{ .Values.workload }}/{{ $name }}{{ eq .Values.workload "LeaderWorkerSet" | ternary "-nodes" "" }}; without one there is a single server.
 {{- end }}
 

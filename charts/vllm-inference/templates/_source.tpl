@@ -47,6 +47,11 @@
 
 {{- /* vllm-inference.initContainers (as the pod): what runs before the engine and, a sidecar, beside it; empty for nothing. */ -}}
 {{- define "vllm-inference.initContainers" -}}
+{{- /* The user's come first, so that a check of the signature has the last word about files that they bring. */ -}}
+{{- $security := include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" .root.Values.securityContext.readOnlyRootFilesystem) | fromYaml -}}
+{{- range .root.Values.initContainers }}
+{{ list (mergeOverwrite (dict "securityContext" $security) (deepCopy .)) | toYaml }}
+{{- end }}
 {{- if .context.facts.downloaded }}
 {{ include "vllm-inference.download" . }}
 {{- end }}

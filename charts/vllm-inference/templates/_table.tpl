@@ -160,6 +160,10 @@ flags:
 - key: tracing.endpoint
   flag: --otlp-traces-endpoint
   since: 0.11.0
+- key: seed
+  flag: --seed
+  since: 0.11.0
+  keySince: 0.2.0
 variables:
 - key: limits.choices
   name: VLLM_MAX_N_SEQUENCES

@@ -29,6 +29,28 @@ def refused(release: Release) -> Iterator[Finding]:
             yield values_defect(release, violation.pointer, violation.message, fix=violation.fix)
 
 
+@rule("LV103", severity=WARNING, fix="Set the key that the message names, and remove the flag.")
+def flag_with_own_key(release: Release) -> Iterator[Finding]:
+    """A flag that got a key of its own is taken from engine.extraArgs for one minor version of the charts.
+
+    The next one refuses it there. With the key, its value is checked before the engine reads it, and the rules see it.
+    """
+    settings = release.view
+    if settings.engine is None:
+        return
+    keys = {
+        flag: text(row["key"])
+        for row in map(mapping, sequence(settings.engine.table.get("flags")))
+        if "keySince" in row
+        for flag in (text(row["flag"]), *map(text, sequence(row.get("aliases"))))
+    }
+    for index, word in enumerate(settings.served.items("engine.extraArgs")):
+        flag = text(word).partition("=")[0].partition(" ")[0].partition(".")[0].replace("_", "-")
+        if flag in keys:
+            message = f"{flag} is {settings.served.key(f'engine.{keys[flag]}')} by now."
+            yield values_defect(release, settings.served.at(f"engine.extraArgs.{index}"), message)
+
+
 def _written(values_files: Sequence[ValuesFile], path: list[Any]) -> str | None:
     """What the last file that decides the value has there, when that is a scalar without quotes."""
     place = pointer(path)
