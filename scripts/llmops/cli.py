@@ -10,7 +10,7 @@ import click
 
 from llmops.findings import InputError, RefusedError
 
-COMMANDS = ("check", "diff", "explain", "fit", "plan", "preflight", "render", "rollout", "simulate")
+COMMANDS = ("chat", "check", "diff", "explain", "fit", "plan", "preflight", "render", "rollout", "simulate")
 
 
 class Group(click.Group):

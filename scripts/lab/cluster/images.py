@@ -17,9 +17,11 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from lab import cache
 
@@ -54,32 +56,32 @@ class Image:
 
 def write_image(image: Image, folder: Path) -> Path:
     """Writes FOLDER/<name>-<digest>.tar unless it is there. FileNotFoundError when a file of the image is not."""
-    layer = _layer(image)
-    config = _config(image, hashlib.sha256(layer).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
     name = image.ref.rsplit("/", 1)[-1].replace(":", "_")
-    identity = hashlib.sha256(image.ref.encode() + config).hexdigest()
-    out = folder / f"{name}-{identity[:16]}.tar"
-    if not out.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = out.with_suffix(f".{os.getpid()}")
-        scratch.write_bytes(_archive(image.ref, config, layer))
-        scratch.rename(out)
+    # On disk, not in memory: an engine's layer has gigabytes.
+    with tempfile.TemporaryFile(dir=folder) as layer:
+        _layer(image, layer)
+        layer.seek(0)
+        digest = hashlib.file_digest(layer, "sha256").hexdigest()
+        config = _config(image, digest)
+        identity = hashlib.sha256(image.ref.encode() + config).hexdigest()
+        out = folder / f"{name}-{identity[:16]}.tar"
+        if not out.exists():
+            scratch = out.with_suffix(f".{os.getpid()}")
+            _archive(scratch, image.ref, config, layer, digest)
+            scratch.rename(out)
     return out
 
 
-def _archive(ref: str, config: bytes, layer: bytes) -> bytes:
-    config_name = hashlib.sha256(config).hexdigest() + ".json"
-    layer_name = hashlib.sha256(layer).hexdigest() + "/layer.tar"
-    manifest = [{"Config": config_name, "RepoTags": [ref], "Layers": [layer_name]}]
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for name, content in (
-            (config_name, config),
-            (layer_name, layer),
-            ("manifest.json", json.dumps(manifest).encode()),
-        ):
-            archive.addfile(_entry(name, len(content)), io.BytesIO(content))
-    return buffer.getvalue()
+def _archive(out: Path, ref: str, config: bytes, layer: BinaryIO, digest: str) -> None:
+    config_name, layer_name = hashlib.sha256(config).hexdigest() + ".json", f"{digest}/layer.tar"
+    manifest = json.dumps([{"Config": config_name, "RepoTags": [ref], "Layers": [layer_name]}]).encode()
+    size = layer.seek(0, os.SEEK_END)
+    layer.seek(0)
+    with tarfile.open(out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(_entry(config_name, len(config)), io.BytesIO(config))
+        archive.addfile(_entry(layer_name, size), layer)
+        archive.addfile(_entry("manifest.json", len(manifest)), io.BytesIO(manifest))
 
 
 def _config(image: Image, layer_digest: str) -> bytes:
@@ -101,7 +103,7 @@ def _config(image: Image, layer_digest: str) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
 
 
-def _layer(image: Image) -> bytes:
+def _layer(image: Image, out: BinaryIO) -> None:
     files: dict[str, Path | bytes | Link] = {"/etc/passwd": PASSWD.encode(), "/etc/group": GROUP.encode()}
     files |= image.files
     entries = dict(item for path, source in files.items() for item in _expand(path.strip("/"), source))
@@ -110,8 +112,7 @@ def _layer(image: Image) -> bytes:
         for parent in PurePosixPath(path).parents:
             if str(parent) != ".":
                 folders.setdefault(str(parent), 0o755)
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as layer:
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as layer:
         # Sorted, so that a folder comes before what is in it.
         for path in sorted(folders):
             entry = _entry(path, 0, folders[path])
@@ -119,7 +120,6 @@ def _layer(image: Image) -> bytes:
             layer.addfile(entry)
         for path in sorted(entries):
             _add(layer, path, entries[path])
-    return buffer.getvalue()
 
 
 def _expand(path: str, source: Path | bytes | Link) -> Iterator[tuple[str, Path | bytes | Link]]:
@@ -138,10 +138,13 @@ def _add(layer: tarfile.TarFile, path: str, source: Path | bytes | Link) -> None
         entry = _entry(path, 0)
         entry.type, entry.linkname = tarfile.SYMTYPE, source.target
         layer.addfile(entry)
-        return
+        return None
     executable = isinstance(source, Path) and os.access(source, os.X_OK)
-    content = source if isinstance(source, bytes) else source.read_bytes()
-    layer.addfile(_entry(path, len(content), 0o755 if executable else 0o644), io.BytesIO(content))
+    mode = 0o755 if executable else 0o644
+    if isinstance(source, bytes):
+        return layer.addfile(_entry(path, len(source), mode), io.BytesIO(source))
+    with source.open("rb") as content:
+        return layer.addfile(_entry(path, source.stat().st_size, mode), content)
 
 
 def _entry(name: str, size: int, mode: int = 0o644) -> tarfile.TarInfo:

@@ -1,0 +1,51 @@
+"""The image of the real engine and its model, from the build in the cache: for the local cluster, without registry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab import cache
+from lab.cluster.images import Image, Link, python_image, shared_libraries, write_image
+from lab.vllm.build import OVERLAY, Built
+
+ROOM = "/opt/vllm"
+MODEL = f"{ROOM}/model"
+
+
+def reference(version: str = OVERLAY) -> str:
+    return f"llm-charts.local/vllm-cpu:v{version}"
+
+
+def vllm_image(built: Built, version: str = OVERLAY) -> Path:
+    """Path of a docker-archive that is called as vllm/vllm-openai-cpu is: a model, then flags. About 2.5 GB."""
+    base = python_image(reference(version))
+    own = dict(_content(built.folder / "site", f"{ROOM}/site"))
+    own |= _content(built.folder / "versions" / version, f"{ROOM}/versions/{version}")
+    own |= _content(built.model, MODEL)
+    extensions = [path for path in own.values() if isinstance(path, Path) and ".so" in path.name]
+    outside = [path for path in shared_libraries(extensions) if not path.is_relative_to(built.folder)]
+    variables = {
+        name: value for name, value in built.environment(version).items() if name not in ("PATH", "HOME")
+    }
+    variables["PYTHONPATH"] = f"{ROOM}/versions/{version}:{ROOM}/site"
+    return write_image(
+        Image(
+            reference(version),
+            ("python3", "-m", "vllm.entrypoints.cli.main", "serve"),
+            files={**base.files, **{str(path): path.resolve() for path in outside}, **own},
+            env={**base.env, **variables},
+        ),
+        cache() / "images",
+    )
+
+
+def _content(folder: Path, place: str) -> Iterator[tuple[str, Path | Link]]:
+    """Each file of a folder, with its byte code, and links as links."""
+    for path in folder.rglob("*"):
+        at = f"{place}/{path.relative_to(folder)}"
+        if path.is_symlink():
+            yield at, Link(os.readlink(path))  # noqa: PTH115 as it is written
+        elif path.is_file():
+            yield at, path

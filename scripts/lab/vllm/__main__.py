@@ -1,0 +1,43 @@
+"""python -m lab.vllm build | serve [FLAGS OF VLLM] | chat"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.vllm.build import build
+from lab.vllm.start import NAME, ready, start
+from lab.vllm.whole import BuildError, say
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 fine, 2 where there is no engine or the words are wrong."""
+    what, more = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if what not in ("build", "serve", "chat"):
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
+    try:
+        built = build()
+        if what == "build":
+            sys.stdout.write(f"{built.folder} holds vLLM and {NAME}; data type {built.dtype}\n")
+            return 0
+        server = start(built, *more)
+        try:
+            say(f"starting on {server.url}, about half a minute; log: {server.log}")
+            say(f"answers after {ready(server):.0f} s")
+            if what == "chat":
+                llmops = Path(sys.executable).with_name("llmops")
+                return subprocess.run([llmops, "chat", server.url, "--page"], check=False).returncode
+            return server.process.wait()
+        finally:
+            server.end(40)
+    except BuildError as error:
+        say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

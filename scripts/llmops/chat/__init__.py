@@ -1,0 +1,1 @@
+"""Talking to a served model: in a terminal, or on a page that this machine serves."""
