@@ -23,13 +23,20 @@ from llmops.jobs.drift_scores import Settings, judge
 from llmops.jobs.prometheus import OPENER, Prometheus
 from llmops.jobs.times import moment, seconds
 from llmops.jobs.traffic import SIGNALS, Release, Traffic, measure
+from llmops.values import LLM, setting
 
 TRIES = 3
+
+
+def _default(path: str) -> Any:
+    """The default that the chart has."""
+    return setting("drift-cronjob", path).default
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m llmops.jobs.drift", description=__doc__)
     add = made.add_argument
+    promised = setting(LLM, "slo.driftScore").default
     for flag, variable, text in (
         ("--prometheus", "PROMETHEUS_URL", "URL of Prometheus; PROMETHEUS_TOKEN is sent as a bearer token"),
         ("--namespace", "RELEASE_NAMESPACE", "label `namespace` of the series"),
@@ -38,11 +45,11 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     ):
         given = environment.get(variable)
         add(flag, default=given, required=not given, help=f"{text} (or ${variable})")
-    add("--window", default="24h", help="length of the current window (%(default)s)")
+    add("--window", default=_default("window"), help="length of the current window (%(default)s)")
     add("--end", help="end of the current window, RFC 3339; now if not given")
     add(
         "--offset",
-        default="7d",
+        default=_default("reference.offset"),
         help="the reference is a window of the same length so much earlier (%(default)s)",
     )
     add("--reference", type=Path, help="the reference is this recorded document")
@@ -52,10 +59,25 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="FILE",
         help="record the current window as a reference and end",
     )
-    add("--threshold", type=float, default=0.5, help="score, 0 to 1, above which a signal has drifted")
-    add("--min-samples", type=int, default=1000, help="requests below which nothing is said (%(default)s)")
-    add("--min-bin-share", type=float, default=0.02, help="share up to which bins are joined (%(default)s)")
-    add("--min-coverage", type=float, default=0.9, help="share of a window with series (%(default)s)")
+    add("--threshold", type=float, default=promised, help="score, 0 to 1, above which a signal has drifted")
+    add(
+        "--min-samples",
+        type=int,
+        default=_default("minSamples"),
+        help="requests below which nothing is said (%(default)s)",
+    )
+    add(
+        "--min-bin-share",
+        type=float,
+        default=_default("minBinShare"),
+        help="share up to which bins are joined (%(default)s)",
+    )
+    add(
+        "--min-coverage",
+        type=float,
+        default=_default("minCoverage"),
+        help="share of a window with series (%(default)s)",
+    )
     add("--signals", default=",".join(SIGNALS), help="what is compared (%(default)s)")
     add("--output", type=Path, metavar="FILE", help="write the result here too")
     add("--exporter", help="URL of the exporter that shows the result to Prometheus")
