@@ -17,7 +17,7 @@ from typing import Any
 from llmops.redaction import forms
 from llmops.untyped import mapping
 
-__all__ = ["clean", "clean_data", "forget", "learn", "visible"]
+__all__ = ["clean", "clean_data", "forget", "learn", "visible", "without_credentials"]
 
 _LEAST, _LEAST_IN_SECRET = 6, 4
 _SECRET_FIELDS = ("data", "stringData")
@@ -115,13 +115,13 @@ def clean(text: str, *, colours: bool = False) -> str:
 
     `colours` lets the few codes through that the reports use.
     """
-    return visible(_without_credentials(text), colours=colours)
+    return visible(without_credentials(text), colours=colours)
 
 
 def clean_data(data: Any) -> Any:
     """Plain data whose texts, keys and numbers may leave."""
     if isinstance(data, str):
-        return visible(_without_credentials(data), lines=False)
+        return visible(without_credentials(data), lines=False)
     if isinstance(data, dict):
         return {clean_data(key): clean_data(value) for key, value in data.items()}
     if isinstance(data, list):
@@ -149,7 +149,8 @@ def _command(found: re.Match[str]) -> str:
     return f"{found[1]}\\u003a" if found[1] is not None else "#\\u0023"
 
 
-def _without_credentials(text: str) -> str:
+def without_credentials(text: str) -> str:
+    """The text with each credential named instead; to be asked before a text is cut, lest half of one stays."""
     for secret in sorted((one for one in _known if one in text), key=len, reverse=True):
         whole = rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])"
         text = (

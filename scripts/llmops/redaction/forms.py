@@ -38,7 +38,7 @@ _FORMS = (
         re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}:([^\s/:@{}$<>*]{4,200})@[\w.-]+"),
     ),
 )
-URL_TOKEN = "a token in a URL"
+URL_TOKEN = "a token in a URL"  # noqa: S105 what a finding calls it
 # Whoever knows such an address may post there: robots of DingTalk, WeCom, Feishu, Slack, Teams, Discord, Telegram.
 _HOOKS = re.compile(
     r"(?i)https?://[^\s\"'<>]{0,200}?(?:/services/[\w-]+/[\w-]+/|/(?:open-apis/bot/v2/hook|triggers|workflows)/"
