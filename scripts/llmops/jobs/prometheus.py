@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmops.jobs import JobError
+from llmops.jobs.exchange import ExchangeError, exchange
 
 LIMIT = 16 * 2**20
 Vector = list[tuple[Mapping[str, str], float]]
@@ -58,19 +57,15 @@ class Prometheus:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         try:
-            with OPENER.open(urllib.request.Request(url, headers=headers), timeout=self.timeout) as response:  # noqa: S310
-                body, status = response.read(LIMIT + 1), response.status
-        except urllib.error.HTTPError as error:
-            body, status = error.read(LIMIT), error.code
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise JobError(
-                f"Prometheus at {self.url} cannot be reached: {getattr(error, 'reason', error)}"
-            ) from None
+            found = exchange(url, timeout=self.timeout, limit=LIMIT, headers=headers)
+        except ExchangeError as error:
+            raise JobError(f"Prometheus at {self.url} cannot be reached: {error}") from None
+        body, status = found.body, found.status
         if len(body) > LIMIT:
             raise JobError(f"Prometheus at {self.url} answered with more than {LIMIT // 2**20} MiB")
         try:
             answer = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict) and answer.get("status") == "success" and status == 200:
             return answer
