@@ -6,26 +6,28 @@ Prints the result as JSON. Exit status 0: an outcome (none, drift, inconclusive)
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.documents import read_reference, reference_document, result_document
 from llmops.jobs.drift_scores import Settings, judge
-from llmops.jobs.prometheus import OPENER, Prometheus
+from llmops.jobs.exchange import ExchangeError, exchange, retry_after
+from llmops.jobs.prometheus import Prometheus
 from llmops.jobs.times import moment, seconds
 from llmops.jobs.traffic import SIGNALS, Release, Traffic, measure
+from llmops.redaction import visible
 from llmops.values import LLM, setting
 
 TRIES = 3
+_LIMIT = 2**16  # bytes of what the exporter says
 
 
 def _default(path: str) -> Any:
@@ -152,28 +154,33 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
 
 def post(url: str, document: Mapping[str, Any]) -> None:
     """Hands the result to the exporter. A result that nobody sees is a failed run: JobError."""
-    request = urllib.request.Request(  # noqa: S310
-        f"{url.rstrip('/')}/results",
-        json.dumps(document).encode(),
-        {"Content-Type": "application/json"},
-    )
-    if request.type not in ("http", "https"):
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise JobError(
             f"{url!r} is no URL of the exporter: write it like http://llm-drift-exporter.monitoring:8080"
         )
+    body, pause = json.dumps(document).encode(), 1.0
     for left in range(TRIES - 1, -1, -1):
+        final = not left
         try:
-            with OPENER.open(request, timeout=10):
+            answer = exchange(
+                f"{url.rstrip('/')}/results",
+                timeout=10,
+                limit=_LIMIT,
+                headers={"Content-Type": "application/json"},
+                body=body,
+            )
+            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
                 return
-        except urllib.error.HTTPError as error:
-            said = error.read(300).decode(errors="replace").strip()
-            raise JobError(f"the exporter at {url} refused the result: {said or error}") from None
-        except (OSError, http.client.HTTPException) as error:
-            if not left:
-                raise JobError(
-                    f"the exporter at {url} cannot be reached: {getattr(error, 'reason', error)}"
-                ) from None
-            time.sleep(1)
+            said = visible(" ".join(answer.body.decode(errors="replace").split())[:300], lines=False)
+            words = f"refused the result: {said or f'HTTP {answer.status}'}"
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                final = True
+            pause = retry_after(answer.headers, 30.0) or pause
+        except ExchangeError as error:
+            words = f"cannot be reached: {error}"
+        if final:
+            raise JobError(f"the exporter at {url} {words}")
+        time.sleep(pause)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
