@@ -15,7 +15,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pod-security test-render-equal test-mutants test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench bench-check clean
+.PHONY: help run test test-pod-security test-render-equal test-mutants test-recipes test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock images package bench bench-check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-render-equal: $(DEV_READY) ## Compare all rendered objects with those of an
 
 test-mutants: setup-tools ## Plant a thousand ordinary mistakes into our releases: 98 % must be reported; out/mutants.json
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+test-recipes: setup-tools ## Follow every recipe of CONTRIBUTING.md in a scratch clone of HEAD: ARGS=alert
+	@$(BIN)/python -m tests.recipes $(ARGS)
 
 test-values: setup-tools ## Check pairwise combinations of all values; branches and values that nothing reaches
 	@$(BIN)/python -m tests.values_coverage $(ARGS)
