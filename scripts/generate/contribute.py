@@ -110,12 +110,19 @@ cases:
 """
 _COMMAND = "```sh\nkubectl -n NAMESPACE get pods -l app.kubernetes.io/instance=RELEASE -o wide\n```"
 _SECTIONS = {
-    "en": {"Meaning": "What the alert says, and how it is measured.", "Impact": "What users notice.",
-           "Diagnosis": f"Commands and queries that tell the causes apart.\n\n{_COMMAND}",
-           "Mitigation": "What to do for each cause."},
-    "zh": {"含义": "告警的含义与测量方式。", "影响": "用户会察觉到什么。", "诊断": f"区分原因的命令与查询。\n\n{_COMMAND}",
-           "处理": "针对每种原因的处理办法。"},
-}  # fmt: skip
+    "en": {
+        "Meaning": "What the alert says, and how it is measured.",
+        "Impact": "What users notice.",
+        "Diagnosis": f"Commands and queries that tell the causes apart.\n\n{_COMMAND}",
+        "Mitigation": "What to do for each cause.",
+    },
+    "zh": {
+        "含义": "告警的含义与测量方式。",
+        "影响": "用户会察觉到什么。",
+        "诊断": f"区分原因的命令与查询。\n\n{_COMMAND}",
+        "处理": "针对每种原因的处理办法。",
+    },
+}
 
 
 def rule(root: Path, theme: str, name: str, severity: str = "error", module: str = "") -> list[Path]:

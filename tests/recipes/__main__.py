@@ -69,7 +69,7 @@ def follow(recipe: Recipe) -> list[str]:
 def main() -> int:
     found = recipes((ROOT / PAGE).read_text(encoding="utf-8"))
     if found.keys() != EDITS.keys():
-        print(f"{PAGE} has the recipes {', '.join(found)}; examples are for {', '.join(EDITS)}")  # noqa: T201
+        sys.stderr.write(f"{PAGE} has the recipes {', '.join(found)}; examples are for {', '.join(EDITS)}" + "\n")
         return 1
     words = [word.lower() for word in sys.argv[1:]]
     failed = 0
@@ -79,9 +79,11 @@ def main() -> int:
         start = time.monotonic()
         wrong = follow(recipe)
         failed += bool(wrong)
-        print(
-            f"{'FAILS' if wrong else 'works'}  {title}  {time.monotonic() - start:.0f} s", *wrong, sep="\n  "
-        )
+        lines = [f"{'FAILS' if wrong else 'works'}  {title}  {time.monotonic() - start:.0f} s", *wrong]
+        sys.stdout.write("
+  ".join(lines) + "
+")
+        sys.stdout.flush()
     return 1 if failed else 0
 
 
