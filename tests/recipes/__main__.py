@@ -69,7 +69,9 @@ def follow(recipe: Recipe) -> list[str]:
 def main() -> int:
     found = recipes((ROOT / PAGE).read_text(encoding="utf-8"))
     if found.keys() != EDITS.keys():
-        sys.stderr.write(f"{PAGE} has the recipes {', '.join(found)}; examples are for {', '.join(EDITS)}" + "\n")
+        sys.stderr.write(
+            f"{PAGE} has the recipes {', '.join(found)}; examples are for {', '.join(EDITS)}" + "\n"
+        )
         return 1
     words = [word.lower() for word in sys.argv[1:]]
     failed = 0
@@ -80,9 +82,7 @@ def main() -> int:
         wrong = follow(recipe)
         failed += bool(wrong)
         lines = [f"{'FAILS' if wrong else 'works'}  {title}  {time.monotonic() - start:.0f} s", *wrong]
-        sys.stdout.write("
-  ".join(lines) + "
-")
+        sys.stdout.write("\n  ".join(lines) + "\n")
         sys.stdout.flush()
     return 1 if failed else 0
 
