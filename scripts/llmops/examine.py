@@ -44,12 +44,12 @@ def releases(
         for number, one in enumerate(inputs, 1):
             outcome = _outcome(one, renderer, versions, disable)
             yield outcome
-            told = report(outcome)
-            if brief and not told.findings and number < len(inputs):
+            summary = report(outcome)
+            if brief and not summary.findings and number < len(inputs):
                 names = _names(outcome.release)
-                outcome, told = replace(outcome, release=names), replace(told, release=names)
+                outcome, summary = replace(outcome, release=names), replace(summary, release=names)
             outcomes.append(outcome)
-            reports.append(told)
+            reports.append(summary)
 
     with held(), _seldom_collected():
         side_by_side = checks.review_tree(judged())
@@ -133,11 +133,11 @@ def _outcome(
 
 
 def _judged(inputs: Inputs, renderer: Renderer, version: str, disable: tuple[str, ...]) -> checks.Outcome:
-    wanted = replace(inputs, target=replace(inputs.target, kube_version=version))
+    versioned = replace(inputs, target=replace(inputs.target, kube_version=version))
     try:
-        outcome = checks.run(release.render(wanted, renderer, notes=True), disable)
+        outcome = checks.run(release.render(versioned, renderer, notes=True), disable)
     except RefusedError as error:
-        return _refused(wanted, error)
+        return _refused(versioned, error)
     if refused := [finding for finding in outcome.findings if finding.rule == REFUSED]:
         # Helm would render nothing of it, so what else there is to say has no subject.
         return checks.Outcome(outcome.release, refused, [])

@@ -69,11 +69,11 @@ def check(
                 examine.releases(inputs, chosen, versions, disable, brief=True), chosen
             )
     except InputError as error:
-        if told := formats.failure(form, str(error)):
+        if document := formats.failure(form, str(error)):
             if output is None:
-                click.echo(told.rstrip("\n"))
+                click.echo(document.rstrip("\n"))
                 sys.exit(2)
-            write(output, told)
+            write(output, document)
         raise
     level = Severity[fail_on.upper()]
     if form != "text" and output is None:
