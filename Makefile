@@ -42,6 +42,9 @@ test-judges: setup-tools ## Ask Kubernetes' own code about recorded and spoilt o
 test-mutants: setup-tools ## Plant a thousand ordinary mistakes into our releases: 98 % must be reported; out/mutants.json
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+test-recipes: setup-tools ## Follow every recipe of CONTRIBUTING.md in a scratch clone of HEAD: ARGS=alert
+	@$(BIN)/python -m tests.recipes $(ARGS)
+
 test-values: setup-tools ## Check pairwise combinations of all values; branches and values that nothing reaches
 	@$(BIN)/python -m tests.values_coverage $(ARGS)
 

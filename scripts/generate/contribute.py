@@ -108,13 +108,21 @@ cases:
     series: {{'llm:to_be_replaced{{namespace="llm", release="demo"}}': "1x60"}}
     silent: [30m]
 """
+_COMMAND = "```sh\nkubectl -n NAMESPACE get pods -l app.kubernetes.io/instance=RELEASE -o wide\n```"
 _SECTIONS = {
-    "en": {"Meaning": "What the alert says, and how it is measured.", "Impact": "What users notice.",
-           "Diagnosis": "Commands and queries that tell the causes apart.",
-           "Mitigation": "What to do for each cause."},
-    "zh": {"含义": "告警的含义与测量方式。", "影响": "用户会察觉到什么。", "诊断": "区分原因的命令与查询。",
-           "处理": "针对每种原因的处理办法。"},
-}  # fmt: skip
+    "en": {
+        "Meaning": "What the alert says, and how it is measured.",
+        "Impact": "What users notice.",
+        "Diagnosis": f"Commands and queries that tell the causes apart.\n\n{_COMMAND}",
+        "Mitigation": "What to do for each cause.",
+    },
+    "zh": {
+        "含义": "告警的含义与测量方式。",
+        "影响": "用户会察觉到什么。",
+        "诊断": f"区分原因的命令与查询。\n\n{_COMMAND}",
+        "处理": "针对每种原因的处理办法。",
+    },
+}
 
 
 def rule(root: Path, theme: str, name: str, severity: str = "error", module: str = "") -> list[Path]:
@@ -177,7 +185,7 @@ def alert(root: Path, group: str, name: str) -> list[Path]:
     block = _VALUES.format(name=name, orEmpty=_OR_EMPTY)
     _change(values, lambda text: _after_last(text, r"^alerts:\n(?:(?:  .*)?\n)+", block))
     row = f"| {name} | warning | 5m | what it fires on |\n"
-    _change(page, lambda text: _after_last(text, r"^\| alert \|.*\n(?:\|.*\n)+", row))
+    _change(page, lambda text: _after_last(_counted(text), r"^\| alert \|.*\n(?:\|.*\n)+", row))
     written = [files, values, page]
     for language, sections in _SECTIONS.items():
         book = root / f"docs/runbooks/{language}/{name.lower()}.md"
@@ -200,6 +208,11 @@ def _sentence(name: str) -> str:
 
 def _change(file: Path, change: Callable[[str], str]) -> None:
     file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _counted(page: str) -> str:
+    """The page with one alert more where it says how many there are."""
+    return re.sub(r"(?<=models have )\d+(?= alerts)", lambda found: str(int(found[0]) + 1), page)
 
 
 def _after_last(text: str, block: str, new: str) -> str:

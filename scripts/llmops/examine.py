@@ -51,12 +51,12 @@ def releases(
                 reports.append(ReleaseReport(_empty(one), unreadable=str(error)))
                 continue
             yield outcome
-            told = report(outcome)
-            if brief and not told.findings and number < len(inputs):
+            summary = report(outcome)
+            if brief and not summary.findings and number < len(inputs):
                 names = _names(outcome.release)
-                outcome, told = replace(outcome, release=names), replace(told, release=names)
+                outcome, summary = replace(outcome, release=names), replace(summary, release=names)
             outcomes.append(outcome)
-            reports.append(told)
+            reports.append(summary)
 
     with held(), _seldom_collected():
         side_by_side = checks.review_tree(judged())
@@ -148,12 +148,12 @@ def _outcome(
 
 
 def _judged(inputs: Inputs, renderer: Renderer, version: str, disable: tuple[str, ...]) -> checks.Outcome:
-    wanted = replace(inputs, target=replace(inputs.target, kube_version=version))
+    versioned = replace(inputs, target=replace(inputs.target, kube_version=version))
     try:
-        check_schemas(wanted.chart)
-        outcome = checks.run(release.render(wanted, renderer, notes=True), disable)
+        check_schemas(versioned.chart)
+        outcome = checks.run(release.render(versioned, renderer, notes=True), disable)
     except RefusedError as error:
-        return _refused(wanted, error)
+        return _refused(versioned, error)
     if refused := [finding for finding in outcome.findings if finding.rule == REFUSED]:
         # Helm would render nothing of it, so what else there is to say has no subject.
         return checks.Outcome(outcome.release, refused, [])

@@ -46,7 +46,7 @@ def desired(replicas: int, weight: int, surge: int) -> tuple[int, int]:
 
 
 def walk(
-    canary: int, stable: int, wanted: tuple[int, int], replicas: int, surge: int, unavailable: int
+    canary: int, stable: int, target: tuple[int, int], replicas: int, surge: int, unavailable: int
 ) -> Iterator[Pass]:
     """Passes of the controller from (canary, stable) to `wanted`.
 
@@ -55,15 +55,15 @@ def walk(
     ready and the old ones are gone.
     """
     most, fewest = replicas + surge, replicas - unavailable
-    while (canary, stable) != wanted:
+    while (canary, stable) != target:
         room = max(0, most - canary - stable)
-        more_stable = min(room, max(0, wanted[1] - stable))
-        more_canary = min(room - more_stable, max(0, wanted[0] - canary))
+        more_stable = min(room, max(0, target[1] - stable))
+        more_canary = min(room - more_stable, max(0, target[0] - canary))
         spare = max(0, canary + stable - fewest)
         # While the canary grows only stable pods go, and the other way round.
-        growing = wanted[0] >= canary
-        less_stable = min(spare, max(0, stable - wanted[1])) if growing else 0
-        less_canary = 0 if growing else min(spare, canary - wanted[0])
+        growing = target[0] >= canary
+        less_stable = min(spare, max(0, stable - target[1])) if growing else 0
+        less_canary = 0 if growing else min(spare, canary - target[0])
         added, removed = more_canary + more_stable, less_canary + less_stable
         if not (added or removed):
             return

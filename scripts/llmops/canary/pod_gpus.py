@@ -100,8 +100,8 @@ def of_pod(spec: Any, named: Offer) -> Count:
 
 def _limits(container: Any, own: str) -> Iterator[int]:
     resources = mapping(mapping(container).get("resources"))
-    asked = {**mapping(resources.get("requests")), **mapping(resources.get("limits"))}
-    for name, value in asked.items():
+    amounts = {**mapping(resources.get("requests")), **mapping(resources.get("limits"))}
+    for name, value in amounts.items():
         count = str(value)
         if is_gpu(str(name), own) and count.isascii() and count.isdecimal() and len(count) <= _DIGITS:
             yield int(count)

@@ -100,9 +100,9 @@ def _routed(canary: Mapping[str, Any], replicas: int) -> Iterator[Step]:
             return pods, replicas, pods + replicas
         pods = at_least(pods)
         # A fixed canary counts as weight 0 for the stable side.
-        wanted = ceil_share(replicas, whole - (weight if fixed is None else 0), whole)
+        target = ceil_share(replicas, whole - (weight if fixed is None else 0), whole)
         settled, meanwhile = (
-            at_least(max(wanted, ceil_share(replicas, whole - share, whole))) for share in (traffic, before)
+            at_least(max(target, ceil_share(replicas, whole - share, whole))) for share in (traffic, before)
         )
         return pods, settled, pods + max(settled, meanwhile)
 

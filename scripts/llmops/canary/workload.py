@@ -67,8 +67,8 @@ def _with_gpus(release: Release) -> list[Object]:
 
 def _plan(obj: Object, release: Release, gpus: int) -> tuple[Step, ...]:
     # Without a count in the manifest an autoscaler owns it: plan for the most it may ask for.
-    wanted = None if obj.get("/spec/replicas") is not None else _most(release.view.llm.mapping("replicas"))
-    return plan(obj.data, gpus, wanted)
+    desired = None if obj.get("/spec/replicas") is not None else _most(release.view.llm.mapping("replicas"))
+    return plan(obj.data, gpus, desired)
 
 
 def _beside(steps: tuple[Step, ...], other: Object, release: Release) -> tuple[Step, ...]:

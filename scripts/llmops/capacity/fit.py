@@ -156,7 +156,7 @@ def fit(
         *why.of_the_rest(arch, settings, gpu, keys),
     )
     refused = any(note.severity is Severity.ERROR for note in notes)
-    asked = settings.max_model_len or arch.max_positions
+    context_tokens = settings.max_model_len or arch.max_positions
     promised = why.promised_pool(used)
     return Fit(
         verdict=Verdict.DOES_NOT_FIT if refused else Verdict.TIGHT if notes else Verdict.FITS,
@@ -177,11 +177,11 @@ def fit(
         pipeline=settings.pipeline,
         kv_bytes_per_token=int(cache(arch, settings.kv_bytes).token_bytes),
         kv_bytes_per_token_per_gpu=int(used.cache.token_bytes),
-        kv_tokens=used.cache.tokens(used.kv_pool * GIB, min(asked, arch.max_positions)),
-        max_model_len=asked,
+        kv_tokens=used.cache.tokens(used.kv_pool * GIB, min(context_tokens, arch.max_positions)),
+        max_model_len=context_tokens,
         max_position_embeddings=arch.max_positions,
         largest_context=why.largest_context(arch, used),
-        concurrency=promised / used.cache.request_bytes(min(asked, arch.max_positions)),
+        concurrency=promised / used.cache.request_bytes(min(context_tokens, arch.max_positions)),
         max_num_seqs=batch(settings, gpu)[1],
         bandwidth=gpu.bandwidth_gbs,
     )

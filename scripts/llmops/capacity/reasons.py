@@ -93,12 +93,12 @@ def of_the_memory(
     arch: Architecture, settings: Settings, gpu: Gpu, used: Memory, keys: Keys
 ) -> Iterator[Reason]:
     """Weights or a context without memory for them, and a context that the model was not made for."""
-    asked = settings.max_model_len or arch.max_positions
+    context_tokens = settings.max_model_len or arch.max_positions
     largest = largest_context(arch, used)
-    if asked > arch.max_positions:
+    if context_tokens > arch.max_positions:
         yield keys.error(
             "maxModelLen",
-            f"is {asked}, more than the model's max_position_embeddings of {arch.max_positions}",
+            f"is {context_tokens}, more than the model's max_position_embeddings of {arch.max_positions}",
             f"Write {largest or arch.max_positions} or less.",
         )
     ways = list(_other_ways(arch, settings, gpu, keys))
@@ -115,7 +115,7 @@ def of_the_memory(
             f"Write {', or '.join(ways) or 'a quantization with fewer bits, or a smaller model'}.",
         )
         return
-    need = used.cache.request_bytes(min(asked, arch.max_positions))
+    need = used.cache.request_bytes(min(context_tokens, arch.max_positions))
     if need > promised_pool(used):
         unset = "" if settings.max_model_len else "not set, which means "
         if largest:
@@ -125,14 +125,15 @@ def of_the_memory(
             what = (
                 f"the KV cache of one replica on {gpu.product} can be counted on for {largest:,} tokens only"
             )
-            yield keys.error("maxModelLen", f"is {unset}{asked}, but {what}", fix)
+            yield keys.error("maxModelLen", f"is {unset}{context_tokens}, but {what}", fix)
         else:
             what = (
                 f"leaves less than {KV_POOL_MARGIN * 100:.0f} % of the KV cache of {gpu.product} as margin for "
                 "the error of the estimate, so the engine may refuse to start"
             )
             yield replace(
-                keys.error("maxModelLen", f"is {unset}{asked}, which {what}", fix), severity=Severity.WARNING
+                keys.error("maxModelLen", f"is {unset}{context_tokens}, which {what}", fix),
+                severity=Severity.WARNING,
             )
 
 

@@ -130,23 +130,23 @@ def values_source(release: Release, pointer: str) -> str:
     return str(release.values_files[-1].path) if release.values_files else ""
 
 
-_KEPT: dict[Callable[[Release], object], tuple[object, str, str, object]] = {}
+_MEMO: dict[Callable[[Release], object], tuple[object, str, str, object]] = {}
 
 
-def kept(build: Callable[[Release], _Built], release: Release) -> _Built:
+def memoized(build: Callable[[Release], _Built], release: Release) -> _Built:
     """What a function builds from a release's objects; the last result is kept, since several rules ask."""
-    objects, namespace, kube_version, built = _KEPT.get(build, (None, "", "", None))
+    objects, namespace, kube_version, built = _MEMO.get(build, (None, "", "", None))
     if not (
         objects is release.objects and (namespace, kube_version) == (release.namespace, release.kube_version)
     ):
         built = build(release)
-        _KEPT[build] = (release.objects, release.namespace, release.kube_version, built)
+        _MEMO[build] = (release.objects, release.namespace, release.kube_version, built)
     return cast("_Built", built)
 
 
 def graph(release: Release) -> Graph:
     """The object graph of a release."""
-    return kept(_graph, release)
+    return memoized(_graph, release)
 
 
 def _graph(release: Release) -> Graph:

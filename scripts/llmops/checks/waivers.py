@@ -35,8 +35,8 @@ class Waiver:
     def covers(self, finding: Finding, environment: str) -> bool:
         """Whether the finding, made in that environment, is what the waiver accepts."""
         return finding.rule == self.rule and all(
-            not wanted or wanted == given
-            for wanted, given in (
+            not expected or expected == given
+            for expected, given in (
                 (self.name, finding.name),
                 (self.kind, finding.kind),
                 (self.environment, environment),

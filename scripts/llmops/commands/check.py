@@ -70,11 +70,11 @@ def check(
                 examine.releases(inputs, chosen, versions, disable, brief=True), chosen
             )
     except InputError as error:
-        if told := formats.failure(form, str(error)):
+        if document := formats.failure(form, str(error)):
             if output is None:
-                say(told.rstrip("\n"), form)
+                say(document.rstrip("\n"), form)
                 sys.exit(2)
-            write(output, told, form)
+            write(output, document, form)
         raise
     level = Severity[fail_on.upper()]
     if form != "text" and output is None:

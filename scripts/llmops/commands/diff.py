@@ -78,7 +78,7 @@ def diff(
         raise InputError("--model names a folder of --models DIR; give both")
     target = Target(selected.name, selected.namespace, kube_version)
     where = models / model if models is not None and model else models
-    asked = command.Question(
+    request = command.Question(
         base,
         head,
         (selected.files, base_values, head_values),
@@ -88,7 +88,7 @@ def diff(
         selected.environment,
         read_manifests,
     )
-    compared, titles = command.answer(asked, renderer(renderer_name))
+    compared, titles = command.answer(request, renderer(renderer_name))
     if form == "text":
         width = terminal_width(sys.stdout)
         shown = show.as_text(compared, all_changes=all_changes, colour=is_colourful(sys.stdout), width=width)

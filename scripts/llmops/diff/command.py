@@ -38,34 +38,36 @@ def answer(question: Question, renderer: Renderer) -> tuple[list[Comparison], tu
     return compare(base, head), (base.title.removeprefix("BASE "), head.title.removeprefix("HEAD "))
 
 
-def _sides(asked: Question, renderer: Renderer) -> tuple[Side, Side]:
-    both, of_base, of_head = asked.values
-    if asked.models is not None:
+def _sides(request: Question, renderer: Renderer) -> tuple[Side, Side]:
+    both, of_base, of_head = request.values
+    if request.models is not None:
         if both or of_base or of_head:
             raise InputError("--models takes the values files of the tree; leave -f out")
-        models = asked.models
+        models = request.models
         base, head = (
-            revision(role, name, models, asked.chart, asked.environment, asked.target.kube_version, renderer)
-            for role, name in (("BASE", asked.base), ("HEAD", asked.head))
+            revision(
+                role, name, models, request.chart, request.environment, request.target.kube_version, renderer
+            )
+            for role, name in (("BASE", request.base), ("HEAD", request.head))
         )
         if not base.releases and not head.releases:
             raise InputError("neither revision has a release there", str(models))
         return base, head
-    if not asked.head:
+    if not request.head:
         raise InputError("say what to compare with: BASE HEAD; or a revision with --models DIR")
-    if _is_chart(asked.base) != _is_chart(asked.head):
-        raise InputError(BOTH, asked.head)
-    if _is_chart(asked.base):
+    if _is_chart(request.base) != _is_chart(request.head):
+        raise InputError(BOTH, request.head)
+    if _is_chart(request.base):
         return (
-            chart("BASE", Path(asked.base), [*both, *of_base], asked.target, renderer),
-            chart("HEAD", Path(asked.head), [*both, *of_head], asked.target, renderer),
+            chart("BASE", Path(request.base), [*both, *of_base], request.target, renderer),
+            chart("HEAD", Path(request.head), [*both, *of_head], request.target, renderer),
         )
     if both or of_base or of_head:
-        raise InputError(f"values belong to a chart; {BOTH}", asked.base)
-    if asked.base == asked.head == "-":
+        raise InputError(f"values belong to a chart; {BOTH}", request.base)
+    if request.base == request.head == "-":
         raise InputError("only one side can come from standard input")
-    (old, old_name), (new, new_name) = asked.read(asked.base), asked.read(asked.head)
-    return manifests("BASE", old_name, old, asked.target), manifests("HEAD", new_name, new, asked.target)
+    (old, old_name), (new, new_name) = request.read(request.base), request.read(request.head)
+    return manifests("BASE", old_name, old, request.target), manifests("HEAD", new_name, new, request.target)
 
 
 def _is_chart(name: str) -> bool:

@@ -69,9 +69,9 @@ def verdict(compared: Sequence[Comparison]) -> str:
     counts = Counter(change.cost for one in compared for change in one.changes)
     if not counts:
         return f"{plural(len(compared), 'release')}, no change"
-    told = ", ".join(f"{counts[cost]} {cost}" for cost in _WORST_FIRST if counts[cost])
+    shown = ", ".join(f"{counts[cost]} {cost}" for cost in _WORST_FIRST if counts[cost])
     changed = sum(bool(one.changes) for one in compared)
-    return f"{plural(len(compared), 'release')}, {changed} changed: {told}"
+    return f"{plural(len(compared), 'release')}, {changed} changed: {shown}"
 
 
 def is_impossible(compared: Sequence[Comparison]) -> bool:
@@ -169,8 +169,8 @@ def _gpus(workload: Workload) -> str:
     now = (
         f"{before.steady} GPUs" if before.steady == after.steady else f"{before.steady} → {after.steady} GPUs"
     )
-    told = f"{workload.kind} {workload.name}: {now}"
-    return f"{told}; {workload.rollout}" if workload.rollout else told
+    shown = f"{workload.kind} {workload.name}: {now}"
+    return f"{shown}; {workload.rollout}" if workload.rollout else shown
 
 
 def _what(change: Change) -> str:
@@ -195,9 +195,9 @@ def _items(sign: str, items: list[Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    told = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-    told = " ".join(without_credentials(told).split())
-    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
+    shown = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    shown = " ".join(without_credentials(shown).split())
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 def _code(text: str) -> str:

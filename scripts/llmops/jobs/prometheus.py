@@ -28,8 +28,8 @@ class Prometheus:
 
     def query(self, expression: str, at: float) -> Vector:
         """The vector of an expression at a moment (Unix seconds). JobError if there is no complete answer."""
-        asked = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
-        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/query?{asked}")
+        parameters = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
+        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/query?{parameters}")
         # Thanos and VictoriaMetrics answer with what they have: half a window would look like a drift.
         if answer.get("warnings"):
             raise JobError(f"Prometheus at {self.url} answered with a warning: {_short(answer['warnings'])}")

@@ -167,17 +167,21 @@ def proc_mount(pod: Pod) -> Iterator[Refusal]:
 
 
 def windows_host_process(pod: Pod) -> Iterator[Refusal]:
-    for pointer, who, context in pod.contexts():
+    for pointer, subject, context in pod.contexts():
         if mapping(context.get("windowsOptions")).get("hostProcess") is True:
-            yield Refusal(f"{pointer}/windowsOptions/hostProcess", f"{who} is a process of the Windows host")
+            yield Refusal(
+                f"{pointer}/windowsOptions/hostProcess", f"{subject} is a process of the Windows host"
+            )
 
 
 def app_armor_profile(pod: Pod) -> Iterator[Refusal]:
-    for pointer, who, context in pod.contexts():
+    for pointer, subject, context in pod.contexts():
         if isinstance(profile := context.get("appArmorProfile"), dict):
             kind = text(profile.get("type"))
             if kind not in PROFILES:
-                yield Refusal(f"{pointer}/appArmorProfile/type", f"{who} has the AppArmor profile {kind!r}")
+                yield Refusal(
+                    f"{pointer}/appArmorProfile/type", f"{subject} has the AppArmor profile {kind!r}"
+                )
     for key, value in pod.annotations.items():
         profile_name = text(value)
         if key.startswith(APPARMOR_ANNOTATION) and not (
@@ -187,14 +191,16 @@ def app_armor_profile(pod: Pod) -> Iterator[Refusal]:
 
 
 def se_linux_options(pod: Pod) -> Iterator[Refusal]:
-    for pointer, who, context in pod.contexts():
+    for pointer, subject, context in pod.contexts():
         options = mapping(context.get("seLinuxOptions"))
         kind = text(options.get("type"))
         if kind not in SELINUX_TYPES or pod.version < SELINUX_TYPES[kind]:
-            yield Refusal(f"{pointer}/seLinuxOptions/type", f"{who} has the SELinux type {kind}")
+            yield Refusal(f"{pointer}/seLinuxOptions/type", f"{subject} has the SELinux type {kind}")
         for field in ("user", "role"):
             if value := text(options.get(field)):
-                yield Refusal(f"{pointer}/seLinuxOptions/{field}", f"{who} sets the SELinux {field} {value}")
+                yield Refusal(
+                    f"{pointer}/seLinuxOptions/{field}", f"{subject} sets the SELinux {field} {value}"
+                )
 
 
 def sysctls(pod: Pod) -> Iterator[Refusal]:
@@ -215,9 +221,9 @@ def seccomp_profile(pod: Pod) -> Iterator[Refusal]:
         return
     wrong = [
         Refusal(
-            f"{pointer}/seccompProfile/type", f"{who} has the seccomp profile {profile.get('type', '')!r}"
+            f"{pointer}/seccompProfile/type", f"{subject} has the seccomp profile {profile.get('type', '')!r}"
         )
-        for pointer, who, context in pod.contexts()
+        for pointer, subject, context in pod.contexts()
         if isinstance(profile := context.get("seccompProfile"), dict) and profile.get("type") not in PROFILES
     ]
     yield from wrong
@@ -282,8 +288,8 @@ def run_as_non_root(pod: Pod) -> Iterator[Refusal]:
     if pod.user_namespace:
         return
     wrong = [
-        Refusal(f"{pointer}/runAsNonRoot", f"{who} has runAsNonRoot false")
-        for pointer, who, context in pod.contexts()
+        Refusal(f"{pointer}/runAsNonRoot", f"{subject} has runAsNonRoot false")
+        for pointer, subject, context in pod.contexts()
         if context.get("runAsNonRoot") is False
     ]
     yield from wrong
@@ -296,10 +302,10 @@ def run_as_non_root(pod: Pod) -> Iterator[Refusal]:
 def run_as_user(pod: Pod) -> Iterator[Refusal]:
     if pod.version < (1, 23) or pod.user_namespace:
         return
-    for pointer, who, context in pod.contexts():
+    for pointer, subject, context in pod.contexts():
         user = context.get("runAsUser")
         if user == 0 and not isinstance(user, bool):
-            yield Refusal(f"{pointer}/runAsUser", f"{who} runs as root: runAsUser is 0")
+            yield Refusal(f"{pointer}/runAsUser", f"{subject} runs as root: runAsUser is 0")
 
 
 CONTROLS: dict[str, Control] = {

@@ -17,12 +17,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that a misspelt one stands for, else nothing; the fewest slips win, then the same spelling."""
     if len(word) > _LONGEST:
         return ""
-    near = (
+    candidates = (
         (slips, distance(word, name), name)
         for name in known
         if len(name) <= _LONGEST and (slips := _slips(word, name)) is not None
     )
-    return min(near, default=(0, 0, ""))[2]
+    return min(candidates, default=(0, 0, ""))[2]
 
 
 def neighbours(word: str, names: Sequence[str]) -> Sequence[str]:

@@ -101,8 +101,8 @@ def dotted(path: Iterable[object]) -> str:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """` (did you mean "x"?)` for the known word that is nearest to a misspelt one, else nothing."""
-    near = nearest(word, known)
-    return f' (did you mean "{near}"?)' if near else ""
+    suggestion = nearest(word, known)
+    return f' (did you mean "{suggestion}"?)' if suggestion else ""
 
 
 def show(value: object) -> str:
@@ -161,24 +161,24 @@ def _unknown(path: Path, keys: Sequence[str], parent: Mapping[str, Any]) -> Iter
     known = sorted(known) if isinstance(known, dict) else []
     for key in keys:
         message = f"{dotted([*path, key])} is no known field{closest(key, known)}"
-        near = nearest(key, known)
-        fix = f"Write {near}." if near else f"Leave {key} out."
-        if known and not near and len(known) <= 12:
+        suggestion = nearest(key, known)
+        fix = f"Write {suggestion}." if suggestion else f"Leave {key} out."
+        if known and not suggestion and len(known) <= 12:
             message += f"; known are {', '.join(known)}"
         yield Violation(pointer([*path, key]), message + ".", fix)
 
 
 def _mistyped(path: Path, types: Sequence[str], value: object, telling: _Telling) -> tuple[str, str]:
     """What is wrong with a value of another type, and what to write."""
-    said, wanted, written = f"must be {_types(types)}", set(types), telling.written(path)
-    if written and "string" in wanted and isinstance(value, bool | int | float):
+    said, expected, written = f"must be {_types(types)}", set(types), telling.written(path)
+    if written and "string" in expected and isinstance(value, bool | int | float):
         if written != _plain(value):
             said += f", but {written} reads as {show(value)}"
         else:
             said += f", not {show(value)}"
         return said, f'Write "{written}" in quotes.'
     said += f", not {show(value)}"
-    if isinstance(value, str) and _unquoted(value) & wanted:
+    if isinstance(value, str) and _unquoted(value) & expected:
         return said, f"Write {value} without quotes."
     return said, f"Write {_types(types)}."
 
@@ -231,10 +231,10 @@ def _fix(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "type":
             return f"Write {_types(kind.types)}."
         case "enum":
-            near = (
+            suggestion = (
                 nearest(error.instance, map(str, _options(kind))) if isinstance(error.instance, str) else ""
             )
-            return f"Write {near or _one_of(kind)}."
+            return f"Write {suggestion or _one_of(kind)}."
         case "const":
             return f"Write {_plain(kind.expected_value)}."
         case "pattern":
@@ -284,8 +284,8 @@ def _nearest(
     path = telling.path(error)
     types = [_types_at(branch, error) for branch in branches]
     if all(types):
-        wanted = [name for names in types for name in names]
-        said, fix = _mistyped(path, wanted, error.instance, telling)
+        expected = [name for names in types for name in names]
+        said, fix = _mistyped(path, expected, error.instance, telling)
         yield Violation(pointer(path), f"{dotted(path)} {said}.", fix)
         return
     missing = [one for branch in branches for one in branch if one.kind.name == "required"]
@@ -369,12 +369,12 @@ def _lookup(schema: Any, path: Sequence[object]) -> Mapping[str, Any]:
 
 
 def _types(names: Sequence[str]) -> str:
-    wanted = [name for name in dict.fromkeys(names) if name != "null"]
-    if not wanted:
+    expected = [name for name in dict.fromkeys(names) if name != "null"]
+    if not expected:
         return "null"
-    if "number" in wanted and "integer" in wanted:
-        wanted.remove("integer")
-    named = ["list" if name == "array" else name for name in wanted]
+    if "number" in expected and "integer" in expected:
+        expected.remove("integer")
+    named = ["list" if name == "array" else name for name in expected]
     return f"{'an' if named[0][0] in 'aeio' else 'a'} {' or '.join(named)}"
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from llmops.promql.catalogue import Known
 from llmops.promql.names import Judge
-from llmops.promql.syntax import COMPARISONS, KEEPERS, bare, name_of, operator, sort
+from llmops.promql.syntax import COMPARISONS, KEEPERS, name_of, node_type, operator, unwrapped
 
 
 class Range(NamedTuple):
@@ -33,8 +33,8 @@ _CALLS = {"absent": _ONE, "absent_over_time": _ONE, "present_over_time": _ONE} |
 
 def bounds(node: Any, known: Known) -> Range:
     """The smallest and the largest value that an expression can have, as far as its metrics are known."""
-    node = bare(node)
-    walk = _WALKS.get(sort(node))
+    node = unwrapped(node)
+    walk = _WALKS.get(node_type(node))
     return walk(node, known) if walk else ANY
 
 
@@ -97,7 +97,7 @@ def _binary(node: Any, known: Known) -> Range:
         if node.modifier and node.modifier.return_bool:
             return Range(0, 1)
         # A threshold on the left filters what stands on the right.
-        return right if sort(bare(node.lhs)) == "NumberLiteral" else left
+        return right if node_type(unwrapped(node.lhs)) == "NumberLiteral" else left
     if done in ("and", "unless"):
         return left
     if done == "or":

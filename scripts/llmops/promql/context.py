@@ -41,7 +41,7 @@ class Context:
     def _trees(self) -> list[tuple[Query, Any]]:
         found = []
         for query in self.queries:
-            for written in dict.fromkeys((query.expr, query.spare)):
+            for written in dict.fromkeys((query.expr, query.fallback)):
                 if written and (node := parsed(written)) is not None:
                     found.append((query, node))
                     break
@@ -54,15 +54,15 @@ class Context:
 
 
 def context(release: Release) -> Context:
-    """The queries of a release; to be asked for with `kept`."""
-    asked = tuple(queries(release.objects))
-    return Context(asked, _known(release, asked) if asked else Known({}, {}, {}, {}))
+    """The queries of a release; read once by `memoized`."""
+    found_queries = tuple(queries(release.objects))
+    return Context(found_queries, _known(release, found_queries) if found_queries else Known({}, {}, {}, {}))
 
 
-def _known(release: Release, asked: Iterable[Query]) -> Known:
+def _known(release: Release, found_queries: Iterable[Query]) -> Known:
     standard = not any(_OWN_BUCKETS in obj.text for obj in release.objects)
     known = replace(_of_versions(_engine_versions(release), own_folder()), buckets=standard)
-    recorded = _recorded([one for one in asked if one.record], known)
+    recorded = _recorded([one for one in found_queries if one.record], known)
     return replace(known, recorded={**known.recorded, **recorded})
 
 

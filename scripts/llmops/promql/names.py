@@ -174,10 +174,10 @@ class Judge:
             inner[str(getattr(node.args[1], "val", ""))] = None
         return None if unknown else inner
 
-    def _need(self, named: list[str], labels: Labels, who: str) -> None:
+    def _need(self, named: list[str], labels: Labels, subject: str) -> None:
         for label in named:
             if label not in labels and PLACEHOLDER not in label:
-                self._say(UNKNOWN_LABEL, f"{who} has no label {label}{closest(label, labels)}.")
+                self._say(UNKNOWN_LABEL, f"{subject} has no label {label}{closest(label, labels)}.")
 
     def _say(self, kind: str, message: str, fix: str = "") -> None:
         self.problems.append(Problem(kind, message, fix))
@@ -189,11 +189,11 @@ def _is(holder: Any, word: str, attribute: str = "op") -> bool:
 
 def _impossible(matcher: Any, values: frozenset[str]) -> str:
     """The part of a matcher that no value fits; empty when all is well or the pattern is none of Python's."""
-    wanted = str(matcher.value)
+    matched = str(matcher.value)
     if _is(matcher, "Equal") or _is(matcher, "NotEqual"):
-        return "" if wanted in values else wanted
+        return "" if matched in values else matched
     try:
-        for part in _alternatives(wanted):
+        for part in _alternatives(matched):
             if not any(re.fullmatch(part, value) for value in values):
                 return part
     except re.error:

@@ -10,22 +10,22 @@ KEEPERS = ("topk", "bottomk", "limitk", "limit_ratio")
 """Aggregations that pass series on as they are."""
 
 
-def sort(node: Any) -> str:
+def node_type(node: Any) -> str:
     """The sort of a node, such as Call or BinaryExpr."""
     return type(node).__name__
 
 
-def bare(node: Any) -> Any:
+def unwrapped(node: Any) -> Any:
     """A node without the parentheses around it."""
-    while sort(node) == "ParenExpr":
+    while node_type(node) == "ParenExpr":
         node = node.expr
     return node
 
 
 def number(node: Any) -> float | None:
     """The value of a literal; None for anything else."""
-    node = bare(node)
-    return float(node.val) if sort(node) == "NumberLiteral" else None
+    node = unwrapped(node)
+    return float(node.val) if node_type(node) == "NumberLiteral" else None
 
 
 def name_of(node: Any) -> str:

@@ -33,8 +33,8 @@ _RESULT = re.compile(r"^\s*query_result\((.*)\)\s*$", re.S)
 class Query:
     """One expression, ready to be parsed. `place` tells queries of one JSON text apart.
 
-    `record` is the name under which a rule keeps its result, with `labels` added; `asked` is a label whose
-    values a dashboard variable lists. `spare` is the expression to try when `expr` does not parse. `sure` is
+    `record` is the name under which a rule keeps its result, with `labels` added; `label` is the one whose
+    values a dashboard variable lists. `fallback` is the expression to try when `expr` does not parse. `certain` is
     False when the text may be of another language.
     """
 
@@ -44,9 +44,9 @@ class Query:
     place: str = ""
     record: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
-    asked: str = ""
-    spare: str = ""
-    sure: bool = True
+    label: str = ""
+    fallback: str = ""
+    certain: bool = True
 
 
 def queries(objects: Iterable[Object]) -> Iterator[Query]:
@@ -78,7 +78,7 @@ def _rules(obj: Object) -> Iterator[Query]:
 
 def _written(obj: Object, pointer: str) -> Iterator[Query]:
     if written := text(obj.get(pointer)):
-        yield Query(obj, pointer, filled(written, _ARGO), spare=filled(written, _ARGO, PLACEHOLDER))
+        yield Query(obj, pointer, filled(written, _ARGO), fallback=filled(written, _ARGO, PLACEHOLDER))
 
 
 def _dashboards(obj: Object) -> Iterator[Query]:
@@ -98,11 +98,11 @@ def _dashboard(obj: Object, pointer: str, board: Mapping[str, Any]) -> Iterator[
             engine = _engine(target) or _engine(panel)
             if engine in ("", "prometheus") and text(target.get("expr")):
                 place = f"panel {text(panel.get('title'))!r}"
-                yield _shown(obj, pointer, text(target["expr"]), place, sure=bool(engine))
+                yield _shown(obj, pointer, text(target["expr"]), place, certain=bool(engine))
     for one in map(mapping, sequence(mapping(board.get("annotations")).get("list"))):
         if _engine(one) in ("", "prometheus") and text(one.get("expr")):
             place = f"annotation {text(one.get('name'))!r}"
-            yield _shown(obj, pointer, text(one["expr"]), place, sure=bool(_engine(one)))
+            yield _shown(obj, pointer, text(one["expr"]), place, certain=bool(_engine(one)))
     for one in map(mapping, sequence(mapping(board.get("templating")).get("list"))):
         if _engine(one) in ("", "prometheus") and one.get("type") == "query":
             yield from _variable(obj, pointer, one)
@@ -113,17 +113,19 @@ def _variable(obj: Object, pointer: str, one: Mapping[str, Any]) -> Iterator[Que
     written = text(asks) or text(mapping(asks).get("query"))
     place = f"variable {text(one.get('name'))!r}"
     if found := _LABEL_VALUES.match(written):
-        yield _shown(obj, pointer, found[1], place, asked=found[2])
+        yield _shown(obj, pointer, found[1], place, label=found[2])
     elif found := _RESULT.match(written):
         yield _shown(obj, pointer, found[1], place)
 
 
 def _shown(
-    obj: Object, pointer: str, written: str, place: str, *, asked: str = "", sure: bool = True
+    obj: Object, pointer: str, written: str, place: str, *, label: str = "", certain: bool = True
 ) -> Query:
     """A query of a dashboard, with Grafana's variables filled in."""
-    spare = filled(written, _GRAFANA, PLACEHOLDER)
-    return Query(obj, pointer, filled(written, _GRAFANA), place, asked=asked, spare=spare, sure=sure)
+    fallback = filled(written, _GRAFANA, PLACEHOLDER)
+    return Query(
+        obj, pointer, filled(written, _GRAFANA), place, label=label, fallback=fallback, certain=certain
+    )
 
 
 def _panels(panels: Iterable[object]) -> Iterator[Mapping[str, Any]]:
@@ -151,27 +153,27 @@ def filled(written: str, pattern: re.Pattern[str], free: str = "1") -> str:
     return done + written[last:]
 
 
-def _stand_in(before: str, after: str) -> str:
-    quote, opened = _open(before)
-    if quote or _CLAUSE.search(before):
+def _stand_in(prefix: str, after: str) -> str:
+    quote, opened = _open(prefix)
+    if quote or _CLAUSE.search(prefix):
         return PLACEHOLDER
-    if opened == "[" or _OFFSET.search(before):
-        if before[-1:].isdigit():
+    if opened == "[" or _OFFSET.search(prefix):
+        if prefix[-1:].isdigit():
             return "m"
         return "5" if after.isalpha() else "5m"
     if opened == "{":
-        value = before.rstrip()[-1:] in "=~"
+        value = prefix.rstrip()[-1:] in "=~"
         return f'"{PLACEHOLDER}"' if value else f'{PLACEHOLDER}=""'
-    if _NUMBER.search(before):
+    if _NUMBER.search(prefix):
         return "1"
-    near = before[-1:] + after
-    return PLACEHOLDER if any(char.isalnum() or char in "_:{" for char in near) else ""
+    adjacent = prefix[-1:] + after
+    return PLACEHOLDER if any(char.isalnum() or char in "_:{" for char in adjacent) else ""
 
 
-def _open(before: str) -> tuple[str, str]:
+def _open(prefix: str) -> tuple[str, str]:
     """The quote that is open at the end of the text, and the innermost open bracket."""
     quote, stack, skip = "", "", False
-    for char in before:
+    for char in prefix:
         if skip:
             skip = False
         elif quote:

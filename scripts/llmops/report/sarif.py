@@ -44,8 +44,8 @@ def _invocation(reports: Sequence[ReleaseReport]) -> dict[str, Any]:
 
 def failure(message: str) -> str:
     """A run that could not read its input (exit status 2)."""
-    told = {"level": "error", "message": {"text": message}}
-    broken = {"executionSuccessful": False, "toolExecutionNotifications": [told]}
+    notice = {"level": "error", "message": {"text": message}}
+    broken = {"executionSuccessful": False, "toolExecutionNotifications": [notice]}
     return _document({"results": [], "invocations": [broken]}, [])
 
 
@@ -75,13 +75,13 @@ def _rule(rule_id: str) -> dict[str, Any]:
 
 
 def _result(report: ReleaseReport, finding: Finding, reason: str, index: int) -> dict[str, Any]:
-    told = f"{heading(report)}: {finding.message}" if report.release.name else finding.message
+    notice = f"{heading(report)}: {finding.message}" if report.release.name else finding.message
     first, *others = _locations(_placed(report, finding), report.origin(finding))
     result: dict[str, Any] = {
         "ruleId": code(finding.rule) or finding.rule,
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
-        "message": {"text": f"{told} {finding.fix}".strip()},
+        "message": {"text": f"{notice} {finding.fix}".strip()},
         "locations": [{**first, "logicalLocations": [_logical(finding)]}],
         "partialFingerprints": {"finding/v1": _fingerprint(report, finding)},
     }
@@ -104,13 +104,13 @@ def _locations(finding: Finding, origin: Origin = UNKNOWN) -> Iterator[dict[str,
     """What the reader can edit comes first: a line of a values file, else the template, else what was given."""
     keys = [key for key in origin.keys if key.source]
     yielded = False
-    for place, told in [
+    for place, notice in [
         *((key.source, f"sets {key.name}") for key in keys),
         (origin.template or finding.source, "writes it"),
     ]:
         if place and not (yielded and place in {key.source for key in keys}):
             yielded = True
-            yield {"physicalLocation": _physical(place), "message": {"text": told}}
+            yield {"physicalLocation": _physical(place), "message": {"text": notice}}
     if not yielded:
         yield {"physicalLocation": _physical(_NOWHERE)}
 

@@ -26,11 +26,11 @@ def is_colourful(stream: IO[Any]) -> bool:
 def render(reports: Sequence[ReleaseReport], *, colour: bool = False, width: int | None = None) -> str:
     """Every finding of every release; releases without one are only counted. `width`: columns, None for any."""
     lines: list[str] = []
-    told: set[str] = set()
+    explained: set[str] = set()
     for alike in _alike([report for report in reports if report.findings]):
         names = wrapped(", ".join(map(heading, alike)), width, _INDENT)
         lines += [paint(name, _BOLD, colour) for name in names]
-        lines += [*finding_lines(_shared(alike), colour=colour, width=width, told=told), ""]
+        lines += [*finding_lines(_shared(alike), colour=colour, width=width, explained=explained), ""]
     for report in reports:
         if report.unreadable:
             lines += [paint(heading(report), _BOLD, colour), *unreadable_lines(report, width), ""]
@@ -77,14 +77,18 @@ def heading(report: ReleaseReport) -> str:
 
 
 def finding_lines(
-    report: ReleaseReport, *, colour: bool = False, width: int | None = None, told: set[str] | None = None
+    report: ReleaseReport,
+    *,
+    colour: bool = False,
+    width: int | None = None,
+    explained: set[str] | None = None,
 ) -> Iterator[str]:
     """A few lines of each finding: what, why, what to do, where. Why is said once for each rule not in `told`."""
-    told = set() if told is None else told
+    explained = set() if explained is None else explained
     for finding in in_order(report.findings):
         yield from _first_lines(finding, colour, width)
-        reason = "" if finding.rule in told else why(finding.rule)
-        told.add(finding.rule)
+        reason = "" if finding.rule in explained else why(finding.rule)
+        explained.add(finding.rule)
         for key, value in (("why", reason), ("fix", finding.fix)):
             if value:
                 yield from wrapped(f"{_INDENT}{key}: {value}", width, _DEEPER)

@@ -71,13 +71,13 @@ def choose(objects: Sequence[dict[str, Any]], name: str, namespace: str, source:
         raise InputError(f"there are several Rollouts in it ({names}); say which: NAME", source)
     rollout = found[0]
     owner, home = _meta(rollout, "name"), _meta(rollout, "namespace")
-    near = [one for one in objects if _meta(one, "namespace") == home]
-    sets = _owned(near, "ReplicaSet", "Rollout", {owner})
+    same_namespace = [one for one in objects if _meta(one, "namespace") == home]
+    sets = _owned(same_namespace, "ReplicaSet", "Rollout", {owner})
     return Objects(
         rollout,
         sets,
-        _owned(near, "AnalysisRun", "Rollout", {owner}),
-        _owned(near, "Pod", "ReplicaSet", {_meta(one, "name") for one in sets}),
+        _owned(same_namespace, "AnalysisRun", "Rollout", {owner}),
+        _owned(same_namespace, "Pod", "ReplicaSet", {_meta(one, "name") for one in sets}),
     )
 
 

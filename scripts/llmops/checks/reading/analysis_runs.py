@@ -125,14 +125,14 @@ def _all_metrics(objects: Graph) -> Iterator[Metric]:
     yield from metrics(objects.of_kind(TEMPLATE, CLUSTER_TEMPLATE, RUN))
 
 
-_KEPT: dict[Callable[[Graph], Iterator[Any]], tuple[Graph, tuple[Any, ...]]] = {}
+_MEMO: dict[Callable[[Graph], Iterator[Any]], tuple[Graph, tuple[Any, ...]]] = {}
 
 
 def _last(build: Callable[[Graph], Iterator[_One]], objects: Graph) -> tuple[_One, ...]:
     """What is built from the release that was asked for last: a dozen rules ask for the same."""
-    known = _KEPT.get(build)
+    known = _MEMO.get(build)
     if known is None or known[0] is not objects:
-        known = _KEPT[build] = (objects, tuple(build(objects)))
+        known = _MEMO[build] = (objects, tuple(build(objects)))
     return known[1]
 
 
@@ -152,7 +152,7 @@ def indefinite(metric: Mapping[str, Any]) -> bool:
     return bool(metric.get("interval")) and (count is None or number(count) == 0)
 
 
-def asked(value: object) -> Iterator[tuple[str, str]]:
+def arguments_named(value: object) -> Iterator[tuple[str, str]]:
     """(pointer, name) of every argument that a value asks for as {{args.name}}, however deep."""
     if isinstance(value, str):
         if "{{" in value:  # most texts hold none, and a search costs more than this look
@@ -160,11 +160,11 @@ def asked(value: object) -> Iterator[tuple[str, str]]:
                 yield "", name
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from ((f"/{index}{pointer}", name) for pointer, name in asked(item))
+            yield from ((f"/{index}{pointer}", name) for pointer, name in arguments_named(item))
     elif isinstance(value, dict):
         for key, item in value.items():
             part = str(key).replace("~", "~0").replace("/", "~1")
-            yield from ((f"/{part}{pointer}", name) for pointer, name in asked(item))
+            yield from ((f"/{part}{pointer}", name) for pointer, name in arguments_named(item))
 
 
 def _uses(objects: Graph, owner: Object, pointer: str, spec: Mapping[str, Any]) -> Iterator[Use]:

@@ -17,7 +17,7 @@ def selector_of(service: Object) -> dict[str, Any]:
     return {} if spec.get("type") == "ExternalName" else mapping(spec.get("selector"))
 
 
-def behind(objects: Graph, service: Object) -> list[Pods]:
+def pods_behind(objects: Graph, service: Object) -> list[Pods]:
     selector = selector_of(service)
     return objects.selected({"matchLabels": selector}, objects.namespace_of(service)) if selector else []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from llmops.checks.registry import graph, kept
+from llmops.checks.registry import graph, memoized
 from llmops.engines import Image
 from llmops.references import Pods
 from llmops.release import Release
@@ -46,7 +46,7 @@ class Line:
 
 def lines(release: Release) -> list[tuple[Pods, Line]]:
     """Each container's command line, with the pods that it belongs to."""
-    return kept(_lines, release)
+    return memoized(_lines, release)
 
 
 def _lines(release: Release) -> list[tuple[Pods, Line]]:

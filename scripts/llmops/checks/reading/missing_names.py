@@ -27,17 +27,17 @@ _NO_PODS = (
 _OPERATED = ("Alertmanager", "Prometheus", "PrometheusAgent", "ThanosRuler")
 
 
-def there(objects: Graph, kind: Kind, namespace: str) -> list[str]:
+def names_of(objects: Graph, kind: Kind, namespace: str) -> list[str]:
     """Names of the objects of a kind in a namespace, sorted."""
     return objects.names(kind, namespace)
 
 
-def brings(release: Release, objects: Graph, kind: Kind, namespace: str) -> bool:
+def must_hold(release: Release, objects: Graph, kind: Kind, namespace: str) -> bool:
     """Whether a missing object of a kind would have to be in the release.
 
     A chart is whole; plain manifests may be a part of something, but not when they bring others of the kind.
     """
-    return bool(release.name) or bool(there(objects, kind, namespace))
+    return bool(release.name) or bool(names_of(objects, kind, namespace))
 
 
 def runs_pods(release: Release, objects: Graph, namespace: str, selector: Mapping[str, Any]) -> bool:
@@ -78,13 +78,13 @@ def _akin(wanted: str, called: list[str]) -> bool:
     return wanted in near or any(SequenceMatcher(None, wanted, name).ratio() >= _KIN for name in near)
 
 
-def meant(release: Release, objects: Graph, kind: Kind, namespace: str, name: str) -> str:
+def why_own(release: Release, objects: Graph, kind: Kind, namespace: str, name: str) -> str:
     """Why a missing name can only be a mistake, as the end of a sentence; empty when it may be somebody else's.
 
     Either the release has one that is spelt almost alike, or the name begins with the release's own. Secrets and
     claims are made by hand for a release, under its name.
     """
-    near = neighbours(name, there(objects, kind, namespace))
+    near = neighbours(name, names_of(objects, kind, namespace))
     alike = [(SequenceMatcher(None, name, one).ratio(), one) for one in near]
     ratio, nearest = max(alike, default=(0.0, ""))
     if ratio >= _ALIKE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.registry import ERROR, defect, graph, kept, rule
+from llmops.checks.registry import ERROR, defect, graph, memoized, rule
 from llmops.findings import Finding
 from llmops.kubernetes import pod_security as policy
 from llmops.references import Graph, mapping
@@ -153,7 +153,7 @@ def profile(objects: Graph, namespace: str, newest: policy.Version) -> tuple[str
 
 
 def _of(release: Release, control: str) -> Iterator[Finding]:
-    yield from kept(_all, release).get(control, ())
+    yield from memoized(_all, release).get(control, ())
 
 
 def _all(release: Release) -> dict[str, list[Finding]]:

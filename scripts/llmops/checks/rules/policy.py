@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from llmops.checks.registry import ERROR, RULES, WARNING, Rule, defect, kept
+from llmops.checks.registry import ERROR, RULES, WARNING, Rule, defect, memoized
 from llmops.findings import Finding
 from llmops.kubernetes.admission import EvaluationError, Policy, Subject, policies, suspected
 from llmops.kubernetes.kinds import CONTAINERS
@@ -25,8 +25,8 @@ _SEVERITIES = {"error": ERROR, "warning": WARNING}
 
 def refused(policy: Policy, release: Release) -> Iterator[Finding]:
     """What a policy has against the objects of a release, each with the part of the object that it is about."""
-    for obj, said in kept(_all, release).get(policy.name, ()):
-        for pointer, message in located(policy, obj, kept(_cut, release), said) or [
+    for obj, said in memoized(_all, release).get(policy.name, ()):
+        for pointer, message in located(policy, obj, memoized(_cut, release), said) or [
             ("", one) for one in said
         ]:
             yield defect(obj, pointer, f"{message.rstrip('.')}.")

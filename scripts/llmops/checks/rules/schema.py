@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from llmops.checks.registry import ERROR, defect, kept, rule
+from llmops.checks.registry import ERROR, defect, memoized, rule
 from llmops.findings import Finding
 from llmops.kubernetes import definition_rules, schema
 from llmops.kubernetes.violations import closest
@@ -28,7 +28,7 @@ def invalid_object(release: Release) -> Iterator[Finding]:
             if not text(obj.data.get(key)):
                 yield defect(obj, f"/{key}", f"{key} is missing or no string.", fix=f"Write {key}.")
         if _typed(obj):
-            for violation in kept(_violations, release)[id(obj)]:
+            for violation in memoized(_violations, release)[id(obj)]:
                 yield defect(obj, violation.pointer, violation.message, fix=violation.fix)
 
 
@@ -38,12 +38,12 @@ def broken_definition_rule(release: Release) -> Iterator[Finding]:
 
     Judged are the pinned definitions, on objects whose fields are in order one by one.
     """
-    custom = kept(_brought_along, release)
+    custom = memoized(_brought_along, release)
     for obj in release.objects:
         kind = (obj.api_version, obj.kind)
         if not _typed(obj) or kind in custom or not _ruled(*kind, release.kube_version):
             continue
-        if not kept(_violations, release)[id(obj)]:
+        if not memoized(_violations, release)[id(obj)]:
             definition = schema.definition(*kind, release.kube_version)
             for one in definition_rules.broken(definition, obj.data):
                 yield defect(obj, one.pointer, f"{one.message.rstrip('.')}.")
@@ -51,7 +51,7 @@ def broken_definition_rule(release: Release) -> Iterator[Finding]:
 
 def _violations(release: Release) -> dict[int, list[schema.Violation]]:
     """What the schema of each object's kind refuses in it, by the object's id."""
-    custom = kept(_brought_along, release)
+    custom = memoized(_brought_along, release)
     version = release.kube_version
     return {id(obj): schema.violations(obj, version, custom) for obj in release.objects if _typed(obj)}
 
@@ -75,7 +75,7 @@ def unknown_kind(release: Release) -> Iterator[Finding]:
     Known are the kinds of the Kubernetes version in question, those of the pinned CRD modules and those of
     CustomResourceDefinitions in the release itself.
     """
-    custom = kept(_brought_along, release)
+    custom = memoized(_brought_along, release)
     for obj in release.objects:
         if not _typed(obj) or (obj.api_version, obj.kind) in custom:
             continue
@@ -112,8 +112,8 @@ def _instead(obj: Object, kube_version: str) -> str:
     """What to write, when that is known."""
     if apis := schema.served(obj.kind, kube_version):
         return f"Write apiVersion: {' or '.join(apis)}."
-    near = closest(obj.kind, (kind for api, kind in schema.kinds(kube_version) if api == obj.api_version))
-    return f"Correct the kind{near}." if near else ""
+    hint = closest(obj.kind, (kind for api, kind in schema.kinds(kube_version) if api == obj.api_version))
+    return f"Correct the kind{hint}." if hint else ""
 
 
 def _brought_along(release: Release) -> dict[schema.Kind, schema.Schema]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from llmops.checks.registry import ERROR, defect, kept, rule
+from llmops.checks.registry import ERROR, defect, memoized, rule
 from llmops.findings import Finding
 from llmops.kubernetes import schema, semantics
 from llmops.references import kind_of, mapping, walk
@@ -72,7 +72,7 @@ def _theme(code: str, name: str, reason: str, fix: str) -> None:
     """Registers semantics/<name>: every problem of that theme."""
 
     def check(release: Release) -> Iterator[Finding]:
-        for obj, problem in kept(_found, release).get(name, ()):
+        for obj, problem in memoized(_found, release).get(name, ()):
             yield defect(obj, problem.pointer, problem.message, fix=problem.fix)
 
     check.__name__ = name.replace("-", "_")

@@ -73,11 +73,11 @@ def field_with_two_owners(release: Release) -> Iterator[Finding]:
         for edge in objects.edges_of(scaler, "/spec/scaleTargetRef"):
             if edge.target:
                 contested.append((edge.target, f"{scaler.kind} {scaler.name}", ("f:spec", "f:replicas")))
-    for obj, owner, way in contested:
+    for obj, owner, keys in contested:
         for pointer, entry in walk(obj.data, "/metadata/managedFields/*"):
             known = mapping(entry)
-            if known.get("operation") == "Apply" and _owns(known.get("fieldsV1"), way):
-                field = ".".join(part.removeprefix("f:") for part in way)
+            if known.get("operation") == "Apply" and _owns(known.get("fieldsV1"), keys):
+                field = ".".join(part.removeprefix("f:") for part in keys)
                 message = f"{text(known.get('manager'))} applies {field}, which the {owner} writes."
                 yield defect(obj, pointer, message)
 
@@ -139,11 +139,13 @@ def hook_before_its_object(release: Release) -> Iterator[Finding]:
         if _BEFORE not in _hooks(obj):
             continue
         for edge in objects.edges_of(obj):
-            there = edge.target
-            if there is None and edge.kind == ("", "Secret"):
-                there = makers.get((edge.namespace, edge.name))
-            if there and not _optional(obj, edge.pointer) and _later(there, obj):
-                message = f"{there.kind} {there.name} is made after this {_BEFORE} hook, which waits for it."
+            rendered = edge.target
+            if rendered is None and edge.kind == ("", "Secret"):
+                rendered = makers.get((edge.namespace, edge.name))
+            if rendered and not _optional(obj, edge.pointer) and _later(rendered, obj):
+                message = (
+                    f"{rendered.kind} {rendered.name} is made after this {_BEFORE} hook, which waits for it."
+                )
                 yield defect(obj, edge.pointer, message)
 
 
@@ -189,8 +191,8 @@ def _steered(objects: Graph) -> Iterator[tuple[Object, Object]]:
                 yield edge.target, rollout
 
 
-def _owns(fields: object, way: tuple[str, ...]) -> bool:
-    for part in way:
+def _owns(fields: object, keys: tuple[str, ...]) -> bool:
+    for part in keys:
         if part not in mapping(fields):
             return False
         fields = mapping(fields)[part]

@@ -30,10 +30,10 @@ class Facts:
     down_seconds: float
 
 
-def facts(source: Source, asked: Question, since: float, now: float) -> Facts:
+def facts(source: Source, request: Question, since: float, now: float) -> Facts:
     """Of the canary since it serves. JobError."""
-    name, policy = signals(), asked.policy
-    own = selector(asked, canary_only=True)
+    name, policy = signals(), request.policy
+    own = selector(request, canary_only=True)
     recent = 2 * max(policy.stall_seconds, policy.down_seconds) + 120
     age = max(1, int(now - since))
     answered = source.samples(f"up{own}", min(age, 86400), now)
@@ -41,7 +41,7 @@ def facts(source: Source, asked: Question, since: float, now: float) -> Facts:
         source.samples(f"{metric}{own}", recent, now)
         for metric in (name["requestsRunning"], name["requestsWaiting"], f"{name['engineSteps']}_count")
     )
-    finished = source.samples(name["httpRequests"] + selector(asked, *_WORK, canary_only=True), recent, now)
+    finished = source.samples(name["httpRequests"] + selector(request, *_WORK, canary_only=True), recent, now)
     again = source.query(f"resets({name['engineSteps']}_count{own}[{age}s])", now)
     other = source.query(f"changes({name['processStart']}{own}[{age}s])", now)
     return Facts(
@@ -55,8 +55,8 @@ def _restarts(vector: Iterable[tuple[object, float]]) -> int:
     """The same restart shows in each engine and in the process: the largest count of each server, summed."""
     most: dict[Server, int] = defaultdict(int)
     for labels, value in vector:
-        who = server(labels)  # type: ignore[arg-type]
-        most[who] = max(most[who], int(value))
+        subject = server(labels)  # type: ignore[arg-type]
+        most[subject] = max(most[subject], int(value))
     return sum(most.values())
 
 
@@ -110,9 +110,9 @@ def abandoned(answers: Iterable[Samples], steps: Iterable[Samples]) -> float:
         for at, more in zip(one.at.tolist(), np.diff(one.values, prepend=before).tolist(), strict=True):
             ended[server(one.labels)][at] += max(0.0, more)
     longest = 0.0
-    for who, amounts in ended.items():
-        last = max((_last_step(one) for one in engines[who]), default=np.inf)
-        scrapes = [at for one in engines[who] for at in one.at.tolist() if at > last]
+    for subject, amounts in ended.items():
+        last = max((_last_step(one) for one in engines[subject]), default=np.inf)
+        scrapes = [at for one in engines[subject] for at in one.at.tolist() if at > last]
         later = sorted(at for at in amounts if at > min(scrapes, default=np.inf))
         since = next((at for at in later if amounts[at]), None)
         if since is not None and sum(amounts[at] for at in later) >= _ANSWERS_WITHOUT_STEP:

@@ -23,14 +23,14 @@ _ENDED = {"stream_errors": "error", "truncated": "length", "repeated": "repetiti
 _ONE_OR_ALL = 'le=~"1|1\\\\.0|\\\\+Inf"'
 
 
-def measure(source: Source, asked: Question, since: float, now: float) -> Evidence:
+def measure(source: Source, request: Question, since: float, now: float) -> Evidence:
     """What both versions did in whole windows since `since` (Unix seconds), up to `now`. JobError."""
-    name, both = metrics.signals(), selector(asked)
-    over = grid(since, asked.policy.window_seconds, now)
+    name, both = metrics.signals(), selector(request)
+    over = grid(since, request.policy.window_seconds, now)
     families = {gate: f"{name[signal]}_bucket{both}" for gate, signal in _LATENCIES.items()}
-    families["answers"] = name["httpRequests"] + selector(asked, *_ANSWERS)
+    families["answers"] = name["httpRequests"] + selector(request, *_ANSWERS)
     families["finished"] = name["requestsFinished"] + both
-    families["lengths"] = f"{name['generationLength']}_bucket" + selector(asked, _ONE_OR_ALL)
+    families["lengths"] = f"{name['generationLength']}_bucket" + selector(request, _ONE_OR_ALL)
     raw = {family: source.range(query, over) for family, query in families.items()}
     starts = source.range(name["processStart"] + both, over)
     # All families at once: one of them may show that a server was there before another did, or that it restarted.
@@ -44,18 +44,18 @@ def measure(source: Source, asked: Question, since: float, now: float) -> Eviden
         bounds = edges(grown[gate])
         # With one bucket all requests are alike, and any version would pass.
         if len(bounds) > 1:
-            canary, stable = (binned(arm, bounds, windows) for arm in _arms(grown[gate], asked))
+            canary, stable = (binned(arm, bounds, windows) for arm in _arms(grown[gate], request))
             signals[gate] = Signal(canary, stable, bounds)
     if grown["answers"]:
-        signals["errors"] = _share(grown["answers"], asked, windows, "status", "5")
+        signals["errors"] = _share(grown["answers"], request, windows, "status", "5")
     if grown["finished"]:
         for gate, reason in _ENDED.items():
-            signals[gate] = _share(grown["finished"], asked, windows, "finished_reason", reason)
+            signals[gate] = _share(grown["finished"], request, windows, "finished_reason", reason)
     bounds = edges(grown["lengths"])
     if len(bounds) > 1:
-        canary, stable = (binned(arm, bounds, windows) for arm in _arms(grown["lengths"], asked))
+        canary, stable = (binned(arm, bounds, windows) for arm in _arms(grown["lengths"], request))
         signals["empty"] = Signal(_all_and_first(canary), _all_and_first(stable))
-    hard = facts(source, asked, over.start, now)
+    hard = facts(source, request, over.start, now)
     return Evidence(signals, hard.restarts, hard.stalled_seconds, hard.down_seconds)
 
 
@@ -69,23 +69,23 @@ def requests(evidence: Evidence) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _arms(series: list[Series], asked: Question) -> tuple[list[Series], list[Series]]:
+def _arms(series: list[Series], request: Question) -> tuple[list[Series], list[Series]]:
     """Series of canary and of stable."""
     label = "rollouts_pod_template_hash"
     return (
-        [one for one in series if one.labels.get(label) == asked.canary],
-        [one for one in series if asked.stable and one.labels.get(label) == asked.stable],
+        [one for one in series if one.labels.get(label) == request.canary],
+        [one for one in series if request.stable and one.labels.get(label) == request.stable],
     )
 
 
-def _share(series: list[Series], asked: Question, windows: int, label: str, bad: str) -> Signal:
+def _share(series: list[Series], request: Question, windows: int, label: str, bad: str) -> Signal:
     """Bad are those whose label begins so: a status is a class such as 5xx, or a number such as 500."""
 
     def counts(arm: list[Series]) -> Counts:
         worse = (one for one in arm if one.labels.get(label, "").startswith(bad))
         return np.column_stack([total(arm, windows), total(worse, windows)])
 
-    canary, stable = (counts(arm) for arm in _arms(series, asked))
+    canary, stable = (counts(arm) for arm in _arms(series, request))
     return Signal(canary, stable)
 
 

@@ -54,21 +54,21 @@ class Result:
 
 def read_question(body: bytes) -> Question:
     """The body of POST /v1/verdict. ValueError with one sentence that names the field."""
-    asked = _object(body)
-    step = asked.get("step")
+    request = _object(body)
+    step = request.get("step")
     # Arguments of an AnalysisRun are strings.
     if isinstance(step, str) and re.fullmatch(r"[0-9]{1,3}", step):
         step = int(step)
-    mode = asked.get("mode", "compare")
+    mode = request.get("mode", "compare")
     if mode not in MODES:
         raise ValueError("mode must be compare or absolute")
-    policy = read_policy(asked.get("policy"))
+    policy = read_policy(request.get("policy"))
     if type(step) is not int or not 0 <= step < len(policy.looks):
         raise ValueError(f"step must be a number below {len(policy.looks)}, the length of policy.looks")
-    stable = asked.get("stable", "")
+    stable = request.get("stable", "")
     return Question(
-        _release(asked),
-        _hash(asked.get("canary"), "canary"),
+        _release(request),
+        _hash(request.get("canary"), "canary"),
         stable if stable == "" else _hash(stable, "stable"),
         step,
         cast(Mode, mode),
@@ -78,18 +78,20 @@ def read_question(body: bytes) -> Question:
 
 def read_result(body: bytes, posted: bool) -> Result:
     """The body of POST /v1/results, or, if not `posted`, of /v1/results/verdict. ValueError with one sentence."""
-    asked = _object(body)
-    kind = asked.get("kind")
+    request = _object(body)
+    kind = request.get("kind")
     if kind not in KINDS:
         raise ValueError("kind must be smoke or quality")
-    document, policy = asked.get("document", {}), asked.get("policy", {})
+    document, policy = request.get("document", {}), request.get("policy", {})
     if not isinstance(document, dict) or (posted and not document):
         raise ValueError("document must be an object with what the job found")
     if not isinstance(policy, dict):
         raise ValueError("policy must be an object")
     if posted and kind == "smoke":
         _checks(document)
-    return Result(_release(asked), _hash(asked.get("canary"), "canary"), cast(Kind, kind), document, policy)
+    return Result(
+        _release(request), _hash(request.get("canary"), "canary"), cast(Kind, kind), document, policy
+    )
 
 
 def read_release(namespace: str, name: str) -> Release:
@@ -147,19 +149,19 @@ def _of_chart(given: Mapping[str, Any], key: str, least: float | None = None) ->
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        asked = json.loads(body)
+        request = json.loads(body)
     except (ValueError, RecursionError):
         raise ValueError("the body is no JSON") from None
-    if not isinstance(asked, dict):
+    if not isinstance(request, dict):
         raise ValueError("the body must be a JSON object")
-    return asked
+    return request
 
 
-def _release(asked: Mapping[str, Any]) -> Release:
+def _release(request: Mapping[str, Any]) -> Release:
     for field in ("namespace", "release"):
-        if not isinstance(asked.get(field), str) or not _NAME.fullmatch(asked[field]):
+        if not isinstance(request.get(field), str) or not _NAME.fullmatch(request[field]):
             raise ValueError(f"{field} must be a name of small letters, digits and '-'")
-    return Release(asked["namespace"], asked["release"])
+    return Release(request["namespace"], request["release"])
 
 
 def _hash(value: object, field: str) -> str:

@@ -69,8 +69,8 @@ class Source(Prometheus):
             ends = [
                 over.start + point * over.step for point in (first, min(first + _AT_ONCE, over.points) - 1)
             ]
-            asked = {"query": expression, "start": f"{ends[0]:.3f}", "end": f"{ends[1] + 0.001:.3f}"}
-            for labels, at, values in self._matrix("query_range", {**asked, "step": f"{over.step:g}"}):
+            request = {"query": expression, "start": f"{ends[0]:.3f}", "end": f"{ends[1] + 0.001:.3f}"}
+            for labels, at, values in self._matrix("query_range", {**request, "step": f"{over.step:g}"}):
                 empty = Series(labels, np.full(over.points, np.nan))
                 own = frozenset(each for each in labels.items() if each[0] != "job")
                 row = found.setdefault(own, empty).values
@@ -81,11 +81,13 @@ class Source(Prometheus):
 
     def samples(self, selector: str, seconds: float, now: float) -> list[Samples]:
         """Samples of the last `seconds`: unlike values at points these are never older than they say."""
-        asked = {"query": f"{selector}[{math.ceil(seconds)}s]", "time": f"{now:.3f}"}
-        return [Samples(*row) for row in self._matrix("query", asked)]
+        request = {"query": f"{selector}[{math.ceil(seconds)}s]", "time": f"{now:.3f}"}
+        return [Samples(*row) for row in self._matrix("query", request)]
 
-    def _matrix(self, path: str, asked: Mapping[str, str]) -> list[tuple[Mapping[str, str], Values, Values]]:
-        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/{path}?{urllib.parse.urlencode(asked)}")
+    def _matrix(
+        self, path: str, request: Mapping[str, str]
+    ) -> list[tuple[Mapping[str, str], Values, Values]]:
+        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/{path}?{urllib.parse.urlencode(request)}")
         if answer.get("warnings") or answer.get("isPartial"):
             raise JobError(f"Prometheus at {self.url} answered in part only")
         try:
@@ -104,12 +106,12 @@ def _row(row: Mapping[str, Any]) -> tuple[Mapping[str, str], Values, Values]:
     return dict(row["metric"]), pairs[:, 0], pairs[:, 1]
 
 
-def selector(asked: Question, *more: str, canary_only: bool = False) -> str:
+def selector(request: Question, *more: str, canary_only: bool = False) -> str:
     """Label matchers of both versions. All names were checked: none can end a string of PromQL."""
-    hashes = [asked.canary] if canary_only or not asked.stable else [asked.canary, asked.stable]
+    hashes = [request.canary] if canary_only or not request.stable else [request.canary, request.stable]
     own = {
-        "namespace": f'="{asked.release.namespace}"',
-        "release": f'="{asked.release.name}"',
+        "namespace": f'="{request.release.namespace}"',
+        "release": f'="{request.release.name}"',
         "rollouts_pod_template_hash": f'=~"{"|".join(hashes)}"',
     }
     return "{" + ", ".join([*(f"{label}{match}" for label, match in own.items()), *more]) + "}"

@@ -36,22 +36,22 @@ class Gate:
         self._source, self.memory, self._now = source, memory, now
         self._failed: dict[Release, tuple[float, str]] = {}
 
-    def verdict(self, asked: Question) -> dict[str, Any]:
+    def verdict(self, request: Question) -> dict[str, Any]:
         """May the step end? A look is taken at most once in a window; all who ask within one see the same."""
-        with self.memory.lock(asked.release):
+        with self.memory.lock(request.release):
             now = self._now()
-            rollout = self._rollout(asked, now)
-            began, window = rollout.began or now, asked.policy.window_seconds
-            rollout.called, rollout.required = now, asked.policy.min_requests
-            if asked.step != rollout.step:
+            rollout = self._rollout(request, now)
+            began, window = rollout.began or now, request.policy.window_seconds
+            rollout.called, rollout.required = now, request.policy.min_requests
+            if request.step != rollout.step:
                 # The end of the window in which a step begins is its first look.
                 rollout.until = began + (now - began) // window * window
-                rollout.step, rollout.number, rollout.entered = asked.step, 0, rollout.until
+                rollout.step, rollout.number, rollout.entered = request.step, 0, rollout.until
             last = rollout.last
             ended = last is not None and last["outcome"] != "wait"
             if ended or now < rollout.until + window:
-                return _answer(last) if last else _answer(_waiting(asked))
-            self._look(asked, rollout, now)
+                return _answer(last) if last else _answer(_waiting(request))
+            self._look(request, rollout, now)
             return _answer(rollout.looks[-1])
 
     def post(self, result: Result) -> None:
@@ -65,79 +65,82 @@ class Gate:
             rollout.results[result.kind] = found
             self.memory.save(result.release)
 
-    def result(self, asked: Result) -> dict[str, Any]:
+    def result(self, request: Result) -> dict[str, Any]:
         """What follows from a posted document; "wait" while there is none, or only one of an earlier attempt."""
-        with self.memory.lock(asked.release):
-            rollout = self._of(asked.release, asked.canary)
-            found = rollout.results.get(asked.kind) if rollout else None
+        with self.memory.lock(request.release):
+            rollout = self._of(request.release, request.canary)
+            found = rollout.results.get(request.kind) if rollout else None
             now = self._now()
-            if found and now > found["at"] + _age(asked.policy):
+            if found and now > found["at"] + _age(request.policy):
                 found = None
             if found is None or (found["answered"] is not None and now > found["answered"] + REPEATED):
-                return {"outcome": "wait", "reason": f"the {asked.kind} job has posted no result yet"}
-            verdict = _clean(_of_document(asked, found["document"]))
+                return {"outcome": "wait", "reason": f"the {request.kind} job has posted no result yet"}
+            verdict = _clean(_of_document(request, found["document"]))
             if found["answered"] is None and verdict["outcome"] != "wait":
                 found["answered"], found["verdict"] = now, verdict
-                self.memory.save(asked.release)
-                _say({"kind": asked.kind, **_who(asked.release, asked.canary), **verdict}, now)
+                self.memory.save(request.release)
+                _say({"kind": request.kind, **_who(request.release, request.canary), **verdict}, now)
             return verdict
 
     def evidence(self, release: Release) -> dict[str, Any]:
         with self.memory.lock(release):
             return {"rollouts": [one.evidence() for one in self.memory.rollouts(release)]}
 
-    def _look(self, asked: Question, rollout: Rollout, now: float) -> None:
-        window, began = asked.policy.window_seconds, rollout.began or now
+    def _look(self, request: Question, rollout: Rollout, now: float) -> None:
+        window, began = request.policy.window_seconds, rollout.began or now
         # Where there is no control arm a step stands for itself: what it is held against does not come from before.
-        since = began if asked.mode == "compare" else rollout.entered
-        failed, words = self._failed.get(asked.release, (-math.inf, ""))
+        since = began if request.mode == "compare" else rollout.entered
+        failed, words = self._failed.get(request.release, (-math.inf, ""))
         if now < failed + FAILURE:
             raise JobError(words)
         try:
-            evidence = measure(self._source, asked, since, now)
+            evidence = measure(self._source, request, since, now)
         except JobError as error:
             if len(self._failed) >= _MOST_FAILURES:
                 self._failed = {}
-            self._failed[asked.release] = (now, str(error))
+            self._failed[request.release] = (now, str(error))
             raise
-        look = Look(asked.step, rollout.number + 1, asked.mode)
-        verdict = judge(asked.policy, evidence, _within(look, asked.policy, evidence))
+        look = Look(request.step, rollout.number + 1, request.mode)
+        verdict = judge(request.policy, evidence, _within(look, request.policy, evidence))
         seen = dict(zip(("canary", "stable"), requests(evidence), strict=True))
         rollout.number += 1
         rollout.until = began + (now - began) // window * window
         # A step that stands for itself sees fewer than the rollout has had.
         rollout.requests = {arm: max(rollout.requests.get(arm, 0), one) for arm, one in seen.items()}
-        shown = _look_document(verdict, asked.policy, look, now)
+        shown = _look_document(verdict, request.policy, look, now)
         rollout.looks = [*rollout.looks, shown][-MOST_LOOKS:]
-        self.memory.save(asked.release)
+        self.memory.save(request.release)
         # The reasons of the single gates are in the evidence; the one that counts stands in the line's own.
         figures = {
             gate: {key: value for key, value in one.items() if key != "reason"}
             for gate, one in shown["gates"].items()
         }
-        _say({**_who(asked.release, asked.canary), "stable": asked.stable, **shown, "gates": figures}, now)
+        _say(
+            {**_who(request.release, request.canary), "stable": request.stable, **shown, "gates": figures},
+            now,
+        )
 
-    def _rollout(self, asked: Question, now: float) -> Rollout:
+    def _rollout(self, request: Question, now: float) -> Rollout:
         """The rollout that is asked about: the last one, if it still can be that, else a new one.
 
         What only a Job has posted about is no later one: it may be the Job of a version that is gone.
         """
-        known = [one for one in self.memory.rollouts(asked.release) if one.began is not None]
-        posted = self._of(asked.release, asked.canary)
+        known = [one for one in self.memory.rollouts(request.release) if one.began is not None]
+        posted = self._of(request.release, request.canary)
         last = known[-1] if known else None
-        if last and not _another(last, asked, now):
+        if last and not _another(last, request, now):
             return last
         if posted and posted.began is None:
             last = posted
-            last.began, last.stable = now, asked.stable
+            last.began, last.stable = now, request.stable
         else:
             results = posted.results.items() if posted else ()
             fresh = {kind: one for kind, one in results if posted and one["at"] > posted.called}
-            made = Rollout(asked.canary, asked.stable, now, results=fresh)
-            last = self.memory.add(asked.release, made, now)
-        last.step, last.entered, last.until = asked.step, now, now
-        last.called, last.required = now, asked.policy.min_requests
-        self.memory.save(asked.release)
+            made = Rollout(request.canary, request.stable, now, results=fresh)
+            last = self.memory.add(request.release, made, now)
+        last.step, last.entered, last.until = request.step, now, now
+        last.called, last.required = now, request.policy.min_requests
+        self.memory.save(request.release)
         return last
 
     def _of(self, release: Release, canary: str) -> Rollout | None:
@@ -146,14 +149,14 @@ class Gate:
         return next((one for one in reversed(known) if one.canary == canary), None)
 
 
-def _another(last: Rollout, asked: Question, now: float) -> bool:
+def _another(last: Rollout, request: Question, now: float) -> bool:
     """Whether the question is about another attempt than the last one."""
-    if (last.canary, last.stable) != (asked.canary, asked.stable) or asked.step < last.step:
+    if (last.canary, last.stable) != (request.canary, request.stable) or request.step < last.step:
         return True
     # Between two steps a person may think for days, and in a dry run a failure is no end.
-    if asked.step > last.step:
+    if request.step > last.step:
         return False
-    window, look = asked.policy.window_seconds, last.last
+    window, look = request.policy.window_seconds, last.last
     if look is None or look["outcome"] == "wait":
         return now > last.called + max(SILENCE, 20 * window)
     return now > last.called + REPEATED
@@ -178,22 +181,22 @@ def _look_document(verdict: Verdict, policy: Policy, look: Look, now: float) -> 
     }
 
 
-def _waiting(asked: Question) -> dict[str, Any]:
-    reason = f"the first window of {asked.policy.window_seconds:g} s is not over yet"
-    gates = {gate: _clean(asdict(GateVerdict("wait", reason))) for gate in asked.policy.gates}
-    return {"outcome": "wait", "reason": reason, "step": asked.step, "look": 0, "gates": gates}
+def _waiting(request: Question) -> dict[str, Any]:
+    reason = f"the first window of {request.policy.window_seconds:g} s is not over yet"
+    gates = {gate: _clean(asdict(GateVerdict("wait", reason))) for gate in request.policy.gates}
+    return {"outcome": "wait", "reason": reason, "step": request.step, "look": 0, "gates": gates}
 
 
 def _answer(look: Mapping[str, Any]) -> dict[str, Any]:
     return {key: look[key] for key in ("outcome", "reason", "step", "look", "gates")}
 
 
-def _of_document(asked: Result, document: dict[str, Any]) -> dict[str, Any]:
-    if asked.kind == "quality":
+def _of_document(request: Result, document: dict[str, Any]) -> dict[str, Any]:
+    if request.kind == "quality":
         # Only here: a gate without quality checks works without what they need.
         from llmops.gates.quality import judge_quality
 
-        return dict(judge_quality(document, dict(asked.policy)))
+        return dict(judge_quality(document, dict(request.policy)))
     bad = [check for check in document["checks"] if not check["ok"]]
     if not bad:
         return {"outcome": "pass", "reason": f"all {len(document['checks'])} checks are fine"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.reading.missing_names import brings, meant, there
+from llmops.checks.reading.missing_names import must_hold, names_of, why_own
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import Kind
@@ -35,8 +35,8 @@ def service_account_missing(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for edge in objects.edges:
         if edge.kind == ACCOUNT and edge.target is None and edge.name != "default":
-            others = neighbours(edge.name, there(objects, ACCOUNT, edge.namespace))
-            if brings(release, objects, ACCOUNT, edge.namespace):
+            others = neighbours(edge.name, names_of(objects, ACCOUNT, edge.namespace))
+            if must_hold(release, objects, ACCOUNT, edge.namespace):
                 message = (
                     f"the ServiceAccount {edge.name} is not in this release{closest(edge.name, others)}."
                 )
@@ -59,7 +59,9 @@ def role_missing(release: Release) -> Iterator[Finding]:
         if not name or name in _BUILT_IN or name.startswith("system:") or objects.find(kind, space, name):
             continue
         elsewhere = _stated_elsewhere(objects, kind, name)
-        why = f"it is in {', '.join(elsewhere)}" if elsewhere else meant(release, objects, kind, space, name)
+        why = (
+            f"it is in {', '.join(elsewhere)}" if elsewhere else why_own(release, objects, kind, space, name)
+        )
         if not why and release.name and kind[1] == "Role" and _binds_own(objects, binding, space):
             why = "and the account it is for is the release's own"
         if why:
@@ -88,7 +90,7 @@ def subject_missing(release: Release) -> Iterator[Finding]:
             why = (
                 f"it is in {', '.join(elsewhere)}"
                 if elsewhere
-                else meant(release, objects, ACCOUNT, space, name)
+                else why_own(release, objects, ACCOUNT, space, name)
             )
             if why:
                 at = f"{pointer}/namespace" if elsewhere else f"{pointer}/name"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.reading.analysis_runs import CLUSTER_TEMPLATE, RUN, TEMPLATE, Run, asked, runs
-from llmops.checks.reading.missing_names import meant, there
+from llmops.checks.reading.analysis_runs import CLUSTER_TEMPLATE, RUN, TEMPLATE, Run, arguments_named, runs
+from llmops.checks.reading.missing_names import names_of, why_own
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.suggestions import neighbours
@@ -25,10 +25,10 @@ def analysis_template_missing(release: Release) -> Iterator[Finding]:
     for run in runs(objects):
         for use in run.uses:
             namespace = "" if use.kind == CLUSTER_TEMPLATE else objects.namespace_of(run.owner)
-            others = there(objects, use.kind, namespace) if use.kind == TEMPLATE else []
-            if use.template is None and (others or meant(release, objects, use.kind, namespace, use.name)):
-                near = closest(use.name, neighbours(use.name, others))
-                message = f"the {use.kind[1]} {use.name} is not in this release{near}."
+            others = names_of(objects, use.kind, namespace) if use.kind == TEMPLATE else []
+            if use.template is None and (others or why_own(release, objects, use.kind, namespace, use.name)):
+                hint = closest(use.name, neighbours(use.name, others))
+                message = f"the {use.kind[1]} {use.name} is not in this release{hint}."
                 yield defect(run.owner, use.pointer, message)
 
 
@@ -81,7 +81,7 @@ def analysis_argument_undeclared(release: Release) -> Iterator[Finding]:
         known = {text(arg.get("name")) for arg in _declared(template)} | shared.get(id(template), set())
         for pointer, metric in walk(template.data, "/spec/metrics/*"):
             # Most metrics ask for nothing, and to look into each text of them costs more than to write it all down.
-            for below, name in dict.fromkeys(asked(metric) if "{{" in repr(metric) else ()):
+            for below, name in dict.fromkeys(arguments_named(metric) if "{{" in repr(metric) else ()):
                 if name not in known:
                     message = f"spec.args declares no argument {name}{closest(name, known)}."
                     yield defect(template, f"{pointer}{below}", message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.reading.missing_names import meant
+from llmops.checks.reading.missing_names import why_own
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import CONTAINERS, Kind
@@ -38,7 +38,7 @@ def configuration_missing(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for edge in objects.edges:
         if edge.kind in _JUDGED and edge.target is None and not _optional(edge.source, edge.pointer):
-            why = meant(release, objects, edge.kind, edge.namespace, edge.name)
+            why = why_own(release, objects, edge.kind, edge.namespace, edge.name)
             if why and not _made_elsewhere(objects, edge.name):
                 message = f"the {edge.kind[1]} {edge.name} is not in this release, {why}."
                 yield defect(edge.source, edge.pointer, message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llmops.checks.reading.backends import behind, owners_of, port_names, some, target_ports
+from llmops.checks.reading.backends import owners_of, pods_behind, port_names, some, target_ports
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE, Kind
@@ -39,13 +39,13 @@ def monitor_selects_nothing(release: Release) -> Iterator[Finding]:
             what = "pod template" if pods else "Service"
             message = f"no {what} in {', '.join(sorted(spaces))} has the labels of this {monitor.kind}."
             yield defect(monitor, "/spec/selector", message)
-        elif release.name and spaces and not spaces & filled and (meant := _meant(objects, monitor, pods)):
+        elif release.name and spaces and not spaces & filled and (hint := _hint(objects, monitor, pods)):
             where = ", ".join(sorted(spaces))
-            message = f"it looks in {where}, and the {meant.kind} {meant.name} that it selects is elsewhere."
+            message = f"it looks in {where}, and the {hint.kind} {hint.name} that it selects is elsewhere."
             yield defect(monitor, "/spec/namespaceSelector", message)
 
 
-def _meant(objects: Graph, monitor: Object, pods: bool) -> Object | None:
+def _hint(objects: Graph, monitor: Object, pods: bool) -> Object | None:
     """An object of another namespace that has all the labels that a monitor names."""
     selector = _selector(monitor)
     if not selector:
@@ -121,7 +121,7 @@ def scraped(objects: Graph, monitor: Object) -> Iterator[tuple[str, Pods, int | 
     for pointer, endpoint in walk(monitor.data, "/spec/endpoints/*"):
         for service in selected_services(objects, monitor):
             for target in target_ports(service, mapping(endpoint).get("port")):
-                for pods in behind(objects, service):
+                for pods in pods_behind(objects, service):
                     yield pointer, pods, target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmops.checks.reading.backends import behind, ports_named, target_ports
+from llmops.checks.reading.backends import pods_behind, ports_named, target_ports
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
 from llmops.checks.rules.graph.policies import ingress_policies, opened
@@ -52,7 +52,7 @@ def _askers(objects: Graph) -> Iterator[tuple[str, Pods, int | str]]:
         for edge in objects.edges_of(route):
             if edge.kind == SERVICE and edge.target is not None:
                 for target in target_ports(edge.target, edge.port):
-                    for pods in behind(objects, edge.target):
+                    for pods in pods_behind(objects, edge.target):
                         yield "gateway", pods, target
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmops.checks.reading.analysis_runs import number
-from llmops.checks.reading.backends import behind, owners_of, ports_named, target_ports
+from llmops.checks.reading.backends import owners_of, pods_behind, ports_named, target_ports
 from llmops.checks.reading.missing_names import runs_pods
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
@@ -107,7 +107,7 @@ def _wanted(objects: Graph) -> Iterator[tuple[Object, str, Pods, int | str]]:
         for edge in objects.edges_of(route):
             if edge.kind == SERVICE and edge.target is not None:
                 for target in target_ports(edge.target, edge.port):
-                    for pods in behind(objects, edge.target):
+                    for pods in pods_behind(objects, edge.target):
                         yield route, edge.pointer, pods, target
 
 

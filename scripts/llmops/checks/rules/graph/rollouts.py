@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llmops.checks.reading.backends import behind
-from llmops.checks.reading.missing_names import brings
+from llmops.checks.reading.backends import pods_behind
+from llmops.checks.reading.missing_names import must_hold
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import GATEWAY_PLUGIN, ROLLOUT, VIRTUAL_SERVICE
@@ -41,9 +41,9 @@ def rollout_service_missing(release: Release) -> Iterator[Finding]:
             for edge in edges:
                 field = edge.pointer.rpartition("/")[2]
                 if edge.target is None:
-                    if brings(release, objects, edge.kind, edge.namespace):
+                    if must_hold(release, objects, edge.kind, edge.namespace):
                         yield defect(rollout, edge.pointer, f"the {field} {edge.name} is not there.")
-                elif own and not any(pods in own for pods in behind(objects, edge.target)):
+                elif own and not any(pods in own for pods in pods_behind(objects, edge.target)):
                     message = f"the {field} {edge.name} does not select the pods of this Rollout."
                     yield defect(rollout, edge.pointer, message)
             if len(edges) == 2 and edges[0].name == edges[1].name:
@@ -65,14 +65,14 @@ def traefik_service_missing(release: Release) -> Iterator[Finding]:
     for rollout in objects.of_kind(ROLLOUT):
         for edge in objects.edges_of(rollout, _WEIGHTED):
             if edge.target is None:
-                if brings(release, objects, edge.kind, edge.namespace):
+                if must_hold(release, objects, edge.kind, edge.namespace):
                     yield defect(rollout, edge.pointer, f"the TraefikService {edge.name} is not there.")
                 continue
             listed = {text(name) for _, name in walk(edge.target.data, "/spec/weighted/services/*/name")}
-            wanted = [
+            services = [
                 one.name for pointer in _ROLLOUT_SERVICES[0] for one in objects.edges_of(rollout, pointer)
             ]
-            for name in dict.fromkeys(wanted):
+            for name in dict.fromkeys(services):
                 if name not in listed:
                     message = f"weighted.services of the TraefikService {edge.name} does not list {name}."
                     yield defect(rollout, edge.pointer, message)
@@ -91,14 +91,16 @@ def rollout_route_missing(release: Release) -> Iterator[Finding]:
     """
     objects = graph(release)
     for rollout in objects.of_kind(ROLLOUT):
-        wanted = [one.name for pointer in _ROLLOUT_SERVICES[0] for one in objects.edges_of(rollout, pointer)]
+        services = [
+            one.name for pointer in _ROLLOUT_SERVICES[0] for one in objects.edges_of(rollout, pointer)
+        ]
         for edge in (*objects.edges_of(rollout, GATEWAY_PLUGIN), *objects.edges_of(rollout, _ISTIO)):
             if edge.target is None:
-                if brings(release, objects, edge.kind, edge.namespace):
+                if must_hold(release, objects, edge.kind, edge.namespace):
                     yield defect(rollout, edge.pointer, f"the {edge.kind[1]} {edge.name} is not there.")
                 continue
             listed = _listed(objects, edge, _routes_named(rollout, edge))
-            for name in dict.fromkeys(wanted):
+            for name in dict.fromkeys(services):
                 if name not in listed:
                     message = f"the {edge.kind[1]} {edge.name} does not list {name}."
                     yield defect(rollout, edge.pointer, message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.reading.missing_names import brings
+from llmops.checks.reading.missing_names import must_hold
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import HTTP_ROUTE, SERVICE, TRAEFIK_SERVICE, VIRTUAL_SERVICE, Kind
@@ -47,7 +47,7 @@ def route_backend_missing(release: Release) -> Iterator[Finding]:
                 or edge.port in _NO_PORTS
             ):
                 continue
-            if edge.target is None and not brings(release, objects, edge.kind, edge.namespace):
+            if edge.target is None and not must_hold(release, objects, edge.kind, edge.namespace):
                 continue
             if edge.target is None:
                 message = (

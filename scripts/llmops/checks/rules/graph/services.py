@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmops.checks.reading.backends import behind, port_names, selector_of
+from llmops.checks.reading.backends import pods_behind, port_names, selector_of
 from llmops.checks.reading.missing_names import runs_pods
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
@@ -23,11 +23,11 @@ def dangling_service(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for service in objects.of_kind(SERVICE):
         selector = selector_of(service)
-        if not selector or behind(objects, service):
+        if not selector or pods_behind(objects, service):
             continue
         if runs_pods(release, objects, objects.namespace_of(service), {"matchLabels": selector}):
-            wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
-            yield defect(service, "/spec/selector", f"no pod template carries the labels {wanted}.")
+            labels = ", ".join(f"{key}={value}" for key, value in selector.items())
+            yield defect(service, "/spec/selector", f"no pod template carries the labels {labels}.")
 
 
 @rule(
@@ -42,7 +42,7 @@ def service_port_unnamed_target(release: Release) -> Iterator[Finding]:
     """
     objects = graph(release)
     for service in objects.of_kind(SERVICE):
-        selected = behind(objects, service)
+        selected = pods_behind(objects, service)
         for pointer, target in walk(service.data, "/spec/ports/*/targetPort"):
             if not selected or not isinstance(target, str):
                 continue

@@ -7,11 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmops.checks.reading.queries import found
-from llmops.checks.registry import WARNING, kept, rule
+from llmops.checks.registry import WARNING, memoized, rule
 from llmops.findings import Finding
 from llmops.promql.catalogue import LAYER, Known
 from llmops.promql.context import context
-from llmops.promql.syntax import COMPARISONS, KEEPERS, bare, grouping, matching, name_of, operator, sort
+from llmops.promql.syntax import (
+    COMPARISONS,
+    KEEPERS,
+    grouping,
+    matching,
+    name_of,
+    node_type,
+    operator,
+    unwrapped,
+)
 from llmops.promql.targets import PLACEHOLDER, Query
 from llmops.references import mapping, text
 from llmops.release import Release
@@ -32,36 +41,36 @@ def lost_label(release: Release) -> Iterator[Finding]:
 
     $labels holds what the series has; alertname and the labels that the rule adds are not in it.
     """
-    asked = kept(context, release)
-    for query, tree in asked.trees():
+    ctx = memoized(context, release)
+    for query, tree in ctx.trees():
         if not query.pointer.endswith("/expr"):
             continue
-        wanted = _wanted(query)
-        left = survivors(tree, asked.known) if wanted else None
+        required = _required(query)
+        left = survivors(tree, ctx.known) if required else None
         if left is not None and not any(PLACEHOLDER in one for one in left):
-            for label in sorted(wanted - left):
+            for label in sorted(required - left):
                 yield found(query, f"the alert's text names $labels.{label}, which the expression drops.")
 
 
-def _wanted(query: Query) -> set[str]:
+def _required(query: Query) -> set[str]:
     """The labels that the texts of an alert print, without those that a text first asks for with `if` or `with`."""
     rule = mapping(query.owner.get(query.pointer.removesuffix("/expr")))
     if not rule.get("alert"):
         return set()
-    wanted: set[str] = set()
+    required: set[str] = set()
     for part in ("annotations", "labels"):
         for value in mapping(rule.get(part)).values():
             actions = _ACTION.findall(text(value))
             named = [(action, one or other) for action in actions for one, other in _LABEL.findall(action)]
             optional = {label for action, label in named if _OPTIONAL.search(action.strip())}
-            wanted |= {label for _, label in named} - optional
-    return wanted
+            required |= {label for _, label in named} - optional
+    return required
 
 
 def survivors(node: Any, known: Known) -> frozenset[str] | None:
     """The only labels that series of this expression can have; None when nobody knows them all."""
-    node = bare(node)
-    walk = _WALKS.get(sort(node))
+    node = unwrapped(node)
+    walk = _WALKS.get(node_type(node))
     if walk is not None:
         return walk(node, known)
     inner = getattr(node, "expr", None)
@@ -91,9 +100,9 @@ def _call(node: Any, known: Known) -> frozenset[str] | None:
     if name in _NUMBERS:
         return frozenset()
     if name in ("absent", "absent_over_time"):
-        selector = bare(node.args[0])
+        selector = unwrapped(node.args[0])
         selector = getattr(selector, "vector_selector", selector)
-        if sort(selector) != "VectorSelector":
+        if node_type(selector) != "VectorSelector":
             return frozenset()
         return frozenset(one.name for one in selector.matchers.matchers if str(one.op).endswith(".Equal"))
     inner = survivors(node.args[-1 if name.startswith(("histogram_", "quantile_")) else 0], known)
@@ -126,11 +135,11 @@ def _binary(node: Any, known: Known) -> frozenset[str] | None:
 
 
 def _is_number(node: Any) -> bool:
-    node = bare(node)
-    if sort(node) == "BinaryExpr" and operator(node) not in COMPARISONS:
+    node = unwrapped(node)
+    if node_type(node) == "BinaryExpr" and operator(node) not in COMPARISONS:
         return _is_number(node.lhs) and _is_number(node.rhs)
-    return sort(node) == "NumberLiteral" or (
-        sort(node) == "Call" and node.func.name in ("scalar", "time", "pi")
+    return node_type(node) == "NumberLiteral" or (
+        node_type(node) == "Call" and node.func.name in ("scalar", "time", "pi")
     )
 
 

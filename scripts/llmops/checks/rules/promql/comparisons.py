@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmops.checks.reading.queries import found
-from llmops.checks.registry import ERROR, kept, rule
+from llmops.checks.registry import ERROR, memoized, rule
 from llmops.findings import Finding
 from llmops.promql.bounds import Range, bounds
 from llmops.promql.catalogue import Known
 from llmops.promql.context import context
-from llmops.promql.syntax import COMPARISONS, operator, sort
+from llmops.promql.syntax import COMPARISONS, node_type, operator
 from llmops.release import Release
 
 
@@ -22,10 +22,10 @@ from llmops.release import Release
 )
 def never_true(release: Release) -> Iterator[Finding]:
     """A share above 90, a state above 1, a quantile beyond the last bucket: the alert is silent for ever."""
-    asked = kept(context, release)
-    for query, node in asked.nodes():
-        compares = sort(node) == "BinaryExpr" and operator(node) in COMPARISONS
-        if compares and (message := _decided(node, asked.known)):
+    ctx = memoized(context, release)
+    for query, node in ctx.nodes():
+        compares = node_type(node) == "BinaryExpr" and operator(node) in COMPARISONS
+        if compares and (message := _decided(node, ctx.known)):
             yield found(query, message)
 
 

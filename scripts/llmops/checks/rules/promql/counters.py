@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmops.checks.reading.queries import found
-from llmops.checks.registry import ERROR, WARNING, kept, rule
+from llmops.checks.registry import ERROR, WARNING, memoized, rule
 from llmops.findings import Finding
 from llmops.promql.catalogue import Known
 from llmops.promql.context import context
-from llmops.promql.syntax import COMPARISONS, bare, name_of, number, operator, sort
+from llmops.promql.syntax import COMPARISONS, name_of, node_type, number, operator, unwrapped
 from llmops.promql.targets import SCALERS
 from llmops.references import kind_of
 from llmops.release import Release
@@ -33,9 +33,9 @@ def raw_counter(release: Release) -> Iterator[Finding]:
     So does a record that is named after a rate. Comparing with 0 and taking one counter from another are left
     alone, so are counters that end with what they count.
     """
-    asked = kept(context, release)
-    for query, tree in asked.trees():
-        walk = _Walk(asked.known)
+    ctx = memoized(context, release)
+    for query, tree in ctx.trees():
+        walk = _Walk(ctx.known)
         carried = walk.value(tree)
         if carried and kind_of(query.owner) in SCALERS:
             walk.compared[carried] = "a scaler compares"
@@ -48,10 +48,14 @@ def raw_counter(release: Release) -> Iterator[Finding]:
 @rule("LQ104", severity=ERROR, fix="Use delta(...) or deriv(...), or ask for the gauge itself.")
 def rate_of_gauge(release: Release) -> Iterator[Finding]:
     """`rate` takes every fall of a value for the restart of a process: over a gauge it adds up its climbs alone."""
-    asked = kept(context, release)
-    for query, node in asked.nodes():
-        if sort(node) == "Call" and node.func.name in _GROWTH and sort(node.args[0]) == "MatrixSelector":
-            series = asked.known.type_of(name_of(node.args[0]))
+    ctx = memoized(context, release)
+    for query, node in ctx.nodes():
+        if (
+            node_type(node) == "Call"
+            and node.func.name in _GROWTH
+            and node_type(node.args[0]) == "MatrixSelector"
+        ):
+            series = ctx.known.type_of(name_of(node.args[0]))
             if series is not None and series.type == "gauge":
                 message = f"{node.func.name}() is for counters, and {series.name} is a gauge."
                 yield found(query, message)
@@ -66,8 +70,8 @@ class _Walk:
 
     def value(self, node: Any) -> str:
         """The counter whose plain value a node carries; empty for all else."""
-        node = bare(node)
-        known = getattr(self, f"_{sort(node).lower()}", None)
+        node = unwrapped(node)
+        known = getattr(self, f"_{node_type(node).lower()}", None)
         if known is not None:
             found: str = known(node)
             return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llmops.checks.reading.queries import found
-from llmops.checks.registry import ERROR, WARNING, kept, rule
+from llmops.checks.registry import ERROR, WARNING, memoized, rule
 from llmops.findings import Finding
 from llmops.promql.catalogue import Known
 from llmops.promql.context import Context, context
@@ -75,15 +75,15 @@ def unknown_label_value(release: Release) -> Iterator[Finding]:
 
 
 def _found(release: Release, kind: str) -> Iterator[Finding]:
-    for query, problem in kept(_problems, release):
+    for query, problem in memoized(_problems, release):
         if problem.kind == kind:
             yield found(query, problem.message, problem.fix)
 
 
 def _problems(release: Release) -> list[tuple[Query, Problem]]:
     """All that is wrong with the queries of a release, each said once."""
-    asked: Context = kept(context, release)
-    all_of_them = [(query, one) for query in asked.queries for one in _judged(query, asked.known)]
+    ctx: Context = memoized(context, release)
+    all_of_them = [(query, one) for query in ctx.queries for one in _judged(query, ctx.known)]
     return list(dict.fromkeys(all_of_them))
 
 
@@ -91,9 +91,9 @@ def _judged(query: Query, known: Known) -> list[Problem]:
     try:
         labels, problems = judged(query.expr, known)
     except ValueError as error:
-        if query.spare not in ("", query.expr):
-            return _judged(replace(query, expr=query.spare), known)
-        return [Problem(UNPARSABLE, f"this is no PromQL: {error}.")] if query.sure else []
-    if query.asked and labels is not None and query.asked not in labels:
-        return [*problems, Problem(UNKNOWN_LABEL, f"the series have no label {query.asked}.")]
+        if query.fallback not in ("", query.expr):
+            return _judged(replace(query, expr=query.fallback), known)
+        return [Problem(UNPARSABLE, f"this is no PromQL: {error}.")] if query.certain else []
+    if query.label and labels is not None and query.label not in labels:
+        return [*problems, Problem(UNKNOWN_LABEL, f"the series have no label {query.label}.")]
     return problems

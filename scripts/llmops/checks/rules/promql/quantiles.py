@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmops.checks.reading.queries import found
-from llmops.checks.registry import ERROR, kept, rule
+from llmops.checks.registry import ERROR, memoized, rule
 from llmops.findings import Finding
 from llmops.promql.catalogue import Known
 from llmops.promql.context import context
-from llmops.promql.syntax import KEEPERS, grouping, name_of, number, operator, sort
+from llmops.promql.syntax import KEEPERS, grouping, name_of, node_type, number, operator
 from llmops.promql.targets import PLACEHOLDER
 from llmops.release import Release
 
@@ -24,10 +24,10 @@ _BOUND = "le"
 )
 def broken_quantile(release: Release) -> Iterator[Finding]:
     """Without the label le of its buckets histogram_quantile answers nothing; a quantile beyond 1 is infinite."""
-    asked = kept(context, release)
-    for query, node in asked.nodes():
-        if sort(node) == "Call" and node.func.name == "histogram_quantile" and len(node.args) == 2:
-            for message in dict.fromkeys(_broken(node, asked.known)):
+    ctx = memoized(context, release)
+    for query, node in ctx.nodes():
+        if node_type(node) == "Call" and node.func.name == "histogram_quantile" and len(node.args) == 2:
+            for message in dict.fromkeys(_broken(node, ctx.known)):
                 yield found(query, message)
 
 
@@ -49,7 +49,7 @@ def _broken(node: Any, known: Known) -> Iterator[str]:
 
 def _below(node: Any, dropped: str) -> Iterator[tuple[Any, str]]:
     """Every selector, with the aggregation around it that loses le."""
-    kind = sort(node)
+    kind = node_type(node)
     if kind in ("VectorSelector", "MatrixSelector"):
         yield node, dropped
     elif kind == "BinaryExpr":

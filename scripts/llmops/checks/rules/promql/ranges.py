@@ -8,10 +8,10 @@ from typing import Any
 
 from llmops.canary.steps import seconds
 from llmops.checks.reading.queries import found
-from llmops.checks.registry import WARNING, graph, kept, rule
+from llmops.checks.registry import WARNING, graph, memoized, rule
 from llmops.findings import Finding, InputError
 from llmops.promql.context import context
-from llmops.promql.syntax import sort
+from llmops.promql.syntax import node_type
 from llmops.references import text, walk
 from llmops.release import Release
 
@@ -31,9 +31,9 @@ def range_too_short(release: Release) -> Iterator[Finding]:
     A number without a unit is seconds for Prometheus 3, and an error before it. Scrapes come as often as the monitors
     of the release say, else every five seconds.
     """
-    asked = kept(context, release)
+    ctx = memoized(context, release)
     between = 0.0
-    for query, node in asked.nodes():
+    for query, node in ctx.nodes():
         length = _range(node)
         between = between or _between(release)
         if length is not None and length < 2 * between:
@@ -45,10 +45,10 @@ def range_too_short(release: Release) -> Iterator[Finding]:
 
 def _range(node: Any) -> float | None:
     """Seconds of the range that a function of two samples takes; None for any other node."""
-    if sort(node) != "Call" or not _TWO.match(node.func.name) or not node.args:
+    if node_type(node) != "Call" or not _TWO.match(node.func.name) or not node.args:
         return None
     inner = node.args[0]
-    return float(inner.range.total_seconds()) if sort(inner) == "MatrixSelector" else None
+    return float(inner.range.total_seconds()) if node_type(inner) == "MatrixSelector" else None
 
 
 def _between(release: Release) -> float:

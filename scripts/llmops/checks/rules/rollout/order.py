@@ -27,15 +27,15 @@ def weights_fall(release: Release) -> Iterator[Finding]:
     What the later step measures was measured already. A step down to 0 is a pause without traffic, and is left alone.
     """
     for rollout in graph(release).of_kind(ROLLOUT):
-        before = 0
+        previous = 0
         for index, step in enumerate(sequence(rollout.get(f"{_CANARY}/steps"))):
             weight = number(mapping(step).get("setWeight"))
             if weight is None:
                 continue
-            if 0 < weight < before:
-                message = f"setWeight {weight} comes after setWeight {before}."
+            if 0 < weight < previous:
+                message = f"setWeight {weight} comes after setWeight {previous}."
                 yield defect(rollout, f"{_CANARY}/steps/{index}/setWeight", message)
-            before = weight
+            previous = weight
 
 
 @rule("LR111", severity=ERROR, fix="Name an AnalysisTemplate, or leave the analysis out.")

@@ -9,7 +9,15 @@ from typing import Any
 from llmops.canary import leader_worker
 from llmops.canary.basic import desired
 from llmops.canary.steps import rolling
-from llmops.checks.reading.analysis_runs import BACKGROUND, Metric, Run, asked, metrics, number, runs
+from llmops.checks.reading.analysis_runs import (
+    BACKGROUND,
+    Metric,
+    Run,
+    arguments_named,
+    metrics,
+    number,
+    runs,
+)
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding, InputError
 from llmops.kubernetes.kinds import AUTOSCALERS, ROLLOUT
@@ -63,24 +71,24 @@ def steps_unreachable(release: Release) -> Iterator[Finding]:
             surge, _ = rolling(canary, replicas)
         except InputError:
             continue
-        before = (0, replicas)
+        previous = (0, replicas)
         for index, step in enumerate(sequence(canary.get("steps"))):
             weight = number(mapping(step).get("setWeight"))
             if weight is None or not 0 <= weight <= 100:
                 continue
             pods = desired(replicas, weight, surge)
-            if 0 < weight < 100 and (reason := _invisible(pods, before)):
+            if 0 < weight < 100 and (reason := _invisible(pods, previous)):
                 message = f"setWeight {weight} of {replicas} replicas is {reason}."
                 yield defect(rollout, f"{_CANARY}/steps/{index}/setWeight", message)
-            before = pods
+            previous = pods
 
 
-def _invisible(pods: tuple[int, int], before: tuple[int, int]) -> str:
+def _invisible(pods: tuple[int, int], previous: tuple[int, int]) -> str:
     if not pods[0]:
         return "no pod of the new version"
     if not pods[1]:
         return "no pod of the old version"
-    return f"{pods[0]} new and {pods[1]} old pods, as before" if pods == before else ""
+    return f"{pods[0]} new and {pods[1]} old pods, as before" if pods == previous else ""
 
 
 def _scaled(objects: Graph, rollout: Object) -> bool:
@@ -98,7 +106,7 @@ def _of_the_canary(run: Run, metric: Metric) -> bool:
     service = text(run.owner.get(f"{_CANARY}/canaryService"))
     about = {text(arg.get("name")) for arg in run.args if _names_canary(arg, service)}
     provider = metric.data.get("provider")
-    if {name for _, name in asked(provider)} & about:
+    if {name for _, name in arguments_named(provider)} & about:
         return True
     return bool(service) and _mentions(json.dumps(provider, default=str), service, run)
 

@@ -68,11 +68,11 @@ def zero_without_signal(release: Release) -> Iterator[Finding]:
     for scaler, _, trigger in prometheus_triggers(objects):
         triggers.setdefault(id(scaler), []).append(text(mapping(trigger.get("metadata")).get("query")))
     for scaler in objects.of_kind(SCALED_OBJECT):
-        asked = triggers.get(id(scaler), [])
+        metrics = triggers.get(id(scaler), [])
         idle = scaler.get("/spec/idleReplicaCount") == 0
         to_zero = idle or number(scaler.get("/spec/minReplicaCount", 0)) == 0
-        alone = len(asked) == len(sequence(scaler.get("/spec/triggers")))
-        if to_zero and asked and alone and all(_of_engine(query) for query in asked):
+        alone = len(metrics) == len(sequence(scaler.get("/spec/triggers")))
+        if to_zero and metrics and alone and all(_of_engine(query) for query in metrics):
             field = "/spec/idleReplicaCount" if idle else "/spec/minReplicaCount"
             written = scaler.get(field) is not None
             message = "no trigger of this ScaledObject has a value while there is no server."
@@ -80,8 +80,8 @@ def zero_without_signal(release: Release) -> Iterator[Finding]:
 
 
 def _of_engine(query: str) -> bool:
-    asked = names(query)
-    return bool(asked) and all(one.startswith((*metric_prefixes(), _RECORDED)) for one in asked)
+    metrics = names(query)
+    return bool(metrics) and all(one.startswith((*metric_prefixes(), _RECORDED)) for one in metrics)
 
 
 def prometheus_triggers(objects: Graph) -> Iterator[tuple[Object, str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from llmops.checks.registry import ERROR, WARNING, defect, kept, rule
+from llmops.checks.registry import ERROR, WARNING, defect, memoized, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import HTTP_ROUTE, VIRTUAL_SERVICE
 from llmops.promql.targets import RULES as PROMETHEUS_RULES
@@ -77,7 +77,7 @@ def _twice(release: Release, seen: Seen, places: Callable[[Graph], Iterable[Plac
     """A finding at each thing that an earlier release of the same environment has as well."""
     environment = release.inputs.environment if release.inputs else ""
     own: set[object] = set()
-    for identity, obj, pointer, what in places(kept(_graph, release)):
+    for identity, obj, pointer, what in places(memoized(_graph, release)):
         if identity in own:
             continue
         own.add(identity)
