@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from llmops.checks.reading.backends import behind
+from llmops.checks.reading.backends import pods_behind
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.checks.rules.graph.routes import ROUTES
 from llmops.engines import of_image
@@ -73,7 +73,7 @@ def route_without_key(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for route in objects.of_kind(*ROUTES):
         for edge in objects.edges_of(route):
-            pods = behind(objects, edge.target) if edge.kind == SERVICE and edge.target is not None else []
+            pods = pods_behind(objects, edge.target) if edge.kind == SERVICE and edge.target is not None else []
             if open_servers := [one for one in pods if _open_server(one)]:
                 server = open_servers[0].owner
                 message = (
