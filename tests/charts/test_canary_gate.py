@@ -14,7 +14,8 @@ from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
 from llmops.services.gate import __main__ as gate
 from tests.charts.conftest import CHARTS, ENVIRONMENTS, ROOT, Objects, Render, merge
-from tests.charts.test_drift_cronjob import container, llm, reachable
+from tests.charts.network import Pod, pods_of, verdict
+from tests.charts.test_drift_cronjob import container, llm
 
 CHART = "canary-gate"
 NAME = "llm-canary-gate"
@@ -112,24 +113,41 @@ def test_the_token_comes_from_a_secret(render: Render) -> None:
 
 
 def test_it_is_reached_by_controller_prometheus_and_jobs_and_reaches_prometheus(render: Render) -> None:
-    policy = installed(render, {"rollouts": {"namespace": "delivery"}}).one("NetworkPolicy")
-    labels = template(installed(render))["metadata"]["labels"]
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
-    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    objects = installed(render, {"rollouts": {"namespace": "delivery"}}).items
+    ((_, gate_pod),) = pods_of(objects, "monitoring")
     job = {"app.kubernetes.io/component": "job"}
-    for space, pod, may in (
-        ("delivery", {"app": "argo-rollouts"}, True),
-        ("monitoring", {"app": "prometheus"}, True),
-        ("llm-prod", job, True),
-        ("llm-prod", {"app.kubernetes.io/component": "engine"}, False),
-        ("argo-rollouts", {"app": "argo-rollouts"}, False),
+    prometheus = Pod("monitoring", {"app": "prometheus"})
+    for source, target, port, expected in (
+        (Pod("delivery", {"app": "argo-rollouts"}), gate_pod, 8080, "open"),
+        (prometheus, gate_pod, 8080, "open"),
+        (Pod("llm-prod", job), gate_pod, 8080, "open"),
+        (Pod("llm-prod", {"app.kubernetes.io/component": "engine"}), gate_pod, 8080, "shut"),
+        (Pod("argo-rollouts", {"app": "argo-rollouts"}), gate_pod, 8080, "shut"),
+        (gate_pod, prometheus, 9090, "open"),
+        (gate_pod, Pod("kube-system", {"k8s-app": "kube-dns"}), 53, "open"),
+        (gate_pod, Pod("kube-system", {"k8s-app": "other"}), 53, "shut"),
+        (gate_pod, Pod("llm-prod", {}), 9090, "shut"),
+        (gate_pod, Pod("monitoring", {}), 443, "shut"),
+        (gate_pod, "203.0.113.7", 443, "shut"),
     ):
-        assert reachable(policy, "ingress", "http", (space, pod)) is may, (space, pod)
-    assert reachable(policy, "egress", 9090, ("monitoring", {"app": "prometheus"}))
-    dns = next(rule for rule in policy["spec"]["egress"] if rule["ports"][0]["port"] == 53)
-    assert "to" not in dns
-    assert not reachable(policy, "egress", 9090, ("llm-prod", {}))
-    assert not reachable(policy, "egress", 443, ("monitoring", {}))
+        assert verdict(objects, source, target, port) == expected, (source, target, port)
+
+
+def test_a_proxy_reaches_it_and_its_port_is_open(render: Render) -> None:
+    proxy = {"url": "http://proxy.example.com:3128", "noProxy": []}
+    facts = llm(environment={"proxy": proxy, "privateCidrs": ["10.20.0.0/16"]})
+    objects = installed(render, facts)
+    variables = {one["name"]: one.get("value") for one in container(template(objects))["env"]}
+    assert variables["HTTPS_PROXY"] == proxy["url"]
+    # The API server is asked by its address.
+    assert "$(KUBERNETES_SERVICE_HOST)" in str(variables["NO_PROXY"]).split(",")
+    ((_, gate_pod),) = pods_of(objects.items, "monitoring")
+    for target, port, expected in (
+        ("10.20.0.5", 3128, "open"),
+        ("10.30.0.5", 3128, "shut"),
+        ("10.20.0.5", 443, "shut"),
+    ):
+        assert verdict(objects.items, gate_pod, target, port) == expected, (target, port)
 
 
 def test_jobs_of_releases_carry_the_label_that_is_admitted(render: Render) -> None:

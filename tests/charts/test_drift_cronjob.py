@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 import yaml
 
 from llmops.findings import RefusedError
-from llmops.jobs import drift, exporter
+from llmops.jobs import drift
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
+from llmops.services import results
 from tests.charts.conftest import CHARTS, Objects, Render, llm, merge
+from tests.charts.network import Pod, pods_of, verdict
 
 CHART = "drift-cronjob"
 CLUSTER = {"scope": "cluster"}
@@ -194,7 +197,7 @@ def test_pods_meet_the_restricted_standard_and_hold_no_token(render: Render) -> 
 
 
 def test_the_programs_are_there(render: Render) -> None:
-    for template, module in zip(pods(render), (drift, exporter), strict=True):
+    for template, module in zip(pods(render), (drift, results), strict=True):
         assert container(template)["command"] == ["python3", "-m", module.__name__]
 
 
@@ -218,45 +221,64 @@ def test_the_image_of_both_is_one(render: Render, values: dict[str, Any], image:
     assert container(deployment["spec"]["template"])["image"] == image
 
 
-def admits(peer: dict[str, Any], namespace: str, labels: dict[str, str], own: str) -> bool:
-    """Whether a NetworkPolicyPeer with matchLabels admits a pod; `own` is the policy's namespace."""
-    names = {"kubernetes.io/metadata.name": namespace}
-    spaces = peer.get("namespaceSelector", {"matchLabels": {"kubernetes.io/metadata.name": own}})
-    in_space = spaces.get("matchLabels", {}).items() <= names.items()
-    return in_space and peer.get("podSelector", {}).get("matchLabels", {}).items() <= labels.items()
-
-
-def reachable(policy: dict[str, Any], direction: str, port: Any, pod: tuple[str, dict[str, str]]) -> bool:
-    side = {"egress": "to", "ingress": "from"}[direction]
-    return any(
-        any(one["port"] == port for one in rule["ports"])
-        and any(admits(peer, *pod, policy["metadata"]["namespace"]) for peer in rule.get(side, [{}]))
-        for rule in policy["spec"][direction]
-    )
+PROMETHEUS = Pod("monitoring", {"app": "prometheus"})
+STRANGER = Pod("llm-prod", {"app": "stranger"})
 
 
 @pytest.mark.parametrize("url", ["", "http://llm-drift-exporter.other.svc.cluster.local:8080"])
 def test_policies_let_through_what_is_needed_and_nothing_else(render: Render, url: str) -> None:
     space = "other" if url else "monitoring"
-    model = render(CHART, ON, {"exporter": {"url": url}}, namespace="llm-prod")
-    cluster = render(CHART, CLUSTER, bare=True, name="platform", namespace=space)
-    out, into = model.one("NetworkPolicy"), cluster.one("NetworkPolicy")
-    job = job_pod(model)["metadata"]["labels"]
-    shown = cluster.one("Deployment")["spec"]["template"]["metadata"]["labels"]
-    assert out["spec"]["podSelector"]["matchLabels"].items() <= job.items()
-    assert into["spec"]["podSelector"]["matchLabels"].items() <= shown.items()
-    assert reachable(out, "egress", 8080, (space, shown))
-    assert reachable(into, "ingress", "metrics", ("llm-prod", job))
-    prometheus = ("monitoring", {"app": "prometheus"})
-    assert reachable(out, "egress", 9090, prometheus)
-    assert reachable(into, "ingress", "metrics", prometheus)
-    stranger = ("llm-prod", {"app": "stranger"})
-    assert not reachable(out, "egress", 8080, stranger)
-    assert not reachable(out, "egress", 9090, stranger)
-    assert not reachable(into, "ingress", "metrics", stranger)
-    assert (out["spec"]["ingress"], into["spec"]["egress"]) == ([], [])
+    model = render(CHART, ON, {"exporter": {"url": url}}, namespace="llm-prod").items
+    cluster = render(CHART, CLUSTER, bare=True, name="platform", namespace=space).items
+    ((_, job),) = pods_of(model, "llm-prod")
+    ((_, shown),) = pods_of(cluster, space)
+    for source, target, port, expected in (
+        (job, shown, 8080, "open"),
+        (PROMETHEUS, shown, 8080, "open"),
+        (job, PROMETHEUS, 9090, "open"),
+        (job, STRANGER, 8080, "shut"),
+        (job, STRANGER, 9090, "shut"),
+        (job, "203.0.113.7", 443, "shut"),
+        (STRANGER, shown, 8080, "shut"),
+        (STRANGER, job, 8080, "shut"),
+        (shown, PROMETHEUS, 9090, "shut"),
+        (shown, "203.0.113.7", 443, "shut"),
+    ):
+        assert verdict([*model, *cluster], source, target, port) == expected, (source, target, port)
     off = {"networkPolicy": {"enabled": False}}
     assert "NetworkPolicy" not in dict(render(CHART, ON, off).kinds() + render(CHART, CLUSTER, off).kinds())
+
+
+@pytest.mark.parametrize(
+    ("facts", "dns", "port"),
+    [
+        ({}, Pod("kube-system", {"k8s-app": "kube-dns"}), 53),
+        (
+            {
+                "namespace": "openshift-dns",
+                "podLabel": "dns.operator.openshift.io/daemonset-dns=default",
+                "ports": [5353],
+            },
+            Pod("openshift-dns", {"dns.operator.openshift.io/daemonset-dns": "default"}),
+            5353,
+        ),
+    ],
+    ids=["usual", "openshift"],
+)
+def test_names_are_asked_of_the_dns_of_the_cluster_alone(
+    render: Render, facts: dict[str, Any], dns: Pod, port: int
+) -> None:
+    policies = render(CHART, ON, llm(environment={"dns": facts}), namespace="llm-prod").items
+    ((_, job),) = pods_of(policies, "llm-prod")
+    for target, expected in (
+        (dns, "open"),
+        ("169.254.20.10", "open"),
+        (Pod(dns.namespace, {"k8s-app": "other"}), "shut"),
+        (Pod("llm-prod", dns.labels), "shut"),
+        ("203.0.113.53", "shut"),
+    ):
+        for protocol in ("UDP", "TCP"):
+            assert verdict(policies, job, target, port, protocol) == expected, (target, protocol)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +293,34 @@ def test_egress_opens_the_port_that_prometheus_listens_on(
     render: Render, url: str, given: int | None, port: int
 ) -> None:
     facts = llm(environment={"monitoring": {"prometheusUrl": url}})
-    policy = render(CHART, ON, facts, {"networkPolicy": {"prometheusPort": given}}).one("NetworkPolicy")
-    assert reachable(policy, "egress", port, ("monitoring", {}))
+    objects = render(CHART, ON, facts, {"networkPolicy": {"prometheusPort": given}}).items
+    ((_, job),) = pods_of(objects, "default")
+    assert verdict(objects, job, PROMETHEUS, port) == "open"
+
+
+def test_a_proxy_reaches_the_job_and_its_port_is_open(render: Render) -> None:
+    proxy = {"url": "http://proxy.corp.example.com:3128", "noProxy": [".corp.example.com"]}
+    objects = render(CHART, ON, llm(environment={"proxy": proxy}))
+    variables = {one["name"]: one["value"] for one in container(job_pod(objects))["env"]}
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        assert variables[name] == proxy["url"]
+    assert variables["NO_PROXY"] == variables["no_proxy"]
+    # What lies in the cluster is asked directly.
+    for host in (
+        "prometheus.monitoring",
+        "llm-drift-exporter.monitoring",
+        "any.llm.svc",
+        "x.corp.example.com",
+    ):
+        assert urllib.request.proxy_bypass_environment(host, {"no": variables["NO_PROXY"]}), host
+    ((_, job),) = pods_of(objects.items, "default")
+    for target, port, expected in (
+        ("10.20.0.5", 3128, "open"),
+        ("203.0.113.7", 3128, "open"),
+        ("169.254.169.254", 3128, "shut"),
+        ("203.0.113.7", 443, "shut"),
+    ):
+        assert verdict(objects.items, job, target, port) == expected, (target, port)
 
 
 @pytest.mark.parametrize("version", ["1.34", "1.37"])
@@ -352,7 +400,8 @@ def test_notes_of_the_exporter_say_where_releases_look(render: Render) -> None:
 
 def test_a_service_of_the_same_namespace_is_reached_by_its_bare_name(render: Render) -> None:
     values = {"exporter": {"url": "http://results:8080"}}
-    policy = render(CHART, ON, values, namespace="llm-prod").one("NetworkPolicy")
-    exporter_labels = {"app.kubernetes.io/name": CHART, "app.kubernetes.io/component": "exporter"}
-    assert reachable(policy, "egress", 8080, ("llm-prod", exporter_labels))
-    assert not reachable(policy, "egress", 8080, ("monitoring", exporter_labels))
+    objects = render(CHART, ON, values, namespace="llm-prod").items
+    ((_, job),) = pods_of(objects, "llm-prod")
+    labels = {"app.kubernetes.io/name": CHART, "app.kubernetes.io/component": "exporter"}
+    assert verdict(objects, job, Pod("llm-prod", labels), 8080) == "open"
+    assert verdict(objects, job, Pod("monitoring", labels), 8080) == "shut"

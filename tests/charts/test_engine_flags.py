@@ -324,17 +324,6 @@ def test_variables_go_with_their_keys(render: Render) -> None:
     assert not [name for name in render(CHART).environment if name.startswith(("OTEL", "VLLM_M"))]
 
 
-def test_traces_may_leave_the_pod(render: Render) -> None:
-    values = {
-        "global": {"llm": {"model": {"source": "pvc://weights"}}},
-        "engine": {"tracing": {"endpoint": "http://otel.mon:4317"}},
-    }
-    rules = render(CHART, values).one("NetworkPolicy")["spec"]["egress"]
-    assert {"ports": [{"port": 4317, "protocol": "TCP"}], "to": [{"namespaceSelector": {}}]} in rules
-    values["engine"]["tracing"]["endpoint"] = "https://otel.mon"
-    assert render(CHART, values).one("NetworkPolicy")["spec"]["egress"][1]["ports"][0]["port"] == 443
-
-
 def test_adapters_may_be_loaded_at_run_time_by_one_keyed_server(render: Render) -> None:
     lora = {"adapters": [{"name": "a", "path": "/a"}], "runtimeLoading": True}
     engine = {"lora": lora, "apiKey": {"secret": "key"}}

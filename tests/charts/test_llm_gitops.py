@@ -441,6 +441,9 @@ def test_a_platform_gets_the_chart_and_file_of_its_cluster(render: Render) -> No
     layers = [yaml.safe_load((ROOT / file.removeprefix("/")).read_text(encoding="utf-8")) for file in files]
     project = objects.one("AppProject", application["project"])["spec"]
     assert application["destination"] in project["destinations"]
+    # Where components.defaultDeny puts its policy.
+    assert {**application["destination"], "namespace": "llm-prod"} in project["destinations"]
+    assert "llm-dev" not in [one["namespace"] for one in project["destinations"]]
     permitted = {(item["group"], item["kind"]) for item in project["namespaceResourceWhitelist"]}
     for item in render("llm-platform", *layers, bare=True).items:
         assert (item["apiVersion"].rpartition("/")[0], item["kind"]) in permitted

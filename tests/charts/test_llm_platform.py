@@ -30,6 +30,7 @@ from tests.charts.conftest import (
     release_files,
     release_values,
 )
+from tests.charts.network import Pod, pods_of, verdict
 
 CHART = "llm-platform"
 
@@ -100,8 +101,36 @@ def test_each_component_has_a_switch_of_its_own(render: Render, component: str) 
     assert objects.notes.strip()
 
 
+def test_what_has_no_policy_of_its_own_is_shut_and_a_release_works_as_before(render: Render) -> None:
+    shut = platform(render, VALUES, {"components": {"defaultDeny": True}})
+    policy = shut.one("NetworkPolicy", "llm-platform-default-deny")
+    assert policy["metadata"]["namespace"] == "llm-prod"
+    objects = render(
+        "llm-stack", *release_values("qwen3-8b", "prod"), bare=True, name="qwen3-8b", namespace="llm-prod"
+    ).items
+    stranger = Pod("llm-prod", {"app": "stranger"})
+    gateway = Pod("traefik", {"app": "traefik"})
+    found = dict(pods_of(objects, "llm-prod"))
+    engine = found["Rollout/qwen3-8b"]
+    for policies in (objects, [policy, *objects]):
+        assert verdict(policies, gateway, engine, 8000) == "open"
+        assert verdict(policies, found["Pod/qwen3-8b-test"], engine, 8000) == "open"
+    for end in (stranger, "203.0.113.7"):
+        assert verdict(objects, stranger, end, 443) == "open"
+        assert verdict([policy, *objects], stranger, end, 443) == "shut"
+    assert verdict([policy, *objects], gateway, stranger, 8080) == "shut"
+
+
+def test_a_namespace_to_shut_is_needed(render: Render) -> None:
+    facts = {
+        "global": {"llm": {"environment": {"monitoring": {"prometheusUrl": "http://prometheus.monitoring"}}}}
+    }
+    with pytest.raises(RefusedError, match=r"environment\.namespace is empty"):
+        platform(render, facts, {"components": {"defaultDeny": True}})
+
+
 def test_a_release_of_nothing_is_refused(render: Render) -> None:
-    off = {"components": {bit: False for bit, _ in COMPONENTS.values()}}
+    off = {"components": dict.fromkeys(load(CHARTS / CHART / "values.yaml")["components"], False)}
     with pytest.raises(RefusedError, match="every key of components is false"):
         platform(render, off)
 

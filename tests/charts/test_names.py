@@ -27,7 +27,7 @@ def test_two_long_releases_share_a_namespace_without_collision(render: Render) -
     names = ["a" * 52 + end for end in "xy"]
     both = [render(CHART, TRAEFIK, name=name) for name in names]
     kinds = [kind for objects in both for kind in objects.kinds()]
-    assert len(kinds) == len(set(kinds)) == 24
+    assert len(kinds) == len(set(kinds)) == 26
     # Names of Services and labels end at 63 letters, those of ConfigMaps at 253.
     assert max(len(name) for kind, name in kinds if kind != "ConfigMap") <= 63
     selectors = [

@@ -12,6 +12,7 @@ def test_defaults_are_what_teams_expect(render: Render) -> None:
     assert objects.kinds() == [
         ("ConfigMap", "demo-test"),
         ("NetworkPolicy", "demo"),
+        ("NetworkPolicy", "demo-jobs"),
         ("Pod", "demo-test"),
         ("PodDisruptionBudget", "demo"),
         ("Rollout", "demo"),

@@ -39,6 +39,18 @@ environment:
   gateway:
     namespace: traefik
     minTlsVersion: ''
+    authenticates: false
+  dns:
+    namespace: kube-system
+    podLabel: k8s-app=kube-dns
+    ports:
+    - 53
+    cidrs:
+    - 169.254.20.10/32
+  proxy:
+    url: ''
+    noProxy: []
+  privateCidrs: []
   encryptedStorage: []
   monitoring:
     namespace: monitoring

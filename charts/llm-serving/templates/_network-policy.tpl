@@ -4,18 +4,7 @@
 {{- $context := include "llm-serving.context" . | get .Values }}
 {{- $llm := $context.llm }}
 {{- $facts := $context.facts }}
-{{- $hubPort := 443 }}
-{{- $store := eq $facts.scheme "s3" }}
-{{- with $store | ternary .Values.objectStore.endpoint $llm.environment.hubEndpoint }}
-{{- $hubPort = hasPrefix "http://" . | ternary 80 443 }}
-{{- with regexFind ":[0-9]+" (trimPrefix "http:" (trimPrefix "https:" .)) }}
-{{- $hubPort = trimPrefix ":" . | int }}
-{{- end }}
-{{- end }}
-{{- $traces := "" }}
-{{- with .Values.engine.tracing.endpoint }}
-{{- $traces = regexFind ":[0-9]+" (regexReplaceAll "^https?:" . "") | trimPrefix ":" | default (hasPrefix "https" . | ternary "443" "80") }}
-{{- end }}
+{{- $egress := include "llm-serving.egress" (dict "root" . "context" $context) | trim }}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -48,35 +37,119 @@ spec:
         {{- with .Values.networkPolicy.allowFrom }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-  {{- if or $facts.remote $traces .Values.networkPolicy.extraEgress }}
+  {{- if $egress }}
   egress:
-    - ports:
-        - {port: 53, protocol: UDP}
-        - {port: 53, protocol: TCP}
-    {{- if $facts.remote }}
-    - ports:
-        - {port: {{ $hubPort }}, protocol: TCP}
-      {{- /* Everywhere but the cloud's metadata services and link-local addresses. */}}
-      to:
-        - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16, 100.100.100.200/32]}
-        - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::/32"]}
-        {{- if and $store .Values.objectStore.endpoint }}
-        {{- /* A store in the cluster: some network plugins never match pods by their addresses. */}}
-        - namespaceSelector: {}
-        {{- end }}
-    {{- end }}
-    {{- with $traces }}
-    {{- /* A collector in the cluster; one elsewhere needs extraEgress. */}}
-    - ports:
-        - {port: {{ . }}, protocol: TCP}
-      to:
-        - namespaceSelector: {}
-    {{- end }}
-    {{- with .Values.networkPolicy.extraEgress }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "llm-common.dnsRule" (dict "llm" $llm) | nindent 4 }}
+    {{- $egress | nindent 4 }}
   {{- else }}
   egress: []
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /*
+llm-serving.egress (dict "root" $ "context" $context): whom the servers may reach beside the DNS, as a YAML list; empty where they ask nobody. A
+model comes from a hub, through the proxy where there is one, or from a store, whose client may not know proxies.
+*/ -}}
+{{- define "llm-serving.egress" -}}
+{{- $llm := .context.llm -}}
+{{- $facts := .context.facts -}}
+{{- with .root -}}
+{{- $proxy := include "llm-serving.proxy" (dict "root" . "llm" $llm) | fromYaml -}}
+{{- $urls := list -}}
+{{- if eq $facts.scheme "s3" -}}
+{{- $urls = list (.Values.objectStore.endpoint | default "https://s3.amazonaws.com") -}}
+{{- else if $facts.remote -}}
+{{- $hub := $llm.environment.hubEndpoint | default "https://huggingface.co" -}}
+{{- if or (not $proxy.url) (include "llm-common.direct" (dict "url" $hub "noProxy" $proxy.noProxy)) -}}
+{{- $urls = list $hub -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.engine.tracing.endpoint -}}
+{{- $urls = append $urls . -}}
+{{- end -}}
+{{- range $urls }}
+{{ include "llm-common.egressRule" (dict "llm" $llm "url" .) }}
+{{- end }}
+{{- if and $facts.remote $proxy.url }}
+{{ include "llm-common.proxyRule" (dict "llm" $llm "url" $proxy.url) }}
+{{- end }}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* llm-serving.jobNetworkPolicy: the pods of tests and gates ask the servers, tell the gate, and speak to nobody else. */ -}}
+{{- define "llm-serving.jobNetworkPolicy" -}}
+{{- if .Values.networkPolicy.enabled }}
+{{- $context := include "llm-serving.context" . | get .Values }}
+{{- $llm := $context.llm }}
+{{- $facts := $context.facts }}
+{{- $labelArgs := dict "root" . "component" "job" "llm" $llm }}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ printf "%s-jobs" .Release.Name | quote }}
+  namespace: {{ .Release.Namespace | quote }}
+  labels:
+    {{- include "llm-common.labels" $labelArgs | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- omit (include "llm-common.selectorLabels" $labelArgs | fromYaml) "app.kubernetes.io/component" | toYaml | nindent 6 }}
+    matchExpressions:
+      - {key: app.kubernetes.io/component, operator: In, values: [job, test]}
+  policyTypes: [Ingress, Egress]
+  ingress: []
+  egress:
+    {{- include "llm-common.dnsRule" (dict "llm" $llm) | nindent 4 }}
+    - ports:
+        - {port: http, protocol: TCP}
+        {{- if $facts.split }}
+        - {port: {{ int $facts.port }}, protocol: TCP}
+        {{- end }}
+      to:
+        - podSelector:
+            {{- include "llm-serving.podsOfServers" (dict "root" . "facts" $facts) | nindent 12 }}
+    {{- with include "llm-serving.gateUrl" $llm }}
+    {{- include "llm-common.egressRule" (dict "llm" $llm "url" .) | nindent 4 }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /*
+llm-serving.proxy (dict "root" $ "llm" $llm): the proxy of the environment, as YAML: `url`, empty for none, and `noProxy`. What `engine.extraEnv`
+says of one counts too, for the download as for the engine: `variables`, with their `names`.
+*/ -}}
+{{- define "llm-serving.proxy" -}}
+{{- $known := include "llm-common.proxyNames" . | fromYamlArray -}}
+{{- $url := .llm.environment.proxy.url -}}
+{{- $noProxy := .llm.environment.proxy.noProxy -}}
+{{- $variables := list -}}
+{{- $names := list -}}
+{{- range .root.Values.engine.extraEnv -}}
+{{- if has .name $known -}}
+{{- $variables = append $variables . -}}
+{{- $names = append $names .name -}}
+{{- if eq (lower .name) "no_proxy" -}}
+{{- $noProxy = concat $noProxy (splitList "," (.value | default "")) -}}
+{{- else if and .value (or (not $url) (eq (upper .name) "HTTPS_PROXY")) -}}
+{{- $url = .value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "url" $url "noProxy" $noProxy "variables" $variables "names" $names | toYaml -}}
+{{- end -}}
+
+{{- /* llm-serving.proxyVariables (dict "root" $ "llm" $llm): for a container that asks hub or store, what `extraEnv` does not set. */ -}}
+{{- define "llm-serving.proxyVariables" -}}
+{{- $proxy := include "llm-serving.proxy" . | fromYaml -}}
+{{- $direct := list -}}
+{{- range list .llm.environment.hubEndpoint .root.Values.objectStore.endpoint -}}
+{{- if and . (not (contains "." (include "llm-common.host" .))) -}}
+{{- $direct = append $direct (include "llm-common.host" .) -}}
+{{- end -}}
+{{- end -}}
+{{- include "llm-common.proxyVariables" (dict "llm" .llm "direct" $direct "given" $proxy.names) -}}
 {{- end -}}

@@ -31,7 +31,7 @@ single key may hold is said by values.schema.json; here stands what follows from
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" .Release.Name) -}}
 {{- include "llm-common.refuse" (list $ "" (printf "the release name %s cannot be the name of a Service" .Release.Name) (printf "write it with a-z, 0-9 and '-', a letter first, e.g. %s" (printf "m-%s" (regexReplaceAll "[^a-z0-9]+" (lower .Release.Name) "-") | trimSuffix "-" | replace "m-m-" "m-"))) -}}
 {{- end -}}
-{{- range list "-canary" "-preview" "-shadow" "-ab" "-nodes" "-started" "-gate" "-smoke" "-quality" "-test" "-drift" "-download" -}}
+{{- range list "-canary" "-preview" "-shadow" "-ab" "-nodes" "-started" "-gate" "-smoke" "-quality" "-test" "-drift" "-download" "-jobs" -}}
 {{- if hasSuffix . $.Release.Name -}}
 {{- include "llm-common.refuse" (list $ "" (printf "the release name %s ends in %s, which names objects of the release %s" $.Release.Name . (trimSuffix . $.Release.Name)) "choose another name") -}}
 {{- end -}}

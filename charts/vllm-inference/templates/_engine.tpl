@@ -102,6 +102,7 @@ arrives on it, which the gateway answers with 502. */}}
 - name: OTEL_SERVICE_NAME
   value: {{ .Release.Name | quote }}
 {{- end }}
+{{- include "llm-serving.proxyVariables" (dict "root" . "llm" $llm) }}
 {{- with .Values.engine.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -91,6 +91,12 @@
     - name: NVIDIA_VISIBLE_DEVICES
       value: void
     {{- include "vllm-inference.token" . | nindent 4 | trimSuffix "\n    " }}
+    {{- with include "llm-serving.proxyVariables" (dict "root" . "llm" $llm) }}
+    {{- . | trim | nindent 4 }}
+    {{- end }}
+    {{- with (include "llm-serving.proxy" (dict "root" . "llm" $llm) | fromYaml).variables }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   resources:
     requests: {cpu: "1", memory: 512Mi, ephemeral-storage: 64Mi}
     {{- /* Written pages count as memory of the container until they are on the disk, but can be dropped. */}}

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from llmops.checks.reading.backends import behind
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
+from llmops.checks.rules.graph.routes import ROUTES
+from llmops.engines import of_image
 from llmops.findings import Finding
-from llmops.kubernetes.kinds import HTTP_ROUTE, VIRTUAL_SERVICE
-from llmops.references import Graph, kind_of, mapping, sequence, text, walk
+from llmops.kubernetes.kinds import HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE
+from llmops.references import Graph, Pods, kind_of, mapping, sequence, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
@@ -22,6 +25,7 @@ _CLAIM = ("", "PersistentVolumeClaim")
 _TEMPLATES = "/spec/volumeClaimTemplates/*"
 _OWN = "/volumes/*/ephemeral/volumeClaimTemplate"
 _PLAIN, _UNKNOWN = "plain", "unknown"
+_KEYS = {"VLLM_API_KEY"}
 
 
 @rule(
@@ -51,6 +55,42 @@ def tls_below_1_3(release: Release) -> Iterator[Finding]:
         stated = release.view.llm.text("environment.gateway.minTlsVersion")
         what = f"takes TLS {stated}" if stated else "is not declared to ask for TLS 1.3"
         yield defect(route, pointer, f"the gateway of the {route.kind} {route.name} {what}.")
+
+
+@rule(
+    "LS108",
+    severity=WARNING,
+    fix="Set engine.apiKey.secret, or declare that the gateway asks: global.llm.environment.gateway.authenticates.",
+)
+def route_without_key(release: Release) -> Iterator[Finding]:
+    """Whoever reaches the route uses the GPUs and reads what the model was taught; nobody is asked who he is.
+
+    Judged in production: routes to servers of models that ask for no key of their own, where
+    global.llm.environment.gateway.authenticates is not declared.
+    """
+    if not _production(release) or release.view.llm.get("environment.gateway.authenticates") is True:
+        return
+    objects = graph(release)
+    for route in objects.of_kind(*ROUTES):
+        for edge in objects.edges_of(route):
+            pods = behind(objects, edge.target) if edge.kind == SERVICE and edge.target is not None else []
+            if open_servers := [one for one in pods if _open_server(one)]:
+                server = open_servers[0].owner
+                message = (
+                    f"the {route.kind} {route.name} leads to {server.kind} {server.name}, which wants no key."
+                )
+                yield defect(route, edge.pointer, message)
+                break
+
+
+def _open_server(pods: Pods) -> bool:
+    """Whether pods run an engine that no key guards."""
+    for _, container in pods.containers():
+        words = " ".join(text(one) for key in ("command", "args") for one in sequence(container.get(key)))
+        names = {text(mapping(one).get("name")) for one in sequence(container.get("env"))}
+        if of_image(text(container.get("image"))) and not names & _KEYS and "--api-key" not in words:
+            return True
+    return False
 
 
 @rule(

@@ -1,0 +1,137 @@
+{{- /* llm-common.dnsRule: the egress rule that every pod with names to resolve needs; takes (dict "llm" $llm). */ -}}
+{{- define "llm-common.dnsRule" -}}
+{{- $dns := .llm.environment.dns -}}
+- ports:
+    {{- range $dns.ports }}
+    - {port: {{ int . }}, protocol: UDP}
+    - {port: {{ int . }}, protocol: TCP}
+    {{- end }}
+  to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ $dns.namespace | quote }}
+      {{- with $dns.podLabel }}
+      podSelector:
+        matchLabels:
+          {{ regexReplaceAll "=.*" . "" }}: {{ regexFind "=.*" . | trimPrefix "=" | quote }}
+      {{- end }}
+    {{- range $dns.cidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+{{- end -}}
+
+{{- /* llm-common.host: the host of a URL, in lower case. */ -}}
+{{- define "llm-common.host" -}}
+{{- regexReplaceAll "^[a-z]+://" (lower .) "" | regexFind "^[^:/]+" -}}
+{{- end -}}
+
+{{- /* llm-common.clusterHost: the host of a URL where it is that of a Service, NAME or NAME.NAMESPACE; else "localhost". */ -}}
+{{- define "llm-common.clusterHost" -}}
+{{- $host := include "llm-common.host" . -}}
+{{- regexMatch "^[^.]+([.][^.]+)?$" $host | ternary $host "localhost" -}}
+{{- end -}}
+
+{{- /* llm-common.port: the port of a URL, its scheme's own where it names none. */ -}}
+{{- define "llm-common.port" -}}
+{{- regexFind ":[0-9]+" (regexReplaceAll "^[a-z]+:" . "") | trimPrefix ":" | default (hasPrefix "https:" . | ternary "443" "80") -}}
+{{- end -}}
+
+{{- /*
+llm-common.peers (dict "llm" $llm "url" URL): where the host of a URL may be, as a YAML list of NetworkPolicyPeers. An address is itself. NAME
+is a Service of the own namespace, NAME.NAMESPACE and NAME.NAMESPACE.svc one of another. Everything else lies at a public address,
+or where environment.privateCidrs says: not in the cluster, not at its API server, not at a cloud's metadata service.
+*/ -}}
+{{- define "llm-common.peers" -}}
+{{- $host := include "llm-common.host" .url -}}
+{{- $labels := splitList "." $host -}}
+{{- $service := regexMatch "^[^.]+\\.[^.]+\\.svc(\\.|$)" $host -}}
+{{- if regexMatch "^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$" $host -}}
+- ipBlock: {cidr: {{ $host }}/32}
+{{- else if eq (len $labels) 1 -}}
+- podSelector: {}
+{{- else -}}
+{{- if or $service (eq (len $labels) 2) -}}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ index $labels 1 | quote }}
+{{- end }}
+{{- if not $service }}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    {{- /* Not private, shared, link-local, loopback and test ranges. */}}
+    except: [10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 198.18.0.0/15]
+- ipBlock: {cidr: "::/0", except: ["fc00::/7", "fe80::/10"]}
+{{- range .llm.environment.privateCidrs }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* llm-common.egressRule (dict "llm" $llm "url" URL): one egress rule, to the host and port of a URL. */ -}}
+{{- define "llm-common.egressRule" -}}
+- ports:
+    - {port: {{ include "llm-common.port" .url }}, protocol: TCP}
+  to:
+    {{- include "llm-common.peers" . | trim | nindent 4 }}
+{{- end -}}
+
+{{- /*
+llm-common.proxyRule (dict "llm" $llm "url" URL): the egress rule to the proxy. A proxy is the one host that usually has a private address that
+nobody writes down, so without environment.privateCidrs its port is open to every address but metadata services.
+*/ -}}
+{{- define "llm-common.proxyRule" -}}
+{{- $peers := include "llm-common.peers" . -}}
+{{- if and (contains "0.0.0.0/0" $peers) (not .llm.environment.privateCidrs) -}}
+- ports:
+    - {port: {{ include "llm-common.port" .url }}, protocol: TCP}
+  to:
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16, 100.100.100.200/32]}
+    - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::/32"]}
+    {{- if regexMatch "^[^.]+\\.[^.]+$" (include "llm-common.host" .url) }}
+    {{- $peers | trim | fromYamlArray | first | list | toYaml | nindent 4 }}
+    {{- end }}
+{{- else -}}
+{{ include "llm-common.egressRule" . }}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+llm-common.direct (dict "url" URL "noProxy" (list …)): "yes" for a host that is asked directly although there is a proxy: a Service by a name
+that only Services have, or one that noProxy names.
+*/ -}}
+{{- define "llm-common.direct" -}}
+{{- $host := include "llm-common.host" .url -}}
+{{- $direct := regexMatch "^[^.]+$|[.]svc$|[.]svc[.]|[.]cluster[.]local$" $host -}}
+{{- range .noProxy -}}
+{{- $suffix := trimPrefix "*" . | trimPrefix "." -}}
+{{- if and $suffix (or (eq $host $suffix) (hasSuffix (printf ".%s" $suffix) $host)) -}}
+{{- $direct = true -}}
+{{- end -}}
+{{- end -}}
+{{- $direct | ternary "yes" "" -}}
+{{- end -}}
+
+{{- /* llm-common.proxyNames: the environment variables that programs read a proxy from; some read the small ones only. */ -}}
+{{- define "llm-common.proxyNames" -}}
+[HTTP_PROXY, HTTPS_PROXY, NO_PROXY, http_proxy, https_proxy, no_proxy]
+{{- end -}}
+
+{{- /*
+llm-common.proxyVariables (dict "llm" $llm "direct" (list HOST…) "given" (list NAME…)): environment variables as a YAML list, empty without a
+proxy. `direct` are hosts in the cluster whose names have no dot; `given` are variables that the user sets himself.
+*/ -}}
+{{- define "llm-common.proxyVariables" -}}
+{{- $proxy := .llm.environment.proxy -}}
+{{- $given := .given | default list -}}
+{{- if $proxy.url -}}
+{{- /* The API server is asked by its address, which only the kubelet knows. */ -}}
+{{- $direct := concat (list "localhost" "127.0.0.1" "$(KUBERNETES_SERVICE_HOST)" ".svc" ".cluster.local") (.direct | default list) $proxy.noProxy | uniq | join "," -}}
+{{- range $name := include "llm-common.proxyNames" . | fromYamlArray -}}
+{{- if not (has $name $given) }}
+- name: {{ $name }}
+  value: {{ hasPrefix "no" (lower $name) | ternary $direct $proxy.url | quote }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
