@@ -15,7 +15,7 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pod-security test-render-equal test-mutants test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock real-engine chat images package bench bench-check clean
+.PHONY: help run test test-quick test-pod-security test-render-equal test-mutants test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock real-engine chat images package bench bench-check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ run: $(RUN_READY) ## Render, check and explain one release: MODEL=qwen3-8b ENV=p
 
 test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or helm
 	@$(BIN)/python -m pytest -n 2 --renderer $(RENDERER) $(ARGS)
+
+test-quick: $(DEV_READY) ## The inner loop, a minute: no programs, no long samples, five cases of each test
+	@$(BIN)/python -m pytest -n 2 --quick $(ARGS)
 
 test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random pods and compare: ARGS='--seed 2'
 	@$(BIN)/python tools/setup.py cluster pod-security
