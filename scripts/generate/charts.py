@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from generate import nested_rows
 from llmops.findings import InputError
 
 # Umbrellas bundle the schemas of their components, so they come last.
@@ -98,3 +99,9 @@ def generate(root: Path, bin_dir: Path) -> None:
         ],
         charts,
     )
+    for file in charts.glob("*/values.schema.json"):
+        readme = file.with_name("README.md")
+        rows = nested_rows.insert(
+            readme.read_text(encoding="utf-8"), json.loads(file.read_text(encoding="utf-8"))
+        )
+        readme.write_text(rows, encoding="utf-8")
