@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).parents[1]
 PROD = [
     "values/environments/prod.yaml",

@@ -79,6 +79,7 @@ def suites(name: str, values: str) -> dict[str, Any]:
     return {"evaluation_interval": "30s", "tests": tests}
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "values"), RUNS, ids=[name + "-own" * ("alerts" in text) for name, text in RUNS]
 )

@@ -38,6 +38,7 @@ def config(render: Render, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.real
 def test_alertmanager_accepts_it(amtool_path: Path, config: Path) -> None:
     told = amtool(amtool_path, "check-config", str(config))
     assert "SUCCESS" in told
@@ -45,6 +46,7 @@ def test_alertmanager_accepts_it(amtool_path: Path, config: Path) -> None:
     assert "2 inhibit rules" in told
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("labels", "receivers"),
     [
@@ -133,6 +135,7 @@ def open_values(receiver: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("chinese", [False, True])
 def test_the_message(amtool_path: Path, tmp_path: Path, chinese: bool) -> None:
     """The text that a channel shows, made by Alertmanager's own templates."""

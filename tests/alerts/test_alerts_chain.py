@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from tests.alerts.conftest import Mismatches
 from tests.charts.conftest import Render
 
@@ -126,6 +128,7 @@ def rules(render: Render, release: dict[str, Any]) -> list[dict[str, Any]]:
     return [recorded, rule]
 
 
+@pytest.mark.real
 def test_alerts_follow_from_what_engines_say(render: Render, mismatches: Mismatches) -> None:
     tests = {"evaluation_interval": "15s", "tests": [suite(name) for name in CASES]}
     assert not mismatches(tests, rules(render, ALERTS_ON))
@@ -149,6 +152,7 @@ def suite(name: str, silent: bool = False) -> dict[str, Any]:
     }
 
 
+@pytest.mark.real
 def test_a_release_without_the_bit_has_no_alerts(render: Render, mismatches: Mismatches) -> None:
     off = {
         "global": {"llm": {"model": {"name": "qwen"}, "components": {"monitoring": True, "alerts": False}}}

@@ -18,6 +18,8 @@ from tests.charts.conftest import Render
 from tests.conftest import program
 from tests.waiting import PATIENCE, free_port, until
 
+pytestmark = pytest.mark.real
+
 PAGE = {"service": "llm", "severity": "critical", "namespace": "llm-prod", "release": "demo"}
 
 

@@ -13,6 +13,8 @@ import yaml
 from tests.alerts.test_alerts import SPECS, layer, suites, terse
 from tests.charts.conftest import Render
 
+pytestmark = pytest.mark.real
+
 TURNED = {">": "<", "<": ">", "==": "!=", "<=": ">"}
 
 

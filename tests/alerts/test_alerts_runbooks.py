@@ -82,6 +82,7 @@ def test_a_page_has_the_alert_as_title_and_the_four_sections(page: Path, render:
     assert all(section.strip() for section in sections)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_commands_exist(page: Path, helm4_path: Path) -> None:
     found = list(commands(page))
@@ -113,6 +114,7 @@ def test_both_languages_name_the_same_commands_and_queries(stem: str) -> None:
     assert re.search(r"[\u4e00-\u9fff]", english.read_text(encoding="utf-8")) is None
 
 
+@pytest.mark.real
 def test_queries_parse(mismatches: Mismatches) -> None:
     queries = sorted({query for page in PAGES for query in blocks(page, "promql")})
     rules = [{"record": f"runbook:query_{index}", "expr": query} for index, query in enumerate(queries)]

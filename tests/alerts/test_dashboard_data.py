@@ -10,6 +10,8 @@ import pytest
 from tests.alerts.conftest import Mismatches
 from tests.charts.conftest import Render
 
+pytestmark = pytest.mark.real
+
 PLACE = 'namespace="llm-prod", release="qwen"'
 ALERTS = {"global": {"llm": {"components": {"alerts": True}}}}  # with them come the lines of what is promised
 VARIABLES = {

@@ -22,6 +22,8 @@ from tests.conftest import program
 from tests.lab.conftest import Engine, Start, start
 from tests.waiting import PATIENCE, end, free_port, until
 
+pytestmark = pytest.mark.real
+
 __all__ = ["start"]
 
 NAMESPACE, RELEASE = "llm-prod", "qwen"

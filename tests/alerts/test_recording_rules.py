@@ -12,6 +12,8 @@ import pytest
 from tests.alerts.conftest import Mismatches
 from tests.charts.conftest import Render
 
+pytestmark = pytest.mark.real
+
 OURS = 'namespace="llm-prod", release="qwen"'
 ENGINE = f'{OURS}, model_name="demo", engine="0"'
 STABLE = 'rollouts_pod_template_hash="5f"'

@@ -60,6 +60,7 @@ def test_both_workloads_are_in_the_plan(renderer: Renderer) -> None:
     assert "other workloads" in page
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(replicas=st.integers(1, 6), prefill=st.integers(1, 6), tensor=st.sampled_from([1, 2]))
 def test_the_plan_and_the_charts_formula_agree(

@@ -194,6 +194,7 @@ def released(renderer: Renderer, **values: Any) -> Release:
     return Release("big", "llm", "1.35.0", objects, values=merge(layers))
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(replicas=st.integers(1, 9), surge=st.integers(0, 9), unavailable=st.integers(0, 3))
 def test_the_chart_refuses_by_the_same_count(

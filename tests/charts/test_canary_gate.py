@@ -181,6 +181,7 @@ def test_objects_are_what_kubernetes_knows(render: Render, version: str) -> None
             assert list(violations(found, version)) == []
 
 
+@pytest.mark.real
 def test_unknown_keys_are_refused_by_helm_itself(helm4_path: Path, tmp_path: Path) -> None:
     chart = tmp_path / CHART
     subprocess.run(["cp", "-r", str(CHARTS / CHART), str(chart)], check=True)

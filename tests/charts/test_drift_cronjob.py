@@ -360,6 +360,7 @@ def test_refusals_say_what_to_write(render: Render, case: str) -> None:
     assert render(CHART, CLUSTER, bare=True, name=name)  # Nothing of it concerns a cluster.
 
 
+@pytest.mark.real
 def test_unknown_keys_are_refused_by_helm_itself(helm4_path: Path, tmp_path: Path) -> None:
     chart = tmp_path / CHART
     copied = subprocess.run(["cp", "-r", str(CHARTS / CHART), str(chart)], check=True)

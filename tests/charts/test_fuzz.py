@@ -18,6 +18,8 @@ from llmops.render.manifest import parse
 from llmops.render.sdk import merge_values
 from tests.charts.conftest import CHARTS, merge
 
+pytestmark = pytest.mark.long
+
 CHART = CHARTS / "vllm-inference"
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 BASE: dict[str, Any] = {

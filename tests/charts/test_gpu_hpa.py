@@ -389,6 +389,7 @@ def test_the_notes_of_groups_name_the_set(render: Render, way: str) -> None:
     assert "group of pods" not in render(CHART, ON, {"backend": way}, name="big", notes=True).notes
 
 
+@pytest.mark.real
 def test_the_demand_of_groups_is_that_of_their_leaders(render: Render, tmp_path: Path) -> None:
     """Two groups, whose workers have no series: 16 requests are 16, and 2 servers at 8 of each."""
     series = engine("big-nodes-0", "8x80", "2x80") | engine("big-nodes-1", "5x80", "1x80")
@@ -479,6 +480,7 @@ CASES: dict[str, tuple[dict[str, str], float | None]] = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("case", CASES)
 def test_the_demand_of_a_release(render: Render, tmp_path: Path, case: str) -> None:
     series, expected = CASES[case]
@@ -487,6 +489,7 @@ def test_the_demand_of_a_release(render: Render, tmp_path: Path, case: str) -> N
     ask(tmp_path, triggers(scaled)["llm-requests-demand"]["query"], series, expected)
 
 
+@pytest.mark.real
 def test_the_busy_gpus_of_a_release(render: Render, tmp_path: Path) -> None:
     """Two GPUs of one server are averaged, servers are added, and other people's pods do not count."""
     gpus = {("a", 0): 90, ("a", 1): 50, ("b", 0): 30, ("stranger", 0): 100}
@@ -498,6 +501,7 @@ def test_the_busy_gpus_of_a_release(render: Render, tmp_path: Path) -> None:
     ask(tmp_path, adapter_query(render, "llm_gpu_utilization", "models", "qwen"), series, 100)
 
 
+@pytest.mark.real
 def test_the_finished_requests_of_a_release(render: Render, tmp_path: Path) -> None:
     series = {
         f'vllm:request_success_total{{namespace="models",pod="{pod}",release="qwen",finished_reason="{reason}"}}': (

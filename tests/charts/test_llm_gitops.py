@@ -157,6 +157,7 @@ def applications(render: Render, expand: Expand) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.real
 def test_every_model_in_every_environment_is_one_application(
     applications: dict[str, dict[str, Any]],
 ) -> None:
@@ -166,6 +167,7 @@ def test_every_model_in_every_environment_is_one_application(
     )
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("model", "environment"), RELEASES)
 def test_an_application_installs_what_the_readme_installs(
     applications: dict[str, dict[str, Any]], model: str, environment: str
@@ -181,6 +183,7 @@ def test_an_application_installs_what_the_readme_installs(
     assert (spec["destination"]["namespace"], environment) == (facts["namespace"], facts["name"])
 
 
+@pytest.mark.real
 def test_a_model_deeper_in_the_tree_reads_its_own_files(applications: dict[str, dict[str, Any]]) -> None:
     helm = applications["prod-qwen3-0-6b"]["spec"]["source"]["helm"]
     assert helm["releaseName"] == "qwen3-0-6b"
@@ -191,6 +194,7 @@ def test_a_model_deeper_in_the_tree_reads_its_own_files(applications: dict[str, 
     ]
 
 
+@pytest.mark.real
 def test_an_application_is_found_by_environment_model_and_version(
     applications: dict[str, dict[str, Any]],
 ) -> None:
@@ -201,6 +205,7 @@ def test_an_application_is_found_by_environment_model_and_version(
     }
 
 
+@pytest.mark.real
 def test_only_a_commit_to_what_a_release_reads_renders_it_again(
     applications: dict[str, dict[str, Any]],
 ) -> None:
@@ -219,6 +224,7 @@ def test_only_a_commit_to_what_a_release_reads_renders_it_again(
     assert not seen("docs/gitops.md")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("helm_path", ["helm3_path", "helm4_path"])
 def test_the_repo_servers_way_to_render_gives_the_releases_objects(
     applications: dict[str, dict[str, Any]],
@@ -402,6 +408,7 @@ def test_sync_windows_hold_for_their_environment_only(render: Render) -> None:
     assert project["syncWindows"] == [{**window, "applications": ["prod-*"]}]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("pinned", "version"), [(None, "0.1.0"), ("", "0.1.0"), ("0.4.2", "0.4.2")])
 def test_a_release_may_pin_the_chart_that_a_registry_holds(
     render: Render, expand: Expand, clone: Path, pinned: str | None, version: str
@@ -480,6 +487,7 @@ def test_the_api_server_would_take_every_object(render: Render, file: Path) -> N
     assert findings() == ["schema/invalid-object"] * len(objects)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("namespace", "found"), [("llm-prod", []), ("models", ["values/environments/3/namespace"])]
 )

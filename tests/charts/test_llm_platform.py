@@ -269,6 +269,7 @@ def helm(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.real
 def test_plain_helm_renders_it_beside_a_model_and_the_toolkit_finds_nothing(
     helm4_path: Path, checkout: Path
 ) -> None:
@@ -293,6 +294,7 @@ def test_plain_helm_renders_it_beside_a_model_and_the_toolkit_finds_nothing(
     assert [item for item in answer["findings"] if item["severity"] == "error"] == []
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("values", "words"),
     [

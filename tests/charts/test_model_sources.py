@@ -322,6 +322,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".")}
 
 
+@pytest.mark.real
 def test_it_brings_every_file_once_and_no_second_spelling(hub: Hub, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     done = download(hub, folder, HF_TOKEN="secret")  # noqa: S106
@@ -333,6 +334,7 @@ def test_it_brings_every_file_once_and_no_second_spelling(hub: Hub, tmp_path: Pa
     assert len(hub.seen) == asked
 
 
+@pytest.mark.real
 def test_what_was_signed_is_the_whole_commit(hub: Hub, tmp_path: Path) -> None:
     """A folder that was filled for an engine alone is filled up once its signature is asked for."""
     folder = tmp_path / "model"
@@ -345,12 +347,14 @@ def test_what_was_signed_is_the_whole_commit(hub: Hub, tmp_path: Path) -> None:
     assert len(hub.seen) == asked
 
 
+@pytest.mark.real
 def test_a_damaged_file_is_asked_for_again(hub: Hub, tmp_path: Path) -> None:
     hub.broken = {"model.safetensors": WEIGHTS[:-1] + b"?", "config.json": b"{"}
     assert download(hub, tmp_path / "model").returncode == 0
     assert files(tmp_path / "model") == FILES
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
@@ -373,6 +377,7 @@ def test_a_failed_download_is_never_marked_complete(
     assert files(tmp_path / "model") == FILES
 
 
+@pytest.mark.real
 def test_a_file_that_went_missing_is_brought_back(hub: Hub, tmp_path: Path) -> None:
     assert download(hub, tmp_path / "model").returncode == 0
     (tmp_path / "model/model.safetensors").unlink()
@@ -380,6 +385,7 @@ def test_a_file_that_went_missing_is_brought_back(hub: Hub, tmp_path: Path) -> N
     assert files(tmp_path / "model") == FILES
 
 
+@pytest.mark.real
 def test_servers_that_share_a_folder_download_once(hub: Hub, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     command = [sys.executable, str(SCRIPT)]

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[str, list[Path]]] = {
 } | {f"{model}-{env}": ("llm-stack", release_files(model, env)) for model in MODELS for env in ENVIRONMENTS}
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("case", CASES)
 def test_objects_are_equal(case: str, helm4_path: Path, helm3_path: Path) -> None:
     chart, files = CASES[case]
@@ -46,6 +47,7 @@ def test_objects_are_equal(case: str, helm4_path: Path, helm3_path: Path) -> Non
     assert seen["sdk"] == seen["helm3"]
 
 
+@pytest.mark.real
 def test_notes_are_equal_where_helm_prints_them(helm4_path: Path) -> None:
     chart, files = CASES["qwen3-8b-prod"]
     layers = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in files]
@@ -57,6 +59,7 @@ def test_notes_are_equal_where_helm_prints_them(helm4_path: Path) -> None:
     assert notes[0] == notes[1]
 
 
+@pytest.mark.real
 def test_an_old_cluster_is_refused_by_all(helm4_path: Path, helm3_path: Path) -> None:
     layers = [{"global": {"llm": {"model": {"name": "demo", "source": "file:///m"}}}}]
     for renderer in (

@@ -42,6 +42,7 @@ def helm(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("model", MODELS)
 def test_the_two_commands_of_the_readme(helm4_path: Path, checkout: Path, model: str) -> None:
     updated = helm(helm4_path, checkout, "dependency", "update", "charts/llm-stack")
@@ -63,6 +64,7 @@ def test_the_two_commands_of_the_readme(helm4_path: Path, checkout: Path, model:
     assert f"helm test {name}" in done.stdout
 
 
+@pytest.mark.real
 def test_helm_itself_refuses_a_typo(helm4_path: Path, checkout: Path) -> None:
     helm(helm4_path, checkout, "dependency", "update", "charts/llm-stack")
     files = [

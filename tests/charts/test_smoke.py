@@ -19,6 +19,8 @@ from tests.lab import conftest as scripted
 from tests.lab.conftest import Start
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.real
+
 start = scripted.start  # the fixture
 SCRIPT = Path(__file__).parents[2] / "charts/vllm-inference/files/smoke.py"
 

@@ -21,6 +21,8 @@ from llmops.render import DEFAULT_KUBE_VERSION, Renderer, Target
 from tests.charts.conftest import CHARTS, merge
 from tests.charts.first_release.__main__ import HERE, releases
 
+pytestmark = pytest.mark.long
+
 IDENTITIES = yaml.safe_load((HERE / "identities.yaml").read_text(encoding="utf-8"))
 RELEASES = {one["release"]: one for one in releases()}
 WORKLOADS = ("Rollout", "Deployment")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 LIMIT = 600
 """Seconds. Most answers take half a second, on a busy machine some; a hang would take for ever."""
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"

@@ -13,6 +13,8 @@ from llmops.render import DEFAULT_KUBE_VERSION
 from llmops.render.sdk import SdkRenderer
 from llmops.report import formats
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 MODELS = ("qwen3-8b", "qwen3-14b", "qwen3-32b")
 

@@ -39,6 +39,7 @@ def test_every_example_file_belongs_to_a_rule() -> None:
     assert files == set(checks.RULES)
 
 
+@pytest.mark.long
 def test_findings_are_complete_for_a_person_and_a_machine(tmp_path: Path) -> None:
     """Whatever a rule yields, the reader learns which object, where it stands, and what to do."""
     for parameter in CASES:

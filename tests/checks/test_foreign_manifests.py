@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from llmops import checks
 from tests.checks.foreign import PINNED, folders, read
+
+pytestmark = pytest.mark.real
 
 THEMES = ("engine", "graph", "jobs", "promql", "rollout", "scaling", "schema", "semantics", "upgrade")
 EXPECTED = Path(__file__).with_name("foreign_findings.yaml")

@@ -14,6 +14,8 @@ from llmops.report import html
 from llmops.report import plan as screen
 from tests.checks.cases import manifests
 
+pytestmark = pytest.mark.long
+
 ODD = [None, [], {}, "x", 7, True, [None, {"name": 1}], {"matchLabels": ["a"], "name": []}]
 
 

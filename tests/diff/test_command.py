@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).parents[2]
 STACK = [str(ROOT / "charts/llm-stack"), str(ROOT / "charts/llm-stack")]
 MODEL = ROOT / "values/models/qwen3-8b"

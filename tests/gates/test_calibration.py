@@ -19,6 +19,8 @@ from llmops.simulate.canary.latencies import parse
 from llmops.simulate.canary.rollout import run
 from llmops.simulate.canary.traffic import Traffic, draw
 
+pytestmark = pytest.mark.long
+
 SLO = {"ttftP95Seconds": 2.0, "itlP95Seconds": 0.1, "e2eP95Seconds": 20.0, "errorRatio": 0.02}
 
 

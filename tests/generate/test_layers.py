@@ -42,6 +42,7 @@ def test_the_tracked_contracts_are_those_of_the_table() -> None:
     assert written == layers.contracts(layers.rows(ROOT))
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("file", "line", "broken"),
     [
@@ -65,6 +66,7 @@ def test_an_import_that_the_table_does_not_grant_is_refused(
     assert broken in shown
 
 
+@pytest.mark.real
 def test_a_package_without_a_row_is_refused(tree: Path) -> None:
     (tree / "scripts/llmops/newcomer.py").write_text('"""New."""\n')
     status, shown = lint_imports(tree)

@@ -22,6 +22,7 @@ def outcomes(run: Run) -> dict[str, str]:
     return {one["signal"]: one["outcome"] for one in run.document["signals"]}
 
 
+@pytest.mark.real
 def test_the_same_traffic_is_no_drift(drift: Drift) -> None:
     run = drift("same")
     assert set(outcomes(run).values()) == {"none"}

@@ -19,6 +19,8 @@ from tests.lab import conftest as scripted
 from tests.lab.conftest import Engine, Start
 from tests.waiting import PATIENCE, free_port
 
+pytestmark = pytest.mark.real
+
 start = scripted.start  # the fixture
 ITEMS = 400
 POLICY = {"margin": 0.03, "alpha": 0.05, "minItems": 200}

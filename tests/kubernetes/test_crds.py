@@ -132,6 +132,7 @@ def test_conversion_is_as_strict_as_the_api_server(spec: dict[str, Any], valid: 
     assert (schema.Schema(strict).violations(obj) == []) == valid
 
 
+@pytest.mark.real
 def test_fetch_writes_once_and_whole(go: Path, pins: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "crds" / "argo-rollouts@v9.9.9"
     assert crds.fetch(pins, tmp_path / "cache", str(go)) == [folder]
@@ -146,6 +147,7 @@ def test_fetch_writes_once_and_whole(go: Path, pins: Path, tmp_path: Path) -> No
     assert [path.name for path in folder.parent.iterdir()] == ["argo-rollouts@v9.9.9"]
 
 
+@pytest.mark.real
 def test_a_module_that_differs_from_its_pin_is_not_used(go: Path, pins: Path, tmp_path: Path) -> None:
     (tmp_path / "go.sum").write_text(f"{MODULE} {VERSION} h1:other=\n{MODULE} {VERSION}/go.mod h1:mod=\n")
     with pytest.raises(InputError, match=r"go\.sum: the downloaded module is not the pinned one.*h1:zip="):
@@ -153,6 +155,7 @@ def test_a_module_that_differs_from_its_pin_is_not_used(go: Path, pins: Path, tm
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.real
 def test_a_missing_go_is_one_sentence(pins: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot run /nowhere/go: .*--go"):
         crds.fetch(pins, tmp_path / "cache", "/nowhere/go")

@@ -58,6 +58,7 @@ def test_the_corpus_holds_both_verdicts_of_every_kind_of_seed() -> None:
     assert len(CASES) > 150
 
 
+@pytest.mark.long
 def test_what_is_valid_gives_no_problem() -> None:
     """The hand-written seeds and all that our charts render: the oracle takes each of them."""
     for obj in [*BASES.values(), *seeds.rendered()]:

@@ -8,6 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).parents[2]
 LAB = (sys.executable, "-m", "lab")
 LLMOPS = (str(Path(sys.executable).with_name("llmops")),)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import random
 
+import pytest
+
 from tests.mutants import bases
 from tests.mutants.__main__ import GOAL, LEAST
 from tests.mutants.operators import OBJECTS, VALUES
 from tests.mutants.plant import DROP, Change, typo
 from tests.mutants.run import PER_OPERATOR, judged, mutants, news, of_inputs, with_layer
+
+pytestmark = pytest.mark.long
 
 SAMPLE = 0.12
 

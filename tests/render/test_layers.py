@@ -62,6 +62,7 @@ def echo(write: Callable[[dict[str, str]], Path]) -> bytes:
     )
 
 
+@pytest.mark.real
 @settings(
     max_examples=25,
     deadline=None,

@@ -29,6 +29,7 @@ def objects(renderer: Renderer, chart: Path, layers: list[dict[str, Any]], targe
     }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("layers", "target", "facts"),
     [
@@ -76,6 +77,7 @@ def test_three_helms_render_the_same_objects(
     assert data == {**facts, "literal": "# Source: nowhere\n---\ntext\n"}
 
 
+@pytest.mark.real
 def test_notes_come_when_asked_for(each_renderer: Renderer, umbrella: Path) -> None:
     layers, target = [{"global": {"team": "blue"}}], Target("demo", "shop")
     with_notes = each_renderer.render(archive(umbrella), layers, target, notes=True)
@@ -91,6 +93,7 @@ def refused(renderer: Renderer, chart: Path, layers: list[dict[str, Any]], targe
     return error.value.message
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -134,6 +137,7 @@ def test_a_refusal_is_one_sentence(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.real
 def test_chart_yaml_may_exclude_the_kubernetes_version(each_renderer: Renderer, umbrella: Path) -> None:
     target = Target("demo", kube_version="1.29.9")
     assert refused(each_renderer, umbrella, [], target) == (
@@ -142,6 +146,7 @@ def test_chart_yaml_may_exclude_the_kubernetes_version(each_renderer: Renderer, 
     )
 
 
+@pytest.mark.real
 def test_a_missing_dependency_is_not_rendered_around(each_renderer: Renderer, umbrella: Path) -> None:
     text = (umbrella / "Chart.yaml").read_text(encoding="utf-8")
     away = "  - {name: cache, version: 1.0.0, repository: https://charts.example.com}\n"
@@ -167,6 +172,7 @@ def test_what_is_not_a_chart_is_refused(each_renderer: Renderer) -> None:
         each_renderer.render(b"not an archive", [], Target("demo"))
 
 
+@pytest.mark.real
 def test_a_schema_in_the_archive_is_helms_to_check(each_renderer: Renderer, umbrella: Path) -> None:
     schema = '{"properties": {"message": {"type": "string", "minLength": 3}}}'
     (umbrella / "values.schema.json").write_text(schema, encoding="utf-8")
@@ -195,6 +201,7 @@ def test_values_are_the_defaults_with_the_layers_and_globals(umbrella: Path) -> 
     }
 
 
+@pytest.mark.real
 def test_the_program_leaves_the_users_settings_alone(
     umbrella: Path, helm4_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def run(arguments: list[str | Path], cwd: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.real
 def test_the_example_of_check_is_what_it_prints(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text("vllm-inference:\n  image: {tag: latest}\n")
     for name in ("charts", "values"):
@@ -76,6 +77,7 @@ def test_the_example_of_check_is_what_it_prints(tmp_path: Path) -> None:
     assert {line.strip() for line in rest} <= {line.strip() for line in lines}
 
 
+@pytest.mark.real
 def test_the_example_of_diff_is_what_it_prints(tmp_path: Path) -> None:
     text = """
 apiVersion: apps/v1

@@ -58,6 +58,7 @@ def valid(document: str, schema: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
+@pytest.mark.real
 def test_sarif_is_valid_and_points_at_what_a_reader_can_edit(
     traced: ReleaseReport, sarif_schema: dict[str, Any]
 ) -> None:
@@ -222,6 +223,7 @@ def test_why_a_rule_matters_is_one_whole_sentence() -> None:
         assert 10 < len(said) < 300, rule_id
 
 
+@pytest.mark.real
 def test_all_rules_are_listed_by_theme() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "llmops.cli", "explain"],

@@ -34,6 +34,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.real
 def test_a_cluster_is_read_through_kubectl_with_its_kubeconfig(path: Path) -> None:
     rollout, *owned = yaml.safe_load_all((HERE / "inconclusive.yaml").read_text())
     (path / "rollout.json").write_text(json.dumps(rollout))
@@ -53,6 +54,7 @@ def test_a_cluster_is_read_through_kubectl_with_its_kubeconfig(path: Path) -> No
     assert all("-n llm-prod" in line and "--kubeconfig /here/config" in line for line in asked)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("script", "says"),
     [
@@ -67,6 +69,7 @@ def test_what_kubectl_says_is_passed_on(path: Path, script: str, says: str) -> N
     assert says in done.output
 
 
+@pytest.mark.real
 def test_without_kubectl_a_file_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     done = llmops("a", "-n", "b")

@@ -26,6 +26,8 @@ from tests.services.gate_history import CANARY, STABLE, blocks, steady, write
 from tests.services.test_results import post
 from tests.waiting import PATIENCE, end, free_port, until
 
+pytestmark = pytest.mark.real
+
 POLICY: dict[str, Any] = {
     "gates": ["ttft", "errors", "stall", "restarts"],
     "looks": [3],

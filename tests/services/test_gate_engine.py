@@ -22,6 +22,8 @@ from tests.services.test_gate import gate
 from tests.services.test_results import post
 from tests.waiting import free_port, until
 
+pytestmark = pytest.mark.real
+
 __all__ = ["start"]
 
 SPEED = {"ttft": {"median": 0.02, "sigma": 0.3}, "itl": 0.002, "output_tokens": {"median": 6, "sigma": 0.3}}

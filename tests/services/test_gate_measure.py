@@ -33,6 +33,8 @@ from tests.services.gate_history import (
     write,
 )
 
+pytestmark = pytest.mark.real
+
 T0 = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 FINE = f'{ANSWERS}{{status="2xx",{CHAT}}}'
 BROKEN = f'{ANSWERS}{{status="5xx",{CHAT}}}'

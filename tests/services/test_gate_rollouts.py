@@ -23,6 +23,8 @@ from llmops.services.gate.state import MOST_LOOKS, MOST_ROLLOUTS, Memory
 from tests.jobs.history import Series
 from tests.services.gate_history import CANARY, STABLE, WINDOW, Pod, blocks, steady, write
 
+pytestmark = pytest.mark.real
+
 T0 = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 SCRAPES = 121  # half an hour
 USUAL = steady(STABLE, SCRAPES, 40, 30, 20)

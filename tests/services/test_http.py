@@ -20,6 +20,8 @@ from tests.jobs.conftest import get
 from tests.services.test_results import post
 from tests.waiting import PATIENCE, end, until
 
+pytestmark = pytest.mark.real
+
 USUAL = Limits()
 
 

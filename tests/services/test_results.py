@@ -24,6 +24,8 @@ from tests.conftest import program
 from tests.jobs.conftest import Run, get
 from tests.waiting import PATIENCE, end, until
 
+pytestmark = pytest.mark.real
+
 Drift = Callable[..., Run]
 NOW = "2026-01-09T00:00:30Z"
 RESULT: dict[str, Any] = {

@@ -96,6 +96,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         write_image(Image("local/app:1", files={"/a": tmp_path / "nowhere"}), tmp_path)
 
 
+@pytest.mark.real
 def test_a_python_image_holds_interpreter_libraries_packages_and_byte_code() -> None:
     image = python_image("local/python:1", packages=("yaml", "click"), files={"/srv/page": b"x"})
     assert image.entrypoint == ("python3",)
@@ -106,6 +107,7 @@ def test_a_python_image_holds_interpreter_libraries_packages_and_byte_code() -> 
     assert not any(path.endswith(("/test", "/tkinter", "/idlelib")) for path in image.files)
 
 
+@pytest.mark.real
 def test_libraries_of_files_that_are_laid_in_come_along() -> None:
     extension = next(Path(str(yaml.__file__)).parent.glob("_yaml*.so"))
     laid_in = python_image("local/python:1", files={"/opt/_yaml.so": extension}).files

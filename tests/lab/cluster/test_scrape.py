@@ -66,6 +66,7 @@ def checked(promtool: Path, configuration: dict[str, Any], folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.real
 def test_prometheus_takes_monitors_rules_and_an_alertmanager(promtool_path: Path, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.touch()

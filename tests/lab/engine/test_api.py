@@ -38,6 +38,7 @@ def test_one_model_is_needed(line: list[str]) -> None:
         parse(line)
 
 
+@pytest.mark.real
 def test_a_wrong_start_is_one_sentence() -> None:
     for arguments, environment, words in (
         (["m", "--port=x"], {}, "--port=x is not a whole number"),
@@ -58,6 +59,7 @@ def test_a_wrong_start_is_one_sentence() -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.real
 def test_the_plain_routes(start: Start) -> None:
     engine = start("--max-model-len=4096")
     for path in ("/health", "/ping"):
@@ -74,6 +76,7 @@ def test_the_plain_routes(start: Start) -> None:
     assert engine.ask("/health", {}).status == 405
 
 
+@pytest.mark.real
 def test_an_answer_at_once(start: Start) -> None:
     engine = start()
     answer = engine.chat("Tell me something", max_tokens=12, ignore_eos=True).json
@@ -89,6 +92,7 @@ def test_an_answer_at_once(start: Start) -> None:
     assert plain["usage"]["completion_tokens"] == 16
 
 
+@pytest.mark.real
 def test_chinese_prompts_get_chinese_answers(start: Start) -> None:
     text = start().chat("用一句话介绍长城。", max_tokens=20).json["choices"][0]["message"]["content"]
     assert len(text) == 20
@@ -96,6 +100,7 @@ def test_chinese_prompts_get_chinese_answers(start: Start) -> None:
     assert not any(sign.isascii() for sign in text)
 
 
+@pytest.mark.real
 def test_a_stream_carries_the_same_text(start: Start) -> None:
     engine = start()
     whole = engine.chat(max_tokens=20, ignore_eos=True).json["choices"][0]["message"]["content"]
@@ -108,11 +113,13 @@ def test_a_stream_carries_the_same_text(start: Start) -> None:
     assert len(events) == 22
 
 
+@pytest.mark.real
 def test_two_servers_give_the_same_answer(start: Start) -> None:
     first, second = (start(HOSTNAME=name).chat(max_tokens=300).json for name in ("a", "b"))
     assert first["choices"] == second["choices"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -130,6 +137,7 @@ def test_wrong_requests(start: Start, body: object, status: int, words: str) -> 
     assert reply.json["error"]["code"] == status
 
 
+@pytest.mark.real
 def test_the_key_guards_v1_only(start: Start) -> None:
     engine = start(VLLM_API_KEY="secret")
     for path in ("/health", "/ping", "/version", "/metrics"):
@@ -152,6 +160,7 @@ def smoke(engine: Engine, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("key", ["", "secret"])
 def test_the_smoke_script_of_the_chart_passes(start: Start, key: str) -> None:
     done = smoke(start(*(["--api-key", key] if key else [])), API_KEY=key)
@@ -159,6 +168,7 @@ def test_the_smoke_script_of_the_chart_passes(start: Start, key: str) -> None:
     assert "6 of 6 checks passed" in done.stdout
 
 
+@pytest.mark.real
 def test_the_package_runs_alone_as_in_an_image(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "scripts/lab/engine", tmp_path / "engine")
     (tmp_path / "engine/vllm.json").write_bytes(as_json())

@@ -35,6 +35,7 @@ def answer(engine: Engine, **more: Any) -> tuple[str, str]:
     return choice["message"]["content"], choice["finish_reason"]
 
 
+@pytest.mark.real
 def test_nothing_listens_while_loading(start: Start) -> None:
     port = free_port()
     began = time.monotonic()
@@ -44,6 +45,7 @@ def test_nothing_listens_while_loading(start: Start) -> None:
     assert engine.process.poll() is None
 
 
+@pytest.mark.real
 def test_never_ready_never_listens_and_ends_by_sigterm(start: Start) -> None:
     port = free_port()
     engine = start(f"--port={port}", behaviour={"never_ready": True}, wait=False)
@@ -53,10 +55,12 @@ def test_never_ready_never_listens_and_ends_by_sigterm(start: Start) -> None:
     assert engine.end() == 0
 
 
+@pytest.mark.real
 def test_a_crash_at_start_has_its_status(start: Start) -> None:
     assert start(behaviour={"crash_at_start": 137}, wait=False).process.wait(PATIENCE) == 137
 
 
+@pytest.mark.real
 def test_a_crash_after_some_requests(start: Start) -> None:
     engine = start(behaviour={"crash_after": 2, "crash_exit_code": 3})
     assert engine.chat().status == 200
@@ -65,6 +69,7 @@ def test_a_crash_after_some_requests(start: Start) -> None:
     assert engine.process.wait(PATIENCE) == 3
 
 
+@pytest.mark.real
 def test_speed(start: Start) -> None:
     engine = start(behaviour={"ttft": {"constant": 0.3}, "itl": 0.05})
     all_of: list[float] = []
@@ -86,6 +91,7 @@ def test_log_normal_durations_have_their_median() -> None:
     assert drawn[-1] > 0.5 > 0.1 > drawn[0]
 
 
+@pytest.mark.real
 def test_too_many_requests_are_refused(start: Start) -> None:
     engine = start("--max-num-queued-reqs=1", behaviour={"hang": True})
     thread = threading.Thread(target=engine.chat)
@@ -97,6 +103,7 @@ def test_too_many_requests_are_refused(start: Start) -> None:
     thread.join()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("status", [500, 503])
 def test_errors(start: Start, status: int) -> None:
     engine = start(behaviour={"error_rate": 0.5, "error_status": status})
@@ -108,6 +115,7 @@ def test_errors(start: Start, status: int) -> None:
     )
 
 
+@pytest.mark.real
 def test_errors_inside_a_stream_have_status_200(start: Start) -> None:
     engine = start(behaviour={"stream_error_rate": 1})
     reply = engine.chat(stream=True)
@@ -118,6 +126,7 @@ def test_errors_inside_a_stream_have_status_200(start: Start) -> None:
     until(lambda: engine.value("http_requests_total", status="2xx") == 1, "the request is counted as fine")
 
 
+@pytest.mark.real
 def test_a_hang_stops_everything_but_health(start: Start) -> None:
     engine = start(behaviour={"itl": 0.02})
     replies = []
@@ -141,6 +150,7 @@ def test_a_hang_stops_everything_but_health(start: Start) -> None:
     assert engine.value("vllm:request_success_total") == 1
 
 
+@pytest.mark.real
 def test_answers_by_prompt(start: Start) -> None:
     engine = start(behaviour={"answers": {"capital of France": "Berlin", "长城": "不知道。"}})
     assert answer(engine, prompt="What is the capital of France?") == ("Berlin", "stop")
@@ -148,6 +158,7 @@ def test_answers_by_prompt(start: Start) -> None:
     assert len(answer(engine, prompt="Something else")[0]) > 20
 
 
+@pytest.mark.real
 def test_bad_texts(start: Start) -> None:
     engine = start(behaviour={"empty_rate": 1})
     assert answer(engine) == ("", "stop")
@@ -165,12 +176,14 @@ def test_bad_texts(start: Start) -> None:
     assert len(short[0]) < len(full[0]) / 2
 
 
+@pytest.mark.real
 def test_a_dead_engine_says_so(start: Start) -> None:
     engine = start()
     engine.behave(health_status=503)
     assert engine.ask("/health").status == 503
 
 
+@pytest.mark.real
 def test_metrics_can_be_set(start: Start) -> None:
     engine = start(behaviour={"gauges": {"vllm:kv_cache_usage_perc": 0.97}})
     assert engine.value("vllm:kv_cache_usage_perc") == 0.97
@@ -187,6 +200,7 @@ def test_metrics_can_be_set(start: Start) -> None:
         assert engine.ask("/_behaviour", patch).status == 400
 
 
+@pytest.mark.real
 def test_a_merge_keeps_the_rest(start: Start) -> None:
     engine = start(behaviour={"error_status": 503})
     assert engine.behave(error_rate=0.25).json["error_status"] == 503
@@ -194,6 +208,7 @@ def test_a_merge_keeps_the_rest(start: Start) -> None:
     assert engine.behave(error_rate=None).json["error_rate"] == 0
 
 
+@pytest.mark.real
 def test_scripting_is_off_unless_asked_for(start: Start) -> None:
     engine = start(ENGINE_SCRIPTED="0")
     assert engine.ask("/_behaviour", {"hang": True}).status == 404

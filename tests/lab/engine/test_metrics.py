@@ -69,6 +69,7 @@ def check_family(metric: Metric, samples: list[Any]) -> None:
         assert bounds == {*map(spell, CATALOGUE.bounds(metric.buckets, 4096)), "+Inf"}, metric.name
 
 
+@pytest.mark.real
 def test_the_whole_catalogue_is_on_the_page(start: Start) -> None:
     engine = start("--max-model-len=4096", behaviour={"all_metrics": True})
     traffic(engine)
@@ -86,6 +87,7 @@ def test_the_whole_catalogue_is_on_the_page(start: Start) -> None:
     assert 'le="5.0"' in page
 
 
+@pytest.mark.real
 def test_flags_bring_their_metrics(start: Start) -> None:
     page = start().ask("/metrics").body
     for absent in ("vllm:kv_block_", "vllm:nixl_", "vllm:spec_decode_", "vllm:corrupted_", "vllm:lora_"):
@@ -128,6 +130,7 @@ MOVING = {
 }
 
 
+@pytest.mark.real
 def test_traffic_moves_the_metrics(start: Start) -> None:
     engine = start()
     before = {name: engine.value(name) for name in MOVING}
@@ -146,6 +149,7 @@ def test_traffic_moves_the_metrics(start: Start) -> None:
     assert 0.005 * 3 <= engine.value("vllm:time_to_first_token_seconds_sum") < seconds
 
 
+@pytest.mark.real
 def test_gauges_follow_requests_in_flight(start: Start) -> None:
     engine = start("--max-num-seqs=2", behaviour={"hang": True, "kv_tokens": 1600})
     threads = [threading.Thread(target=engine.chat) for _ in range(3)]
@@ -165,6 +169,7 @@ def test_gauges_follow_requests_in_flight(start: Start) -> None:
     assert engine.value("vllm:request_queue_time_seconds_sum") > 0.3
 
 
+@pytest.mark.real
 def test_data_parallel_ranks_have_series_of_their_own(start: Start) -> None:
     engine = start("--data-parallel-size=2")
     for _ in range(4):

@@ -17,6 +17,8 @@ from lab.load import Load, Summary, run
 from tests.lab.conftest import MODEL, Engine, Start
 from tests.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.real
+
 # A token, and the next one in an hour.
 HELD = {"ttft": 0.02, "itl": 3600}
 

@@ -11,6 +11,8 @@ import pytest
 
 from lab.images.build import main
 
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -23,6 +23,8 @@ from llmops.render.sdk import SdkRenderer
 from tests.lab.cluster.test_images import read
 from tests.lab.images.rootfs import run, unpack
 
+pytestmark = pytest.mark.real
+
 # Without the names of the version before, which only lead to a service.
 PROGRAMS = [
     *(

@@ -118,6 +118,7 @@ def test_a_time_out_is_a_loss() -> None:
     assert "not complete after 0.3 s" in summary.losses[0]["detail"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("poisson", [False, True])
 def test_a_slow_server_does_not_slow_arrivals(start: Start, poisson: bool) -> None:
     engine = start(behaviour={"hang": True})
@@ -228,6 +229,7 @@ def test_percentiles_are_values_that_occurred() -> None:
     assert percentiles([]) is None
 
 
+@pytest.mark.real
 def test_pods_are_told_apart_and_stop_ends_arrivals(start: Start) -> None:
     engine = start(POD_NAME="qwen-7")
     stop = threading.Event()
@@ -244,6 +246,7 @@ def test_pods_are_told_apart_and_stop_ends_arrivals(start: Start) -> None:
     assert summary.pods == {"qwen-7": {"sent": summary.sent, "ok": summary.sent, "lost": 0}}
 
 
+@pytest.mark.real
 def test_the_command(start: Start, tmp_path: Path) -> None:
     engine = start(VLLM_API_KEY="secret")
     out = tmp_path / "load.jsonl"
@@ -287,6 +290,7 @@ def test_the_command(start: Start, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.real
 def test_the_command_ends_early_on_sigterm_with_its_account(start: Start, tmp_path: Path) -> None:
     engine, out = start(), tmp_path / "load.jsonl"
     command = ["--url", engine.url, "--model", MODEL, "--rate", "20", "--seconds", "600", "--out", str(out)]

@@ -73,7 +73,9 @@ def route_without_key(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for route in objects.of_kind(*ROUTES):
         for edge in objects.edges_of(route):
-            pods = pods_behind(objects, edge.target) if edge.kind == SERVICE and edge.target is not None else []
+            pods = (
+                pods_behind(objects, edge.target) if edge.kind == SERVICE and edge.target is not None else []
+            )
             if open_servers := [one for one in pods if _open_server(one)]:
                 server = open_servers[0].owner
                 message = (
