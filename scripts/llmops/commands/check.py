@@ -11,15 +11,14 @@ from llmops.commands.options import (
     PATH,
     Selection,
     chart_options,
-    exit_status,
     models_options,
     read_manifests,
     renderer,
     renderer_option,
     selection,
     version_option,
+    write,
 )
-from llmops.commands.output import say, write
 from llmops.findings import InputError, Severity
 
 
@@ -72,17 +71,17 @@ def check(
     except InputError as error:
         if document := formats.failure(form, str(error)):
             if output is None:
-                say(document.rstrip("\n"), form)
+                click.echo(document.rstrip("\n"))
                 sys.exit(2)
-            write(output, document, form)
+            write(output, document)
         raise
     level = Severity[fail_on.upper()]
     if form != "text" and output is None:
-        say(formats.render(form, reports, level).rstrip("\n"), form)
+        click.echo(formats.render(form, reports, level).rstrip("\n"))
     else:
         colour, width = text.is_colourful(sys.stdout), terminal_width(sys.stdout)
-        say(text.render(reports, colour=colour, width=width).rstrip("\n"))
+        click.echo(text.render(reports, colour=colour, width=width).rstrip("\n"))
     if output is not None:
-        write(output, formats.render(form, reports, level), form)
-        say(f"\nWritten: {output}", err=True)
-    sys.exit(exit_status(reports, level))
+        write(output, formats.render(form, reports, level))
+        click.echo(f"\nWritten: {output}", err=True)
+    sys.exit(any(finding.severity >= level for report in reports for finding in report.findings))

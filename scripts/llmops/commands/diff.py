@@ -17,7 +17,6 @@ from llmops.commands.options import (
     selection,
     version_option,
 )
-from llmops.commands.output import say
 from llmops.findings import InputError
 from llmops.render import Target
 
@@ -94,5 +93,5 @@ def diff(
         shown = show.as_text(compared, all_changes=all_changes, colour=is_colourful(sys.stdout), width=width)
     else:
         shown = (show.as_json if form == "json" else show.as_markdown)(compared, titles)
-    say(shown.rstrip("\n"), form)
+    click.echo(shown.rstrip("\n"))
     sys.exit(show.is_impossible(compared))

@@ -1,1 +1,0 @@
-../judge/main.go
