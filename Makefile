@@ -3,6 +3,7 @@ PYTHON ?= python3
 MODEL ?= qwen3-8b
 ENV ?= prod
 RENDERER ?= sdk
+VERSIONS ?= 1.35
 BASE ?= HEAD
 ARGS ?=
 VENV := .venv
@@ -15,7 +16,8 @@ RUN_READY := $(VENV)/run-ready
 DEV_READY := $(VENV)/dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-pod-security test-render-equal test-mutants test-recipes test-values lint generate verify setup setup-tools setup-packages setup-cluster up down demo e2e-install e2e-canary e2e-canary-brief e2e-catalogue e2e-on-demand e2e-policies e2e-gitops e2e-whole test-oracle lock real-engine chat images package bench bench-check clean
+# Every target is a name, none a file but those under .venv.
+.PHONY: $(shell sed -nE 's/^([a-z][a-z0-9-]*):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +37,10 @@ test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random p
 
 test-render-equal: $(DEV_READY) ## Compare all rendered objects with those of another commit: BASE=main ARGS='--allow FILE'
 	@$(BIN)/python -m tests.render_equal $(BASE) $(ARGS)
+
+test-judges: setup-tools ## Ask Kubernetes' own code about recorded and spoilt objects, without a cluster: VERSIONS="1.34 1.35 1.36 1.37"
+	@$(BIN)/python tools/setup.py cluster $(VERSIONS:%=judge-%)
+	@$(BIN)/python -m tests.oracle.judges $(VERSIONS) $(ARGS)
 
 test-mutants: setup-tools ## Plant a thousand ordinary mistakes into our releases: 98 % must be reported; out/mutants.json
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from llmops.gates.evidence import GATES, Policy
+from llmops.jobs import drift
+from llmops.services.gate.question import read_policy
 from llmops.values import Values, defaults, setting
 
 CHARTS = Path(__file__).parents[1] / "charts"
@@ -72,6 +74,25 @@ def test_the_gates_of_python_are_those_of_the_chart() -> None:
         == gates["signals"]
         == SCHEMA["properties"]["gates"]["properties"]["signals"]["items"]["enum"]
     )
+
+
+def test_a_question_to_the_gate_has_the_chart_s_bounds_and_defaults() -> None:
+    assert read_policy({}) == Policy()
+    assert read_policy({"alpha": 0.5}).alpha == 0.5
+    with pytest.raises(ValueError, match=r"policy\.alpha must be 0\.0001 to 0\.5"):
+        read_policy({"alpha": 0.51})
+
+
+def test_the_drift_job_has_the_chart_s_defaults() -> None:
+    values = yaml.safe_load((CHARTS / "drift-cronjob/values.yaml").read_text(encoding="utf-8"))
+    names = ("PROMETHEUS_URL", "RELEASE_NAMESPACE", "RELEASE_NAME", "MODEL_NAME")
+    arguments = drift.parser(dict.fromkeys(names, "x")).parse_args([])
+    assert arguments.threshold == setting("global.llm", "slo.driftScore").default
+    assert (arguments.window, arguments.offset) == (values["window"], values["reference"]["offset"])
+    assert arguments.min_samples == values["minSamples"]
+    assert arguments.min_bin_share == values["minBinShare"]
+    assert arguments.min_coverage == values["minCoverage"]
+    assert arguments.signals.split(",") == values["signals"]
 
 
 def test_bounds_are_those_of_the_schema() -> None:

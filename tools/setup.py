@@ -71,6 +71,8 @@ CLUSTER_FAMILIES = {
     "kube-state-metrics": Family(("kube-state-metrics",)),
     # No part of a cluster: Kubernetes' own judgement of pods, for `make test-pod-security`.
     "pod-security": Family(("pod-security",), (".",)),
+    # Kubernetes' own judgement of all other objects, version by version, for `make test-judges`.
+    **{f"judge-1.{minor}": Family((f"judge-1.{minor}",), (".",)) for minor in (34, 35, 36, 37)},
     # Nor is this: the yardstick of `make bench-check`.
     "kubeconform": Family(("kubeconform",)),
     "argo-cd": Family(

@@ -12,6 +12,8 @@ from llmops.values import LLM
 
 FILE = "scripts/llmops/data/values.json"
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+# Charts of programs that know the same values by flags.
+_PROGRAMS = ("drift-cronjob",)
 Rows = dict[str, dict[str, Any]]
 
 
@@ -35,13 +37,13 @@ def rows(
 
 
 def generate(root: Path) -> None:
-    """Writes the table below `root`, from the schemas and values.yaml of llm-common and of the charts that serve."""
+    """Writes the table below `root`: of the contract, of charts that serve and of programs."""
     charts = root / "charts"
     table: dict[str, Rows] = {
         LLM: dict(rows(load(charts / "llm-common/global.schema.yaml")["properties"]["llm"]))
     }
-    for engine in engine_tables(root).values():
-        chart = charts / engine["server"]["chart"]
+    for name in (*(engine["server"]["chart"] for engine in engine_tables(root).values()), *_PROGRAMS):
+        chart = charts / name
         schema = json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))
         schema["properties"].pop("global", None)
         table[chart.name] = dict(rows(schema, load(chart / "values.yaml")))

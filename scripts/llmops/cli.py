@@ -1,15 +1,23 @@
-"""The command `llmops`: thin wiring. Exit status 0: nothing found, 1: findings or a refusal, 2: bad input."""
+"""The command `llmops`: thin wiring.
+
+Exit status 0: nothing found, 1: findings or a refusal, 2: bad input, 70: a fault of ours.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
+from llmops.commands.output import say, write
 from llmops.findings import InputError, RefusedError
 
+FAULT = 70  # EX_SOFTWARE of sysexits.h
 COMMANDS = ("chat", "check", "diff", "explain", "fit", "plan", "preflight", "render", "rollout", "simulate")
 
 
@@ -29,11 +37,29 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            click.echo(f"llmops: {error}", err=True)
+            say(f"llmops: {error}", err=True)
             sys.exit(2)
         except RefusedError as error:
-            click.echo(f"llmops: {error.message}", err=True)
+            say(f"llmops: {error.message}", err=True)
             sys.exit(1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            say(_fault(error), err=True)
+            sys.exit(FAULT)
+
+
+def _fault(error: Exception) -> str:
+    """One sentence for the user; the traceback goes into a file for whoever mends it."""
+    told = "".join(traceback.format_exception(error))
+    file = Path("out", f"fault-{os.getpid()}.txt")
+    where = str(file)
+    try:
+        write(file, told)
+    except InputError:
+        where = "no file, since out/ cannot be written"
+    what = type(error).__name__
+    return f"llmops: a fault of its own ({what}), not of your input; please report the traceback in {where}"
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

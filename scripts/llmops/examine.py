@@ -10,6 +10,7 @@ from dataclasses import replace
 from llmops import checks, release
 from llmops.canary.workload import gpu_plan
 from llmops.capacity import fit
+from llmops.checks.reading.values_schema import check_schemas
 from llmops.checks.refusals import refusal, values_findings
 from llmops.findings import InputError, RefusedError
 from llmops.release import Inputs, Release
@@ -33,16 +34,22 @@ def releases(
     """Renders and judges each release for each Kubernetes version.
 
     Findings about waivers, and about releases side by side, come with the last release. `brief`: of a release
-    without a finding only names are kept, so that memory does not grow with the tree. Raises InputError for what
-    cannot be read.
+    without a finding only names are kept, so that memory does not grow with the tree. A release that cannot be read
+    has a report that says so; InputError where that is all there is to say, and for an unknown rule.
     """
-    disable = tuple(disable)
+    disable = tuple(checks.find(rule).id for rule in disable)
     reports: list[ReleaseReport] = []
     outcomes: list[checks.Outcome] = []
+    unreadable: list[InputError] = []
 
     def judged() -> Iterator[checks.Outcome]:
         for number, one in enumerate(inputs, 1):
-            outcome = _outcome(one, renderer, versions, disable)
+            try:
+                outcome = _outcome(one, renderer, versions, disable)
+            except InputError as error:
+                unreadable.append(error)
+                reports.append(ReleaseReport(_empty(one), unreadable=str(error)))
+                continue
             yield outcome
             summary = report(outcome)
             if brief and not summary.findings and number < len(inputs):
@@ -53,6 +60,8 @@ def releases(
 
     with held(), _seldom_collected():
         side_by_side = checks.review_tree(judged())
+    if unreadable and not outcomes and len({str(one) for one in unreadable}) == 1:
+        raise unreadable[0]
     about_all = (*checks.review_waivers(outcomes), *side_by_side)
     if about_all and reports:
         reports[-1] = replace(reports[-1], findings=(*reports[-1].findings, *about_all))
@@ -125,6 +134,12 @@ def _said(path: str, files: Sequence[ValuesFile]) -> bool:
     return any(file.has(path.removeprefix("values")) for file in files)
 
 
+def _empty(inputs: Inputs) -> Release:
+    """A release of which nothing is rendered."""
+    target = inputs.target
+    return Release(target.name, target.namespace, target.kube_version, objects=[], inputs=inputs)
+
+
 def _outcome(
     inputs: Inputs, renderer: Renderer, versions: Sequence[str], disable: tuple[str, ...]
 ) -> checks.Outcome:
@@ -135,6 +150,7 @@ def _outcome(
 def _judged(inputs: Inputs, renderer: Renderer, version: str, disable: tuple[str, ...]) -> checks.Outcome:
     versioned = replace(inputs, target=replace(inputs.target, kube_version=version))
     try:
+        check_schemas(versioned.chart)
         outcome = checks.run(release.render(versioned, renderer, notes=True), disable)
     except RefusedError as error:
         return _refused(versioned, error)
@@ -156,14 +172,5 @@ def _refused(inputs: Inputs, error: RefusedError) -> checks.Outcome:
         values = release.merge(layers)
         findings = [one for one in values_findings(inputs, values, files) if _said(one.path, files)]
     findings = findings or [refusal(error, inputs, files)]
-    target = inputs.target
-    empty = Release(
-        name=target.name,
-        namespace=target.namespace,
-        kube_version=target.kube_version,
-        objects=[],
-        values=values,
-        values_files=files,
-        inputs=inputs,
-    )
+    empty = replace(_empty(inputs), values=values, values_files=files)
     return checks.Outcome(empty, sorted(findings, key=checks.order), [])

@@ -12,7 +12,7 @@ from typing import Any
 
 from llmops.findings import InputError
 from llmops.render import Renderer, Target
-from llmops.render.archive import archive
+from llmops.render.archive import archive, refuse_remote_references
 from llmops.render.layers import merge
 from llmops.render.manifest import Object, ValuesFile, parse, read_text, read_values
 from llmops.render.sdk import merge_values
@@ -30,6 +30,7 @@ __all__ = [
     "render",
 ]
 
+_MAX_JSON = 5 * 2**20  # bytes; the largest of models have some tens of thousands
 _LEVELS = 4  # how far above a model its `environments` folder may stand
 
 
@@ -42,6 +43,8 @@ class Inputs:
     target: Target
     model_dir: Path | None = None
     environment: str = ""
+    unreadable: InputError | None = None
+    """Why a release of a tree cannot even be put together; `render` raises it, and the others are judged."""
 
 
 @dataclass
@@ -76,11 +79,14 @@ def render(inputs: Inputs, renderer: Renderer, *, notes: bool = False) -> Releas
     Raises RefusedError when the chart refuses the values; InputError when chart, values or rendered text
     cannot be read, and when nothing is rendered at all.
     """
+    if inputs.unreadable is not None:
+        raise inputs.unreadable
     files = tuple(read_values(path) for path in inputs.values)
     layers = [file.data for file in files]
     # In-process, a schema costs more than the whole render; the toolkit validates the values itself.
     stripped = archive(inputs.chart, schemas=False)
     packed = stripped if renderer.name == "sdk" else archive(inputs.chart)
+    refuse_remote_references(packed, inputs.chart)
     rendered = renderer.render(packed, layers, inputs.target, notes=notes)
     templates = {**rendered.crds, **rendered.templates}
     objects = [item for source, text in sorted(templates.items()) for item in _parse_rendered(text, source)]
@@ -138,28 +144,50 @@ def discover(
     folders = _model_folders(models)
     if not folders:
         raise InputError("there is no model here; expected <model>/values.yaml", str(models))
-    known = {folder: _environments_of(folder) for folder in folders}
-    if env is not None and not any(env in names for names in known.values()):
+    known: dict[Path, list[str]] = {}
+    found: list[Inputs] = []
+    for folder in folders:
+        try:
+            known[folder] = _environments_of(folder)
+        except InputError as error:
+            found.append(_broken(folder, "", chart, kube_version, error))
+    if env is not None and known and not any(env in names for names in known.values()):
         listed = ", ".join(sorted({name for names in known.values() for name in names}))
         raise InputError(f"no environment {env!r}; there are {listed}", str(models))
-    return [
-        _inputs(folder, name, environments, chart, kube_version)
-        for folder, names in known.items()
-        for name in names
-        if env in (None, name)
-    ]
+    for folder, names in known.items():
+        for name in names:
+            if env in (None, name):
+                try:
+                    found.append(_inputs(folder, name, environments, chart, kube_version))
+                except InputError as error:
+                    found.append(_broken(folder, name, chart, kube_version, error))
+    if not any(one.unreadable is None for one in found):
+        raise next(one.unreadable for one in found if one.unreadable is not None)
+    return found
+
+
+def _broken(folder: Path, env: str, chart: Path, kube_version: str, error: InputError) -> Inputs:
+    target = Target(name=_name(folder), namespace="", kube_version=kube_version)
+    return Inputs(chart, (), target, model_dir=folder, environment=env, unreadable=error)
+
+
+def _name(folder: Path) -> str:
+    return folder.absolute().name.replace(".", "-")
 
 
 def _model_folders(folder: Path) -> list[Path]:
-    if (folder / "values.yaml").is_file():
+    if (folder / "values.yaml").is_file() or (folder / "envs").is_dir():
         return [folder]
-    if (folder / "envs").is_dir():
-        raise InputError("no such file; expected what all environments share", str(folder / "values.yaml"))
-    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"the folder cannot be read ({error.strerror})", str(folder)) from error
     return [found for path in below for found in _model_folders(path)]
 
 
 def _environments_of(folder: Path) -> list[str]:
+    if not (folder / "values.yaml").is_file():
+        raise InputError("no such file; expected what all environments share", str(folder / "values.yaml"))
     envs = folder / "envs"
     names = sorted(path.name for path in envs.iterdir() if path.is_dir()) if envs.is_dir() else []
     if not names:
@@ -175,10 +203,10 @@ def _inputs(folder: Path, env: str, environments: Path | None, chart: Path, kube
         )
     values = [facts, folder / "values.yaml", folder / f"envs/{env}/values.yaml"]
     promoted = folder / f"envs/{env}/release.yaml"
-    if promoted.is_file():
+    if os.path.lexists(promoted):
         values.append(promoted)
     target = Target(
-        name=folder.absolute().name.replace(".", "-"),
+        name=_name(folder),
         namespace=_namespace(values),
         kube_version=kube_version,
     )
@@ -217,12 +245,20 @@ def model_file(inputs: Inputs) -> Path | None:
     """config.json of the model's folder, or else the one beside a values file, the last file first."""
     folders = [inputs.model_dir] if inputs.model_dir else [path.parent for path in reversed(inputs.values)]
     files = (folder / "config.json" for folder in folders)
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if os.path.lexists(file)), None)
 
 
 def _model(inputs: Inputs) -> dict[str, Any] | None:
     file = model_file(inputs)
-    return _read_json(file, file.stat().st_mtime_ns) if file else None
+    if file is None:
+        return None
+    if not file.is_file():
+        raise InputError("this is no file; expected the figures of the model", str(file))
+    if file.stat().st_size > _MAX_JSON:
+        raise InputError(
+            f"the file has more than {_MAX_JSON} bytes; write the model's own config.json", str(file)
+        )
+    return _read_json(file, file.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=256)
@@ -233,6 +269,8 @@ def _read_json(file: Path, _mtime: int) -> dict[str, Any]:
         raise InputError(f"this is not JSON: {error.msg}", f"{file}:{error.lineno}") from error
     except RecursionError as error:
         raise InputError("the nesting is too deep", str(file)) from error
+    except ValueError as error:
+        raise InputError("a number has too many digits; write the model's own figures", str(file)) from error
     if not isinstance(data, dict):
         raise InputError("expected the mapping that transformers writes as config.json", str(file))
     return data

@@ -14,7 +14,6 @@ from llmops.findings import RefusedError
 from llmops.jobs import drift
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
-from llmops.services import results
 from tests.charts.conftest import CHARTS, Objects, Render, llm, merge
 from tests.charts.network import Pod, pods_of, verdict
 
@@ -197,8 +196,8 @@ def test_pods_meet_the_restricted_standard_and_hold_no_token(render: Render) -> 
 
 
 def test_the_programs_are_there(render: Render) -> None:
-    for template, module in zip(pods(render), (drift, results), strict=True):
-        assert container(template)["command"] == ["python3", "-m", module.__name__]
+    for template, module in zip(pods(render), (drift.__name__, "llmops.services.results"), strict=True):
+        assert container(template)["command"] == ["python3", "-m", module]
 
 
 @pytest.mark.parametrize(

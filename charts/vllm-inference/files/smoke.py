@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +22,9 @@ TIMEOUT = float(os.environ.get("TIMEOUT_SECONDS") or 30)
 LIMIT = min(float(os.environ.get("LATENCY_SECONDS") or TIMEOUT), TIMEOUT)
 REPORT_SECONDS = float(os.environ.get("REPORT_SECONDS") or 300)
 LONGEST = 2**20  # bytes of an answer
+LONGEST_METRICS = 2**24
+BUSY = (408, 429)  # the gate may take the same result in a moment
+BAD_REPORT_SECONDS = min(30, REPORT_SECONDS)
 PROMPTS = (
     ("Name the capital of France.", 50),
     ("Write one sentence about the sea.", 100),
@@ -34,14 +38,23 @@ class CheckError(Exception):
     """A check saw something else than a client needs; the text says what."""
 
 
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like another: followed, it would carry the key to another host."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # noqa: ARG002 as urllib has it
+        return None
+
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects)
+
+
 def ask(path, body=None, base=URL):
     """Sends one request and returns the open response. Nothing goes through a proxy of the image."""
     headers = {"Content-Type": "application/json"}
     if os.environ.get("API_KEY") and base == URL:
         headers["Authorization"] = "Bearer " + os.environ["API_KEY"]
     data = None if body is None else json.dumps(body).encode()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(urllib.request.Request(base + path, data, headers), timeout=TIMEOUT)
+    return OPENER.open(urllib.request.Request(base + path, data, headers), timeout=TIMEOUT)
 
 
 def ask_json(path, body=None):
@@ -93,11 +106,15 @@ def chat_completion(prompt, tokens):
 
 
 def streaming():
-    text, done, ends = "", False, time.monotonic() + TIMEOUT
+    text, done, seen, ends = "", False, 0, time.monotonic() + TIMEOUT
     with chat(*PROMPTS[0], stream=True) as response:
-        for line in response:
+        # A line may be as endless as the stream.
+        while line := response.readline(LONGEST):
+            seen += len(line)
             if time.monotonic() > ends:
                 raise CheckError(f"the stream did not end within {TIMEOUT:g} s")
+            if seen > LONGEST:
+                raise CheckError(f"the stream has more than {LONGEST} bytes")
             if not line.startswith(b"data:"):
                 continue
             payload = line[5:].strip()
@@ -130,7 +147,7 @@ def json_mode():
 
 def metrics_present():
     with ask("/metrics") as response:
-        text = response.read().decode()
+        text = response.read(LONGEST_METRICS).decode(errors="replace")
     if f'model_name="{MODEL}"' not in text or "vllm:num_requests_running" not in text:
         raise CheckError(f"no vllm:num_requests_running for model_name {MODEL}")
 
@@ -150,23 +167,47 @@ def wanted_checks():
     yield "metrics present", metrics_present, False
 
 
-def run(name, check, timed):
-    """Makes one check, prints its line and returns it as plain data."""
-    started, problem = time.monotonic(), ""
+def visible(text):
+    """Without what a terminal or a log viewer obeys, and in one line; an engine may say anything."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text[:2000]).split())[:500]
+
+
+def body_of(error):
+    """The first words of an error's body; nothing where it breaks off."""
+    try:
+        with error:
+            return error.read(200).decode(errors="replace").strip()
+    except Exception:
+        return ""
+
+
+def attempt(check):
+    """What is wrong, in words; empty for nothing. Whatever a server does, there is a reason for the gate."""
     try:
         check()
     except CheckError as error:
-        problem = str(error)
+        return str(error) or "it failed"
     except urllib.error.HTTPError as error:
-        problem = f"HTTP {error.code} {error.read(200).decode(errors='replace')}"
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
+        return f"HTTP {error.code} {body_of(error)}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def run(name, check, timed):
+    """Makes one check, prints its line and returns it as plain data."""
+    started, problems = time.monotonic(), []
+    # A server that drips bytes holds its client for ever: each packet comes in time. It may keep this thread.
+    worker = threading.Thread(target=lambda: problems.append(attempt(check)), daemon=True)
+    worker.start()
+    worker.join(TIMEOUT + 1)
+    problem = visible(problems[0]) if problems else f"no answer within {TIMEOUT:g} s"
     elapsed = time.monotonic() - started
     limit = LIMIT if timed else TIMEOUT
     if not problem and elapsed > limit:
         problem = f"took longer than {limit:g} s"
     print(f"{'FAIL' if problem else 'ok':4} {name:18} {elapsed * 1000:6.0f} ms  {problem}", flush=True)
-    return {"name": name, "ok": not problem, "milliseconds": round(elapsed * 1000), "problem": problem[:500]}
+    return {"name": name, "ok": not problem, "milliseconds": round(elapsed * 1000), "problem": problem}
 
 
 def report(checks):
@@ -182,22 +223,23 @@ def report(checks):
     }
     body = {"kind": "smoke", "namespace": os.environ["NAMESPACE"], "release": os.environ["RELEASE"]}
     body |= {"canary": os.environ["CANARY_HASH"], "document": document}
-    ends, said = time.monotonic() + REPORT_SECONDS, ""
+    # A bad canary need not wait long for anybody, but its reason shall be known.
+    ends, said = time.monotonic() + (BAD_REPORT_SECONDS if bad else REPORT_SECONDS), ""
     while True:
         try:
             with ask("/v1/results", body, GATE):
                 return True
         except urllib.error.HTTPError as error:
-            words = f"HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
-            if error.code < 500:
+            words = visible(f"HTTP {error.code} {body_of(error)}")
+            if error.code < 500 and error.code not in BUSY:
                 print(f"the gate at {GATE} refused the result: {words}")
                 return False
-        except (OSError, ValueError) as error:
-            words = str(error)
+        except Exception as error:
+            words = visible(f"{type(error).__name__}: {error}")
         if said != words:
             said = words
             print(f"the gate at {GATE} did not take the result, trying on: {words}", flush=True)
-        if bad or time.monotonic() + 5 > ends:  # a bad canary need not wait for anybody
+        if time.monotonic() + 5 > ends:
             return False
         time.sleep(5)
 

@@ -10,6 +10,7 @@ from llmops.capacity.config import MOST, figure, section
 from llmops.capacity.config import text as word
 from llmops.capacity.weights import Bytes
 from llmops.findings import InputError
+from llmops.untyped import below
 
 # vLLM's own default, for plain values that leave the key out.
 DEFAULT_UTILIZATION = 0.92
@@ -153,20 +154,12 @@ def read(
 def _uncovered_key(engine: Mapping[str, Any], prefix: str) -> str:
     """The first key that changes the memory and is not computed, with its value where that matters; '' for none."""
     for key in _MEMORY_KEYS:
-        if _below(engine, key):
+        if below(engine, key.split(".")):
             return key
-    data = _below(engine, "parallelism.data")
+    data = below(engine, ("parallelism", "data"))
     if data is not None and _count({"data": data}, "data", f"{prefix}engine.parallelism.", 1) != 1:
         return f"parallelism.data {data}"
     return "chunkedPrefill false" if engine.get("chunkedPrefill") is False else ""
-
-
-def _below(values: Any, path: str) -> Any:
-    """The value at a dotted path, None where there is none; the values schema reports odd shapes."""
-    found: Any = values
-    for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
 
 
 def _batched(engine: Mapping[str, Any], prefix: str) -> int | None:

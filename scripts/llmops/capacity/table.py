@@ -25,6 +25,7 @@ class Named:
     fit: Fit | None
     missing: tuple[str, ...] = ()
     itl_seconds: float = 0.1
+    unreadable: bool = False
 
     @property
     def title(self) -> str:

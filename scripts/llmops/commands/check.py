@@ -11,14 +11,15 @@ from llmops.commands.options import (
     PATH,
     Selection,
     chart_options,
+    exit_status,
     models_options,
     read_manifests,
     renderer,
     renderer_option,
     selection,
     version_option,
-    write,
 )
+from llmops.commands.output import say, write
 from llmops.findings import InputError, Severity
 
 
@@ -71,17 +72,17 @@ def check(
     except InputError as error:
         if document := formats.failure(form, str(error)):
             if output is None:
-                click.echo(document.rstrip("\n"))
+                say(document.rstrip("\n"), form)
                 sys.exit(2)
-            write(output, document)
+            write(output, document, form)
         raise
     level = Severity[fail_on.upper()]
     if form != "text" and output is None:
-        click.echo(formats.render(form, reports, level).rstrip("\n"))
+        say(formats.render(form, reports, level).rstrip("\n"), form)
     else:
         colour, width = text.is_colourful(sys.stdout), terminal_width(sys.stdout)
-        click.echo(text.render(reports, colour=colour, width=width).rstrip("\n"))
+        say(text.render(reports, colour=colour, width=width).rstrip("\n"))
     if output is not None:
-        write(output, formats.render(form, reports, level))
-        click.echo(f"\nWritten: {output}", err=True)
-    sys.exit(any(finding.severity >= level for report in reports for finding in report.findings))
+        write(output, formats.render(form, reports, level), form)
+        say(f"\nWritten: {output}", err=True)
+    sys.exit(exit_status(reports, level))

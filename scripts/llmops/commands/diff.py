@@ -17,6 +17,7 @@ from llmops.commands.options import (
     selection,
     version_option,
 )
+from llmops.commands.output import say
 from llmops.findings import InputError
 from llmops.render import Target
 
@@ -93,5 +94,5 @@ def diff(
         shown = show.as_text(compared, all_changes=all_changes, colour=is_colourful(sys.stdout), width=width)
     else:
         shown = (show.as_json if form == "json" else show.as_markdown)(compared, titles)
-    click.echo(shown.rstrip("\n"))
+    say(shown.rstrip("\n"), form)
     sys.exit(show.is_impossible(compared))

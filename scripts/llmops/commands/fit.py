@@ -15,6 +15,8 @@ from llmops.commands.options import (
     renderer_option,
     selection,
 )
+from llmops.commands.output import say
+from llmops.findings import InputError, RefusedError
 
 
 @click.command()
@@ -41,13 +43,25 @@ def fit(
 
         result = score()
         shown = json.dumps(table.score_document(result)) if form == "json" else table.score_text(result)
-        click.echo(shown.rstrip("\n"))
+        say(shown.rstrip("\n"), form)
         sys.exit(not result.covered or bool(result.false_fits))
     named = []
-    for inputs in selected.inputs():
-        rendered = taken(release.render(inputs, renderer(renderer_name)))
-        found, lacking = capacity.from_release(rendered), capacity.missing(rendered)
+    inputs = selected.inputs()
+    for one in inputs:
+        try:
+            rendered = taken(release.render(one, renderer(renderer_name)))
+            found, lacking = capacity.from_release(rendered), capacity.missing(rendered)
+        except (InputError, RefusedError) as error:
+            if len(inputs) == 1:
+                raise
+            unreadable = isinstance(error, InputError)
+            named.append(
+                table.Named(
+                    one.target.name, one.environment, None, (str(error).rstrip("."),), unreadable=unreadable
+                )
+            )
+            continue
         itl = capacity.itl_seconds(rendered)
-        named.append(table.Named(rendered.name, inputs.environment, found, lacking, itl))
-    click.echo((json.dumps(table.document(named)) if form == "json" else table.text(named)).rstrip("\n"))
-    sys.exit(any(one.failed for one in named))
+        named.append(table.Named(rendered.name, one.environment, found, lacking, itl))
+    say((json.dumps(table.document(named)) if form == "json" else table.text(named)).rstrip("\n"), form)
+    sys.exit(2 if any(one.unreadable for one in named) else any(one.failed for one in named))

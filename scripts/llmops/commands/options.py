@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmops.findings import InputError
+from llmops.findings import InputError, Severity
 from llmops.render import DEFAULT_KUBE_VERSION, Renderer, Target
 
 if TYPE_CHECKING:
     from llmops.release import Inputs
 
+# Bytes of manifests that are read at all: a device has no end. The parser refuses less than that.
+_MOST = 100 * 2**20
 CHART = Path("charts/llm-stack")
 PATH = click.Path(path_type=Path)
 
@@ -167,20 +169,20 @@ def manifests_text(rendered: Any) -> str:
     return "".join(f"---\n# Source: {path}\n{text.strip()}\n" for path, text in rendered.templates.items())
 
 
-def write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write it: {error.strerror}", str(path)) from None
+def exit_status(reports: Sequence[Any], level: Severity) -> int:
+    """0 fine, 1 with findings of that level, 2 where a release could not be read and the others were judged."""
+    if any(report.unreadable for report in reports):
+        return 2
+    return int(any(finding.severity >= level for report in reports for finding in report.findings))
 
 
 def read_manifests(name: str) -> tuple[str, str]:
     """Text and source of --manifests."""
     try:
         if name == "-":
-            return sys.stdin.buffer.read().decode("utf-8"), "stdin"
-        return Path(name).read_text(encoding="utf-8"), name
+            return sys.stdin.buffer.read(_MOST).decode("utf-8"), "stdin"
+        with Path(name).open("rb") as file:
+            return file.read(_MOST).decode("utf-8"), name
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"cannot read it: {reason}", name) from None

@@ -13,13 +13,14 @@ from llmops.commands.options import (
     Number,
     Selection,
     environments_option,
+    exit_status,
     manifests_text,
     renderer,
     renderer_option,
     selection,
     version_option,
-    write,
 )
+from llmops.commands.output import say, write, write_raw
 from llmops.findings import InputError, Severity
 
 
@@ -74,7 +75,7 @@ def plan(
         shown = plan_json.render(reports, many=many)
     else:
         shown = overview.render(reports, colour=colour) if many else screen.render(reports[0], colour=colour)
-    click.echo(shown.rstrip("\n"))
+    say(shown.rstrip("\n"), form)
     if out is not None:
         written = [out / "report.html"]
         write(written[0], html.render(reports))
@@ -82,6 +83,6 @@ def plan(
         (out / "manifests.yaml").unlink(missing_ok=True)
         if not many and reports[0].release.objects:
             written.insert(0, out / "manifests.yaml")
-            write(written[0], manifests_text(reports[0].release))
-        click.echo(f"\nWritten: {' and '.join(map(str, written))}", err=form == "json")
-    sys.exit(any(one.severity >= Severity.ERROR for report in reports for one in report.findings))
+            write_raw(written[0], manifests_text(reports[0].release))
+        say(f"\nWritten: {' and '.join(map(str, written))}", err=form == "json")
+    sys.exit(exit_status(reports, Severity.ERROR))

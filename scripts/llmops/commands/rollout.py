@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from llmops.commands.options import PATH
+from llmops.commands.output import say
 from llmops.findings import InputError
 
 
@@ -44,5 +45,5 @@ def rollout_status(
         evidence.requests_on_record(gate_url, known.namespace, known.name, known.new) if gate_url else None
     )
     status = explain.explain(known, Kubectl(known.name, known.namespace, kubeconfig), on_record)
-    click.echo((show.as_json if form == "json" else show.as_text)(status), nl=False)
+    say((show.as_json if form == "json" else show.as_text)(status), form, nl=False)
     sys.exit(status.exit_status)

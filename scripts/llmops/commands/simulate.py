@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from llmops.commands.options import PATH, Number
+from llmops.commands.output import say
 
 
 @click.group()
@@ -111,4 +112,4 @@ def simulate_canary(
         (), (), split, effect, signal, latencies.parse(latency) if latency else None, share, shock
     )
     document = command.simulate(policy, traffic, plan)
-    click.echo(json.dumps(document) if form == "json" else command.text(document, plan).rstrip())
+    say(json.dumps(document) if form == "json" else command.text(document, plan).rstrip(), form)

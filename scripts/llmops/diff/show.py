@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmops.diff.change import Change, Comparison, Cost, Workload
+from llmops.redaction import without_credentials
 from llmops.report.contents import plural
 from llmops.report.text import paint
 from llmops.report.width import wrapped
@@ -195,7 +196,7 @@ def _items(sign: str, items: list[Any]) -> str:
 
 def _short(value: Any) -> str:
     shown = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-    shown = " ".join(shown.split())
+    shown = " ".join(without_credentials(shown).split())
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 

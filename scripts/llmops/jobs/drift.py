@@ -6,30 +6,39 @@ Prints the result as JSON. Exit status 0: an outcome (none, drift, inconclusive)
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.documents import read_reference, reference_document, result_document
 from llmops.jobs.drift_scores import Settings, judge
-from llmops.jobs.prometheus import OPENER, Prometheus
+from llmops.jobs.exchange import ExchangeError, exchange, retry_after
+from llmops.jobs.prometheus import Prometheus
 from llmops.jobs.times import moment, seconds
 from llmops.jobs.traffic import SIGNALS, Release, Traffic, measure
+from llmops.redaction import visible
+from llmops.values import LLM, setting
 
 TRIES = 3
+_LIMIT = 2**16  # bytes of what the exporter says
+
+
+def _default(path: str) -> Any:
+    """The default that the chart has."""
+    return setting("drift-cronjob", path).default
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m llmops.jobs.drift", description=__doc__)
     add = made.add_argument
+    promised = setting(LLM, "slo.driftScore").default
     for flag, variable, text in (
         ("--prometheus", "PROMETHEUS_URL", "URL of Prometheus; PROMETHEUS_TOKEN is sent as a bearer token"),
         ("--namespace", "RELEASE_NAMESPACE", "label `namespace` of the series"),
@@ -38,11 +47,11 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     ):
         given = environment.get(variable)
         add(flag, default=given, required=not given, help=f"{text} (or ${variable})")
-    add("--window", default="24h", help="length of the current window (%(default)s)")
+    add("--window", default=_default("window"), help="length of the current window (%(default)s)")
     add("--end", help="end of the current window, RFC 3339; now if not given")
     add(
         "--offset",
-        default="7d",
+        default=_default("reference.offset"),
         help="the reference is a window of the same length so much earlier (%(default)s)",
     )
     add("--reference", type=Path, help="the reference is this recorded document")
@@ -52,10 +61,25 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="FILE",
         help="record the current window as a reference and end",
     )
-    add("--threshold", type=float, default=0.5, help="score, 0 to 1, above which a signal has drifted")
-    add("--min-samples", type=int, default=1000, help="requests below which nothing is said (%(default)s)")
-    add("--min-bin-share", type=float, default=0.02, help="share up to which bins are joined (%(default)s)")
-    add("--min-coverage", type=float, default=0.9, help="share of a window with series (%(default)s)")
+    add("--threshold", type=float, default=promised, help="score, 0 to 1, above which a signal has drifted")
+    add(
+        "--min-samples",
+        type=int,
+        default=_default("minSamples"),
+        help="requests below which nothing is said (%(default)s)",
+    )
+    add(
+        "--min-bin-share",
+        type=float,
+        default=_default("minBinShare"),
+        help="share up to which bins are joined (%(default)s)",
+    )
+    add(
+        "--min-coverage",
+        type=float,
+        default=_default("minCoverage"),
+        help="share of a window with series (%(default)s)",
+    )
     add("--signals", default=",".join(SIGNALS), help="what is compared (%(default)s)")
     add("--output", type=Path, metavar="FILE", help="write the result here too")
     add("--exporter", help="URL of the exporter that shows the result to Prometheus")
@@ -130,28 +154,33 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
 
 def post(url: str, document: Mapping[str, Any]) -> None:
     """Hands the result to the exporter. A result that nobody sees is a failed run: JobError."""
-    request = urllib.request.Request(  # noqa: S310
-        f"{url.rstrip('/')}/results",
-        json.dumps(document).encode(),
-        {"Content-Type": "application/json"},
-    )
-    if request.type not in ("http", "https"):
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise JobError(
             f"{url!r} is no URL of the exporter: write it like http://llm-drift-exporter.monitoring:8080"
         )
+    body, pause = json.dumps(document).encode(), 1.0
     for left in range(TRIES - 1, -1, -1):
+        final = not left
         try:
-            with OPENER.open(request, timeout=10):
+            answer = exchange(
+                f"{url.rstrip('/')}/results",
+                timeout=10,
+                limit=_LIMIT,
+                headers={"Content-Type": "application/json"},
+                body=body,
+            )
+            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
                 return
-        except urllib.error.HTTPError as error:
-            said = error.read(300).decode(errors="replace").strip()
-            raise JobError(f"the exporter at {url} refused the result: {said or error}") from None
-        except (OSError, http.client.HTTPException) as error:
-            if not left:
-                raise JobError(
-                    f"the exporter at {url} cannot be reached: {getattr(error, 'reason', error)}"
-                ) from None
-            time.sleep(1)
+            said = visible(" ".join(answer.body.decode(errors="replace").split())[:300], lines=False)
+            words = f"refused the result: {said or f'HTTP {answer.status}'}"
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                final = True
+            pause = retry_after(answer.headers, 30.0) or pause
+        except ExchangeError as error:
+            words = f"cannot be reached: {error}"
+        if final:
+            raise JobError(f"the exporter at {url} {words}")
+        time.sleep(pause)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

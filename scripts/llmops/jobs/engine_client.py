@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from llmops.jobs import JobError
-from llmops.jobs.prometheus import OPENER
+from llmops.jobs.exchange import ExchangeError, exchange
 from llmops.jobs.scoring import Item
 
 _LIMIT = 8 * 2**20
@@ -53,28 +51,21 @@ class Client:
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(  # noqa: S310 the scheme was looked at
-            f"{self.url.rstrip('/')}/v1/chat/completions", json.dumps(body).encode(), headers
-        )
+        url = f"{self.url.rstrip('/')}/v1/chat/completions"
         started = time.monotonic()
         text, problem = "", ""
         try:
-            with OPENER.open(request, timeout=self.timeout) as response:
-                text = _text(json.loads(response.read(_LIMIT)))
-            # A time-out of the connection is one per packet.
-            if time.monotonic() - started > self.timeout:
-                problem = "took too long"
-            elif not text.strip():
-                problem = "empty"
-        except urllib.error.HTTPError as error:
-            with error:
-                problem = f"HTTP {error.code}"
-        except TimeoutError:
-            problem = "took too long"
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            problem = "took too long" if isinstance(reason, TimeoutError) else type(reason).__name__
-        except (ValueError, LookupError, TypeError, AttributeError):
+            answer = exchange(
+                url, timeout=self.timeout, limit=_LIMIT, headers=headers, body=json.dumps(body).encode()
+            )
+            if answer.status != HTTPStatus.OK:
+                problem = f"HTTP {answer.status}"
+            else:
+                text = _text(json.loads(answer.body))
+                problem = "" if text.strip() else "empty"
+        except ExchangeError as error:
+            problem = "took too long" if error.late else str(error)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             problem = "no chat completion"
         return Reply("" if problem else text, problem, round((time.monotonic() - started) * 1000))
 

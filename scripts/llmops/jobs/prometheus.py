@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -13,14 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmops.jobs import JobError
+from llmops.jobs.exchange import ExchangeError, exchange
 
 LIMIT = 16 * 2**20
 Vector = list[tuple[Mapping[str, str], float]]
 """Labels and value of each series; values that are no finite number are kept, the caller decides."""
-
-# What lies in the cluster is asked directly, whatever the environment says.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -59,20 +54,15 @@ class Prometheus:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         try:
-            request = urllib.request.Request(url, headers=headers)  # noqa: S310
-            with _opener(url).open(request, timeout=self.timeout) as response:
-                body, status = response.read(LIMIT + 1), response.status
-        except urllib.error.HTTPError as error:
-            body, status = error.read(LIMIT), error.code
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise JobError(
-                f"Prometheus at {self.url} cannot be reached: {getattr(error, 'reason', error)}"
-            ) from None
+            found = exchange(url, timeout=self.timeout, limit=LIMIT, headers=headers, proxied=True)
+        except ExchangeError as error:
+            raise JobError(f"Prometheus at {self.url} cannot be reached: {error}") from None
+        body, status = found.body, found.status
         if len(body) > LIMIT:
             raise JobError(f"Prometheus at {self.url} answered with more than {LIMIT // 2**20} MiB")
         try:
             answer = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict) and answer.get("status") == "success" and status == 200:
             return answer
@@ -82,12 +72,6 @@ class Prometheus:
 
 def finite(vector: Vector) -> bool:
     return all(math.isfinite(value) for _, value in vector)
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Prometheus may lie behind the proxy of the environment ($HTTPS_PROXY, $NO_PROXY); on this machine it does not."""
-    host = urllib.parse.urlsplit(url).hostname
-    return OPENER if host in _LOOPBACK else urllib.request.build_opener()
 
 
 def _short(words: object) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from llmops.jobs import JobError
-from llmops.jobs.prometheus import OPENER
+from llmops.jobs.exchange import ExchangeError, exchange, retry_after
+from llmops.redaction import visible
 
 _PAUSE_SECONDS = 5.0
+_LIMIT, _SHOWN = 2**16, 300  # bytes read, characters shown of what the gate says
+# The gate is busy: the same result may be taken in a moment.
+_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,24 @@ def post(to: Addressee, document: Mapping[str, Any], seconds: float, kind: str =
     }
     ends = time.monotonic() + seconds
     while True:
-        request = urllib.request.Request(  # noqa: S310 the scheme was looked at
-            f"{to.url.rstrip('/')}/v1/results",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
+        pause = _PAUSE_SECONDS
         try:
-            with OPENER.open(request, timeout=10):
+            answer = exchange(
+                f"{to.url.rstrip('/')}/v1/results",
+                timeout=10,
+                limit=_LIMIT,
+                headers={"Content-Type": "application/json"},
+                body=json.dumps(body).encode(),
+            )
+            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
                 return
-        except urllib.error.HTTPError as error:
-            with error:
-                words = f"HTTP {error.code} {error.read(300).decode(errors='replace').strip()}"
-            if error.code < 500:
-                raise JobError(f"the gate at {to.url} refused the result: {words}") from None
-        except (OSError, http.client.HTTPException) as error:
-            words = str(getattr(error, "reason", error))
-        if time.monotonic() + _PAUSE_SECONDS > ends:
+            said = " ".join(answer.body.decode(errors="replace").split())
+            words = visible(f"HTTP {answer.status} {said[:_SHOWN]}".strip())
+            if answer.status not in _LATER and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise JobError(f"the gate at {to.url} refused the result: {words}")
+            pause = max(pause, retry_after(answer.headers))
+        except ExchangeError as error:
+            words = str(error)
+        if time.monotonic() + pause > ends:
             raise JobError(f"the gate at {to.url} did not take the result: {words}")
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(pause)

@@ -57,10 +57,11 @@ class Schema:
     """A JSON schema with its compiled validator; ValueError when it is none, or refers to another place."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        from jsonschema_rs import validator_for
+        from jsonschema_rs import RegexOptions, validator_for
 
         self.schema = schema
-        self.validator: Validator = validator_for(schema, offline=True)
+        # Patterns as Go has them, in linear time: without looking around or back.
+        self.validator: Validator = validator_for(schema, offline=True, pattern_options=RegexOptions())
 
     def violations(self, instance: object, written: Written = unknown) -> list[Violation]:
         """What the schema refuses in plain JSON data; `written` knows the text that it was read from."""
@@ -111,8 +112,8 @@ def of_definition(crd: Mapping[str, Any], kube_version: str) -> dict[Kind, Schem
     found: dict[Kind, Schema] = {}
     for group, version, kind, schema in crd_schema.schemas(crd):
         try:
-            found[f"{group}/{version}", kind] = Schema(_with_metadata(minor, schema))
-        except ValueError:
+            found[f"{group}/{version}", kind] = Schema(_with_metadata(minor, _with_go_patterns(schema)))
+        except (ValueError, RecursionError):
             # The definition itself is broken; about its objects nothing can be said.
             found[f"{group}/{version}", kind] = Schema({})
     return found
@@ -224,6 +225,28 @@ def _bounded(minor: int, name: str) -> Any:
 @cache
 def _fetched(minor: int, file: Path) -> Schema:
     return Schema(_with_metadata(minor, json.loads(file.read_bytes())))
+
+
+def _with_go_patterns(schema: Any) -> Any:
+    """Without the patterns that Go does not read: no API server takes such a definition, so they refuse nothing."""
+    if isinstance(schema, list):
+        return [_with_go_patterns(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _with_go_patterns(one)
+        for key, one in schema.items()
+        if key != "pattern" or not isinstance(one, str) or _go_reads(one)
+    }
+
+
+@cache
+def _go_reads(pattern: str) -> bool:
+    try:
+        Schema({"type": "string", "pattern": pattern})
+    except ValueError:
+        return False
+    return True
 
 
 def bounded(schema: Any) -> Any:

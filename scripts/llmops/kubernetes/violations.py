@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmops.kubernetes.suggestions import nearest
+from llmops.redaction import without_credentials
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
@@ -109,6 +110,7 @@ def show(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
+        value = without_credentials(value)
         return f"the string {json.dumps(value if len(value) <= 60 else value[:57] + '…', ensure_ascii=False)}"
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"

@@ -7,18 +7,23 @@ import fnmatch
 import functools
 import gzip
 import io
+import json
 import os
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from llmops.findings import InputError
-from llmops.render.manifest import ValuesFile, read_values
+from llmops.render.manifest import ValuesFile, read_text, read_values
 from llmops.render.sdk import satisfies
 
 SCHEMA = "values.schema.json"
+# Within the schema, or a dialect that every validator knows by heart.
+_LOCAL = ("#", "http://json-schema.org/", "https://json-schema.org/")
+_MAX_UNPACKED = 100 * 2**20  # bytes, as Helm has it
 # Not part of a chart: what `helm dependency` writes (stale after an edit) and test values of chart-testing.
 _NEVER = ("/Chart.lock", "/ci/", "/charts/*.tgz", "/.helmignore", "/.git/", "/templates/.?*")
 
@@ -74,7 +79,7 @@ def held() -> Iterator[None]:
 
 def _archive(chart: Path, schemas: bool) -> bytes:
     if chart.suffix == ".tgz" and chart.is_file():
-        return chart.read_bytes()
+        return chart.read_bytes() if schemas else _without_schemas(chart, chart.stat().st_mtime_ns)
     metadata = chart_yaml(chart)
     name = str(metadata.data.get("name") or chart.absolute().name)
     files = {file.name: file for file in _files(chart, name)}
@@ -100,6 +105,11 @@ def chart_yaml(chart: Path) -> ValuesFile:
 
 def _dependencies(chart: Path, metadata: ValuesFile) -> Iterator[tuple[Path, str]]:
     declared: Any = metadata.data.get("dependencies") or []
+    if not isinstance(declared, list):
+        raise InputError(
+            "dependencies is no list; write one entry with name, version and repository for each chart",
+            metadata.at("/dependencies"),
+        )
     seen: set[str] = set()
     for index, dependency in enumerate(declared):
         source = metadata.at(f"/dependencies/{index}")
@@ -147,6 +157,10 @@ def _walk(folder: Path, below: str, prefix: str, rules: tuple[str, ...]) -> Iter
                 )
             if entry.is_dir():
                 yield from _walk(Path(entry.path), f"{path}/", prefix, rules)
+            elif not entry.is_file():
+                raise InputError(
+                    "this is no file (a pipe, a socket or a device); take it out of the chart", entry.path
+                )
             else:
                 stat = entry.stat()
                 yield _File(f"{prefix}/{path}", Path(entry.path), stat.st_size, stat.st_mtime_ns)
@@ -156,7 +170,7 @@ def _ignore_rules(folder: Path) -> tuple[str, ...]:
     file = folder / ".helmignore"
     if not file.is_file():
         return _NEVER
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    lines = (line.strip() for line in read_text(file).splitlines())
     return (*_NEVER, *(line for line in lines if line and not line.startswith("#")))
 
 
@@ -177,12 +191,97 @@ def _ignored(path: str, is_folder: bool, rules: tuple[str, ...]) -> bool:
     return ignored
 
 
+@functools.lru_cache(maxsize=8)
+def refuse_remote_references(packed: bytes, chart: Path) -> None:
+    """InputError for a values schema that leads elsewhere: Helm would read that file, or ask that host."""
+    for name, data in _members(io.BytesIO(packed), chart):
+        if name.rpartition("/")[2] == SCHEMA:
+            try:
+                references = list(_references(json.loads(data)))
+            except (ValueError, RecursionError):
+                continue  # Helm says what is wrong with it
+            for reference in references:
+                raise InputError(
+                    f"{name} leads to {reference}; write what it refers to into $defs", str(chart)
+                )
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """What a schema refers to outside of itself."""
+    stack = [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key in ("$ref", "$dynamicRef", "$schema") and isinstance(value, str):
+                    if not value.startswith(_LOCAL):
+                        yield value
+                elif key not in ("const", "default", "enum", "examples"):
+                    stack.append(value)
+        elif isinstance(node, list):
+            stack += node
+
+
+def schema_texts(archive: Path) -> list[tuple[tuple[str, ...], str]]:
+    """The values schemas of a packed chart, each with the names of the charts that lead to it; as Helm unpacks it."""
+    found = []
+    for name, data in _unpacked(archive):
+        _, *below = name.split("/")
+        if below[-1:] == [SCHEMA] and all(one == "charts" for one in below[:-1:2]):
+            try:
+                found.append((tuple(below[1:-1:2]), data.decode()))
+            except UnicodeDecodeError:
+                raise InputError(f"{name} is not UTF-8; save it as UTF-8", str(archive)) from None
+    return sorted(found)
+
+
+@functools.lru_cache(maxsize=8)
+def _without_schemas(archive: Path, _mtime: int) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, data in _unpacked(archive):
+            if name.rpartition("/")[2] != SCHEMA:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    return gzip.compress(packed.getvalue(), compresslevel=0, mtime=0)
+
+
+def _unpacked(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a packed chart. InputError for what is no archive, and for one that unpacks without end."""
+    return _members(io.BytesIO(_read(archive)), archive)
+
+
+def _members(packed: io.BytesIO, archive: Path) -> Iterator[tuple[str, bytes]]:
+    total = 0
+    try:
+        with tarfile.open(fileobj=packed, mode="r:gz") as tar:
+            for entry in tar:
+                if entry.isfile():
+                    total += entry.size
+                    if total > _MAX_UNPACKED:
+                        raise InputError(
+                            f"the archive unpacks to more than {_MAX_UNPACKED >> 20} MB", str(archive)
+                        )
+                    file = tar.extractfile(entry)
+                    yield entry.name.removeprefix("./"), file.read() if file else b""
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"this is no chart archive: {error}", str(archive)) from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror})", str(file)) from None
+
+
 @functools.lru_cache(maxsize=32)
 def _pack(files: tuple[_File, ...], level: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for file in files:
-            data = file.path.read_bytes()
+            data = _read(file.path)
             entry = tarfile.TarInfo(file.name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from yaml.cyaml import CSafeLoader
 
+from llmops import redaction
 from llmops.findings import InputError
 from llmops.render import lines
 from llmops.render.parts import parts
@@ -151,6 +152,7 @@ def parse(text: str, source: str) -> list[Object]:
                 f"{source}:{document.line}",
             )
         data = _read(document, source)
+        redaction.learn(data)
         whole = Object(data, source, document.line, document.text, document.offset)
         objects.extend(_expanded(whole))
         if len(objects) > MAX_OBJECTS:
@@ -192,7 +194,9 @@ def _read_values(path: Path, _mtime: int, size: int) -> ValuesFile:
             f"the file holds a {document.root}; values are a mapping, `key: value`",
             f"{path}:{document.line}",
         )
-    return ValuesFile(path, _read(document, str(path)), document.text, document.offset)
+    data = _read(document, str(path))
+    redaction.learn(data)
+    return ValuesFile(path, data, document.text, document.offset)
 
 
 def read_text(path: Path) -> str:

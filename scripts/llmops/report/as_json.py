@@ -12,7 +12,7 @@ from llmops.report.rules import code, why
 
 
 def render(reports: Sequence[ReleaseReport]) -> str:
-    """{"objects", "releases", "findings", "waived"}; findings in the order of the text report.
+    """{"objects", "releases", "findings", "waived", "unreadable"}; findings in the order of the text report.
 
     Beside the fields of a finding a row has `code`, `why`, `template` (FILE:LINE, or empty) and `values`, the keys that
     decide what stands there: [{"key", "source"}], with an empty source for a default of the chart.
@@ -36,13 +36,29 @@ def render(reports: Sequence[ReleaseReport]) -> str:
                 for report in reports
                 for waived in report.waived
             ],
+            "unreadable": [
+                {
+                    "release": report.release.name,
+                    "environment": environment(report),
+                    "error": report.unreadable,
+                }
+                for report in reports
+                if report.unreadable
+            ],
         }
     )
 
 
+def environment(report: ReleaseReport) -> str:
+    """The environment that a release of a tree is for; empty for others."""
+    return report.release.inputs.environment if report.release.inputs else ""
+
+
 def failure(message: str) -> str:
     """The same shape for input that could not be read (exit status 2), with the sentence under `error`."""
-    return _dump({"objects": 0, "releases": 0, "findings": [], "waived": [], "error": message})
+    return _dump(
+        {"objects": 0, "releases": 0, "findings": [], "waived": [], "unreadable": [], "error": message}
+    )
 
 
 def _row(finding: Finding, origin: Origin = UNKNOWN) -> dict[str, Any]:

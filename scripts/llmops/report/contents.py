@@ -66,6 +66,8 @@ class ReleaseReport:
     gpus_per_pod: int = 0
     requests_per_second: float | None = None
     origins: Mapping[Finding, Origin] = field(default_factory=dict)
+    unreadable: str = ""
+    """Why nothing is known of this release, in one sentence; empty where it was judged."""
 
     def origin(self, finding: Finding) -> Origin:
         """What is known of the origin of a finding."""
@@ -120,7 +122,8 @@ def summary(report: ReleaseReport) -> Summary:
     accepted = {waived.finding.rule for waived in report.waived}
     over = isinstance(budget, int) and most > budget and "rollout/over-budget" not in accepted
     misfit = report.fit is not None and report.fit.covered and not report.fit.fits
-    blockers = [plural(errors, "error")] if errors else []
+    blockers = ["it cannot be read"] if report.unreadable else []
+    blockers += [plural(errors, "error")] if errors else []
     blockers += ["does not fit the GPU"] if misfit and "model/does-not-fit" not in accepted else []
     blockers += ["the update never ends"] if any(step.endless for step in report.steps) else []
     blockers += [f"peak of {most} GPUs is over the budget of {budget}"] if over else []

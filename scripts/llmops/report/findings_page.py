@@ -42,6 +42,8 @@ def render(reports: Sequence[ReleaseReport]) -> str:
     errors, warnings = counts(finding for report in reports for finding in report.findings)
     said = [plural(errors, "error")] if errors else []
     said += [plural(warnings, "warning")] if warnings else []
+    unreadable = [(heading(report), report.unreadable) for report in reports if report.unreadable]
+    said += [f"{len(unreadable)} unreadable"] if unreadable else []
     title = heading(reports[0]) if len(reports) == 1 else plural(len(reports), "release")
     return (
         environment()
@@ -51,6 +53,7 @@ def render(reports: Sequence[ReleaseReport]) -> str:
             verdict=", ".join(said) or "No finding",
             good=not said,
             errors=errors,
+            unreadable=unreadable,
             warnings=warnings,
             objects=sum(len(report.release.objects) for report in reports),
             releases=len(reports),

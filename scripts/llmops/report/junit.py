@@ -33,15 +33,16 @@ def failure(message: str) -> str:
     """Input that could not be read (exit status 2): one case with an error."""
     root = ET.Element("testsuites", name="llmops check")
     suite = ET.SubElement(root, "testsuite", name="input")
-    case = _case(suite.get("name", ""), "the input can be read")
-    ET.SubElement(case, "error", message=_clean(message), type="input")
-    suite.append(case)
+    suite.append(_unreadable(suite.get("name", ""), "the input can be read", message))
     _count(suite)
     return _dump(root)
 
 
 def _cases(report: ReleaseReport, fail_on: Severity) -> Iterator[ET.Element]:
     suite = heading(report)
+    if report.unreadable:
+        yield _unreadable(suite, "the release can be read", report.unreadable)
+        return
     for finding in in_order(report.findings):
         case = _case(suite, _name(finding))
         said = _said(report, finding)
@@ -60,6 +61,12 @@ def _cases(report: ReleaseReport, fail_on: Severity) -> Iterator[ET.Element]:
         yield case
     if not report.findings and not report.waived:
         yield _case(suite, "no finding")
+
+
+def _unreadable(suite: str, name: str, message: str) -> ET.Element:
+    case = _case(suite, name)
+    ET.SubElement(case, "error", message=_clean(message), type="input")
+    return case
 
 
 def _case(suite: str, name: str) -> ET.Element:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from llmops.report.contents import ReleaseReport, plural, summary
-from llmops.report.text import finding_lines
+from llmops.report.text import finding_lines, unreadable_lines
 from llmops.report.timing import clock, timing
 
 
@@ -31,6 +31,8 @@ def _lines(reports: Sequence[ReleaseReport], colour: bool) -> Iterator[str]:
             f"{clock(math.ceil(line.seconds)):>8}  {line.missing:>7}  {line.persons:>7}  {facts.verdict}"
         )
     for name, report in zip(names, reports, strict=True):
+        if report.unreadable:
+            yield from ("", name, *(f"  {line}" for line in unreadable_lines(report)))
         if report.findings:
             yield from ("", name, *(f"  {line}" for line in finding_lines(report, colour=colour)))
     yield ""

@@ -28,6 +28,7 @@ def _release(report: ReleaseReport) -> dict[str, Any]:
         "budget": facts.budget,
         "ready": facts.ready,
         "verdict": facts.verdict,
+        **({"unreadable": report.unreadable} if report.unreadable else {}),
         "findings": [
             {
                 "rule": one.rule,

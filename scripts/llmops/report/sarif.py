@@ -29,7 +29,17 @@ def render(reports: Sequence[ReleaseReport]) -> str:
     waived = [(report, one.finding, one.reason) for report in reports for one in report.waived]
     rules = sorted({finding.rule for _, finding, _ in (*found, *waived)})
     results = [_result(*one, rules.index(one[1].rule)) for one in (*found, *waived)]
-    return _document({"results": results, "invocations": [{"executionSuccessful": True}]}, rules)
+    return _document({"results": results, "invocations": [_invocation(reports)]}, rules)
+
+
+def _invocation(reports: Sequence[ReleaseReport]) -> dict[str, Any]:
+    """Whether every input could be read, and what is wrong with those that could not."""
+    told = [
+        {"level": "error", "message": {"text": f"{heading(report)}: {report.unreadable}"}}
+        for report in reports
+        if report.unreadable
+    ]
+    return {"executionSuccessful": not told, **({"toolExecutionNotifications": told} if told else {})}
 
 
 def failure(message: str) -> str:

@@ -31,7 +31,15 @@ def render(reports: Sequence[ReleaseReport], *, colour: bool = False, width: int
         names = wrapped(", ".join(map(heading, alike)), width, _INDENT)
         lines += [paint(name, _BOLD, colour) for name in names]
         lines += [*finding_lines(_shared(alike), colour=colour, width=width, explained=explained), ""]
+    for report in reports:
+        if report.unreadable:
+            lines += [paint(heading(report), _BOLD, colour), *unreadable_lines(report, width), ""]
     return "\n".join([*lines, totals(reports)]) + "\n"
+
+
+def unreadable_lines(report: ReleaseReport, width: int | None = None) -> list[str]:
+    """Why a release was not judged."""
+    return wrapped(f"unreadable  {report.unreadable}", width, _INDENT)
 
 
 def _alike(reports: Sequence[ReleaseReport]) -> list[list[ReleaseReport]]:
@@ -114,6 +122,7 @@ def in_file_order(keys: Sequence[Key]) -> list[Key]:
 def totals(reports: Sequence[ReleaseReport]) -> str:
     """The last line: objects, releases, errors, warnings, waived."""
     errors, warnings = counts(finding for report in reports for finding in report.findings)
+    unreadable = sum(bool(report.unreadable) for report in reports)
     return ", ".join(
         (
             plural(sum(len(report.release.objects) for report in reports), "object"),
@@ -121,6 +130,7 @@ def totals(reports: Sequence[ReleaseReport]) -> str:
             plural(errors, "error"),
             plural(warnings, "warning"),
             f"{sum(len(report.waived) for report in reports)} waived",
+            *([f"{unreadable} unreadable"] if unreadable else []),
         )
     )
 

@@ -12,8 +12,8 @@ from llmops.findings import InputError
 from llmops.kubernetes.schema import Schema
 from llmops.kubernetes.violations import Violation, Written, explain, unknown
 from llmops.references import mapping, sequence, text
-from llmops.render.archive import once
-from llmops.render.manifest import read_values
+from llmops.render.archive import SCHEMA, once, schema_texts
+from llmops.render.manifest import read_text, read_values
 
 
 def violations(chart: Path, values: Mapping[str, Any], written: Written = unknown) -> list[Violation]:
@@ -32,12 +32,17 @@ def violations(chart: Path, values: Mapping[str, Any], written: Written = unknow
     return sorted(violation for several in found.values() for violation in several)
 
 
+def check_schemas(chart: Path) -> None:
+    """InputError for a schema that is none or refers to another place; before Helm follows such a reference."""
+    once(("schemas", chart), lambda: _schemas(chart))
+
+
 def _schemas(chart: Path) -> list[tuple[tuple[str, ...], Schema]]:
     """The schemas of a chart and of its dependencies, each with the keys that lead to what it is about."""
-    files = [(keys, folder / "values.schema.json") for folder, keys in _charts(chart, (), frozenset())]
-    return [
-        (keys, _schema(str(file), file.read_text(encoding="utf-8"))) for keys, file in files if file.is_file()
-    ]
+    if chart.suffix == ".tgz" and chart.is_file():
+        return [(keys, _schema(f"{chart}", text)) for keys, text in schema_texts(chart)]
+    files = [(keys, folder / SCHEMA) for folder, keys in _charts(chart, (), frozenset())]
+    return [(keys, _schema(str(file), read_text(file))) for keys, file in files if file.is_file()]
 
 
 class _Place:
@@ -95,6 +100,6 @@ def _without_global(key: str, value: object) -> object:
 def _schema(file: str, content: str) -> Schema:
     try:
         return Schema(json.loads(content))
-    except ValueError as error:
-        reason = str(error).strip().splitlines()[0]
+    except (ValueError, RecursionError) as error:
+        reason = (str(error).strip().splitlines() or ["it is no JSON"])[0]
         raise InputError(f"is no JSON schema that can be used offline: {reason}", file) from None

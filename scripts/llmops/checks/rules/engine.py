@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmops import engines
 from llmops.checks.reading.command_line import engine_arguments
-from llmops.checks.registry import ERROR, defect, graph, rule
+from llmops.checks.registry import ERROR, defect, graph, rule, values_defect
 from llmops.findings import Finding
 from llmops.kubernetes.violations import closest
 from llmops.release import Release
@@ -34,6 +34,29 @@ def unknown_flag(release: Release) -> Iterator[Finding]:
                     message = f"{title} has no flag {flag}{closest(flag, flags.names)}."
                     fix = f"Write a flag that this version has; `{image.engine.help}` lists them."
                     yield defect(pods.owner, at, message, fix=fix if image.engine.help else "")
+
+
+@rule(
+    "LM202",
+    severity=ERROR,
+    fix="Write the version that the image has as engine.version, or leave image.tag out.",
+)
+def version_differs(release: Release) -> Iterator[Finding]:
+    """Flags and metrics follow engine.version, so an image of another version ends on a flag that it does not know.
+
+    Where it starts, rules and queries are about another engine than the one that runs. Judged are images whose name
+    tells the version.
+    """
+    served, engine = release.view.served, release.view.engine
+    stated = served.text("engine.version")
+    images = {text(one.get("image")) for pods in graph(release).pods for _, one in pods.containers()}
+    for image in filter(None, map(engines.of_image, sorted(images))):
+        if stated and image.engine is engine and image.version not in (None, engines.number(stated)):
+            key = "image.tag" if served.get("image.tag") else "engine.version"
+            runs = engines.spelled(image.version or ())
+            message = f"engine.version is {stated}, and the image is {image.engine.title} {runs}."
+            yield values_defect(release, served.at(key), message)
+            return
 
 
 def _taken(flag: str, flags: frozenset[str]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from llmops.gates.evidence import GATES, Mode, Policy
+from llmops.values import LLM, SERVING, setting
 
 Kind = Literal["smoke", "quality"]
 MODES = ("compare", "absolute")
@@ -112,8 +113,7 @@ def read_policy(given: object) -> Policy:
     ]
     if not isinstance(given, dict) or not set(given) <= set(known):
         raise ValueError(f"policy must be an object with some of {', '.join(known)}")
-    default = Policy()
-    gates, looks = given.get("gates", list(GATES)), given.get("looks", [10])
+    gates, looks = given.get("gates", list(GATES)), given.get("looks", list(Policy.looks))
     if not isinstance(gates, list) or not gates or not all(gate in GATES for gate in gates):
         raise ValueError(f"policy.gates must be some of {', '.join(GATES)}")
     if not isinstance(looks, list) or not 1 <= len(looks) <= 50:
@@ -132,13 +132,19 @@ def read_policy(given: object) -> Policy:
         gates=tuple(gate for gate in GATES if gate in gates),
         looks=tuple(int(_between({"looks": each}, "looks", 1, 5000, 0)) for each in looks),
         modes=tuple(modes),
-        alpha=_between(given, "alpha", 0.0001, 0.5, default.alpha),
-        min_requests=int(_between(given, "minRequests", 1, 1e6, default.min_requests)),
-        window_seconds=_between(given, "windowSeconds", 1, 600, default.window_seconds),
-        stall_seconds=_between(given, "stallSeconds", 1, 3600, default.stall_seconds),
-        down_seconds=_between(given, "downSeconds", 1, 3600, default.down_seconds),
-        slo={key: _between(slo, key, 0, 36000, 0, "policy.slo") for key in slo},
+        alpha=_of_chart(given, "alpha"),
+        min_requests=int(_of_chart(given, "minRequests")),
+        window_seconds=_of_chart(given, "windowSeconds", least=1),
+        stall_seconds=_of_chart(given, "stallSeconds", least=1),
+        down_seconds=_of_chart(given, "downSeconds", least=1),
+        slo={key: _between(slo, key, 0, setting(LLM, f"slo.{key}").maximum, 0, "policy.slo") for key in slo},
     )
+
+
+def _of_chart(given: Mapping[str, Any], key: str, least: float | None = None) -> float:
+    """A number with the default and the bounds that the chart has; `least` where the gate can do with less."""
+    known = setting(SERVING, f"gates.{key}")
+    return _between(given, key, known.minimum if least is None else least, known.maximum, known.default)
 
 
 def _object(body: bytes) -> dict[str, Any]:

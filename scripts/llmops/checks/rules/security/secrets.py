@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llmops.checks.reading import credentials
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
 from llmops.findings import Finding
+from llmops.redaction import forms as credentials
 from llmops.references import kind_of, mapping, sequence, text
 from llmops.release import Release
 from llmops.render.manifest import Object
@@ -16,6 +16,9 @@ _SECRET = ("", "Secret")
 # A Secret of these types is filled by the cluster, or holds nothing that is secret.
 _FILLED = ("kubernetes.io/service-account-token",)
 _PUBLIC = (".crt", ".ca", ".pub")
+_URL_FIX = (
+    "Take the URL out, change its token, and name a Secret that holds the URL: urlSecret with name and key."
+)
 _KEY = re.compile(r"(?:^|\s)--(?:api-key|hf-token)[= ]")
 _FILES = (("", "ConfigMap"),)
 _SCHEMAS = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
@@ -67,9 +70,11 @@ def secret_in_values(release: Release) -> Iterator[Finding]:
     """A credential in a values file is in Git for good, and in every release that Helm keeps."""
     for file in release.values_files:
         for pointer, key, value in credentials.texts(file.data):
-            what = credentials.by_form(value)
+            what = credentials.in_values(value)
             if what or credentials.by_name(key, value):
-                yield values_defect(release, pointer, f"{what or f'the secret {key}'} stands here as text.")
+                fix = _URL_FIX if what == credentials.URL_TOKEN else ""
+                said = f"{what or f'the secret {key}'} stands here as text."
+                yield values_defect(release, pointer, said, fix=fix)
 
 
 def _suspects(obj: Object) -> Iterator[tuple[str, str, str]]:

@@ -38,10 +38,25 @@ _FORMS = (
         re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}:([^\s/:@{}$<>*]{4,200})@[\w.-]+"),
     ),
 )
+URL_TOKEN = "a token in a URL"  # noqa: S105 what a finding calls it
+# Whoever knows such an address may post there: robots of DingTalk, WeCom, Feishu, Slack, Teams, Discord, Telegram.
+_HOOKS = re.compile(
+    r"(?i)https?://[^\s\"'<>]{0,200}?(?:/services/[\w-]+/[\w-]+/|/(?:open-apis/bot/v2/hook|triggers|workflows)/"
+    r"|/api/webhooks/\d+/|webhook\.office\.com/webhookb2/|/bot(?=\d+:))([\w@.:/-]{8,300})"
+)
+_QUERY = re.compile(
+    r"(?i)https?://[^\s\"'<>]{0,500}?[?&](?:access_?token|token|api_?key|key|sign|sig|signature|secret|password|auth)"
+    r"=([^\s&\"'<>#]{6,500})"
+)
+# A name, a colon and a password before a host, without a scheme; not a tag before a digest.
+_BARE = re.compile(
+    r"(?<![\w./@-])(?:[\w.-]+/)?[\w.+-]{1,64}:([^\s/:@{}$<>*\"'`]{6,200})@(?!sha(?:256|512):)[\w.-]+"
+)
 NAMED = re.compile(
     r"(?i)(?:^|[^a-z])(?:token|passw(?:or)?d|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)$"
 )
 """Names whose value is a secret: the policy literal-secret has the same words for variables."""
+NAMES = re.compile(r"(?i)token|passw|secret|key|credential")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ASSIGNED = re.compile(
     r"(?m)^[ \t-]{0,40}[\"']?([A-Za-z][\w.-]{2,60})[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?([^\s\"',]{8,200})"
@@ -63,7 +78,34 @@ def by_form(value: str) -> str:
     for what, parts, form in _FORMS:
         if any(part in value for part in parts) and form.search(value):
             return what
-    return ""
+    return URL_TOKEN if next(_url_tokens(value), None) else ""
+
+
+def in_values(value: str) -> str:
+    """The same for a value of a chart, where a password before a host needs no scheme: image.registry."""
+    return by_form(value) or ("a password in a URL" if next(_bare(value), None) else "")
+
+
+def spans(value: str) -> Iterator[tuple[int, int, str]]:
+    """(start, end, what) of each credential in a text, by its form alone; they may overlap."""
+    for what, parts, form in _FORMS:
+        if any(part in value for part in parts):
+            for found in form.finditer(value):
+                # Of a URL only the password goes; the rest says where it stands.
+                yield *found.span(form.groups), what
+    for found in (*_url_tokens(value), *_bare(value)):
+        yield *found.span(1), "a password" if found.re is _BARE else "a token"
+
+
+def _url_tokens(value: str) -> Iterator[re.Match[str]]:
+    if "://" in value:
+        for form in (_HOOKS, _QUERY):
+            yield from (found for found in form.finditer(value) if not _STAND_IN.search(found[1]))
+
+
+def _bare(value: str) -> Iterator[re.Match[str]]:
+    if "@" in value:
+        yield from (found for found in _BARE.finditer(value) if looks_random(found[1]))
 
 
 def by_name(name: str, value: str) -> bool:
