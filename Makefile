@@ -42,6 +42,9 @@ test-judges: setup-tools ## Ask Kubernetes' own code about recorded and spoilt o
 	@$(BIN)/python tools/setup.py cluster $(VERSIONS:%=judge-%)
 	@$(BIN)/python -m tests.oracle.judges $(VERSIONS) $(ARGS)
 
+test-attack: setup-tools ## Spoilt inputs, hostile servers and clients, kills; under 30 minutes: ARGS='--cases DIR --share 0.1 --seed 2'
+	@$(BIN)/python -m tests.attack $(ARGS)
+
 test-mutants: setup-tools ## Plant a thousand ordinary mistakes into our releases: 98 % must be reported; out/mutants.json
 	@$(BIN)/python -m tests.mutants $(ARGS)
 

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -27,6 +28,7 @@ CHUNK = 1 << 22
 TRIES = 5
 LONGEST_LIST = 1 << 26  # bytes; that of 10,000 files has 3 MB
 LONGEST_WAIT = 300  # seconds that a hub may ask us to wait
+RECEIVED = [0]  # bytes, of all files
 # Less than this in that many seconds is a hub that holds us, not one that is slow.
 SLOWEST, PATIENCE = 1 << 16, float(os.environ.get("PATIENCE") or 300)
 # Other spellings of the weights, not needed beside safetensors.
@@ -81,10 +83,42 @@ def wait_of(error):
     return min(LONGEST_WAIT, max(0, until - time.time()))
 
 
+def watched(act):
+    """What `act` returns or raises. A hub that drips bytes never runs into a time-out, so that is looked at here."""
+    done = []
+
+    def run():
+        try:
+            done.append((act(), None))
+        except Exception as error:
+            done.append((None, error))
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    before, since = RECEIVED[0], time.monotonic()
+    while worker.is_alive():
+        worker.join(min(1, PATIENCE / 4))
+        if time.monotonic() - since > PATIENCE and worker.is_alive():
+            if RECEIVED[0] - before < SLOWEST:
+                raise FailedError(f"the hub sent {RECEIVED[0] - before} bytes in {PATIENCE:g} s")
+            before, since = RECEIVED[0], time.monotonic()
+    result, error = done[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def read(answer, most):
+    """The next bytes of an answer, as soon as there are some."""
+    data = answer.read1(most)
+    RECEIVED[0] += len(data)
+    return data
+
+
 def retried(what, act):
     for attempt in range(TRIES):
         try:
-            return act()
+            return watched(act)
         except urllib.error.HTTPError as error:
             if error.code in (401, 403, 404):
                 look = "look at model.source, revision and hub.tokenSecret"
@@ -102,10 +136,12 @@ def retried(what, act):
 def listed(hub, repository, revision):
     """Files of the commit by name: size, kind of digest and digest."""
     with get(f"{hub}/api/models/{repository}/revision/{revision}?blobs=true") as answer:
-        text = answer.read(LONGEST_LIST + 1)
-    if len(text) > LONGEST_LIST:
-        raise FailedError(f"the hub's list of files has more than {LONGEST_LIST} bytes")
-    found = json.loads(text)
+        text = bytearray()
+        while chunk := read(answer, CHUNK):
+            text += chunk
+            if len(text) > LONGEST_LIST:
+                raise FailedError(f"the hub's list of files has more than {LONGEST_LIST} bytes")
+    found = json.loads(bytes(text))
     if found.get("sha") != revision:
         raise FailedError(f"the hub has commit {str(found.get('sha'))[:80]!a} in the place of {revision}")
     files = {}
@@ -141,19 +177,15 @@ def fetch(url, target, size, kind, digest):
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     seen = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 what git calls the file
-    count, looked, since = 0, 0, time.monotonic()
+    count = 0
     with get(url) as answer, part.open("wb") as out:
         # One byte more than promised is enough to know.
-        while chunk := answer.read1(min(CHUNK, size + 1 - count)):
+        while chunk := read(answer, min(CHUNK, size + 1 - count)):
             out.write(chunk)
             seen.update(chunk)
             count += len(chunk)
             if count > size:
                 break
-            if time.monotonic() - since > PATIENCE:
-                if count - looked < SLOWEST:
-                    raise ValueError(f"the hub sent {count - looked} bytes in {PATIENCE:g} s")
-                looked, since = count, time.monotonic()
     if count != size or seen.hexdigest() != digest:
         part.unlink()
         raise ValueError(
@@ -202,7 +234,9 @@ def main():
         try:
             download(os.environ["HUB"].rstrip("/"), os.environ["REPOSITORY"], revision, folder)
         except FailedError as error:
-            print(f"download failed: {error}", file=sys.stderr)
+            # A hub may say anything: nothing that a terminal obeys, and one line.
+            said = "".join(each if each.isprintable() else " " for each in str(error))
+            print(f"download failed: {said}", file=sys.stderr)
             return 1
     return 0
 
