@@ -100,7 +100,9 @@ def start() -> Iterator[Start]:
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "HOME")}
         env = kept | {
             "ENGINE_SCRIPTED": "1",
-            "ENGINE_BEHAVIOUR": json.dumps({"ttft": 0.005, "itl": 0.002} | dict(behaviour or {})),
+            "ENGINE_BEHAVIOUR": json.dumps(
+                {"ttft": 0.005, "itl": 0.002, "drain_seconds": 0} | dict(behaviour or {})
+            ),
             "POD_NAME": "pod-a",
         }
         command = ["-m", "lab.engine", "hf://org/model", f"--served-model-name={MODEL}"]

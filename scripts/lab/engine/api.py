@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +19,8 @@ from .exposition import Registry
 
 GUARDED = ("/v1", "/v2", "/inference", "/cohere")  # the only prefixes that vLLM's key guards
 NOT_COUNTED = ("/load", "/ping", "/version", "/server_info", "/_behaviour")
+# What vLLM answers after SIGTERM where it has to make tokens of a text.
+RENDERER_GONE = "cannot schedule new futures after shutdown"
 # What a series is called whose label values only a real engine knows.
 UNKNOWN = "none"
 
@@ -49,7 +52,6 @@ class Api:
         self.environment = environment
         self.scripted = environment.get("ENGINE_SCRIPTED") == "1"
         self.draining = ""
-        self.load = 0
         keys = command.flags.get("api-key") or (environment.get("VLLM_API_KEY", ""),)
         self.keys = [digest(key) for key in keys if key]
         pod = environment.get("POD_NAME") or environment.get("HOSTNAME", "")
@@ -62,6 +64,7 @@ class Api:
             "/version": (("GET",), self.version),
             "/load": (("GET",), self.show_load),
             catalogue.metrics_path: (("GET",), self.metrics),
+            f"{catalogue.metrics_path}/": (("GET",), self.metrics),
             "/v1/models": (("GET",), self.models),
             "/v1/chat/completions": (("POST",), self.complete),
             "/v1/completions": (("POST",), self.complete),
@@ -72,7 +75,7 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        seen = {"status": 500, "size": 0}
+        seen = {"status": 0, "size": 0}
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -83,14 +86,20 @@ class Api:
         started = self.core.now()
         try:
             await self.handle(scope, receive, counted)
+            # Unanswered, since its client has left: the framework calls that a success.
+            seen["status"] = seen["status"] or 200
         finally:
-            if path not in (*NOT_COUNTED, self.catalogue.health, self.catalogue.metrics_path):
-                self.count(
-                    scope, method, path if path in self.routes else "none", seen, self.core.now() - started
-                )
+            seen["status"] = seen["status"] or 500
+            # The key is looked at before anything counts.
+            silent = (*NOT_COUNTED, self.catalogue.health, self.catalogue.metrics_path)
+            if path.rstrip("/") not in silent and seen["status"] != 401:
+                known = path in self.routes and seen["status"] != 405
+                self.count(scope, method, path if known else "none", seen, self.core.now() - started)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
+        if self.draining == "silent" and path != "/health":
+            await asyncio.Event().wait()
         if method != "OPTIONS" and path.startswith(GUARDED) and not self.may(scope):
             return await asgi.reply_json(send, 401, {"error": "Unauthorized"}, self.headers)
         if path not in self.routes:
@@ -136,24 +145,29 @@ class Api:
                 self.registry.declare(metric.name, engine=engine, **known)
 
     def shown(self, metric: Metric) -> bool:
+        # Of several processes nobody's own figures are on the page.
+        if self.command.api_servers > 1 and metric.name.startswith(exposition.COLLECTED):
+            return False
         return self.core.behaviour.all_metrics or self.command.asks_for(metric.requires, self.environment)
 
     # The routes.
 
     async def health(self, call: Call) -> None:
-        await asgi.reply(call.send, self.core.behaviour.health_status, b"", "text/plain", self.headers)
+        status = 503 if self.draining == "silent" else self.core.behaviour.health_status
+        await asgi.reply(call.send, status, b"", "", self.headers)
 
     async def version(self, call: Call) -> None:
         version = self.environment.get("ENGINE_VERSION") or self.catalogue.version
         await asgi.reply_json(call.send, 200, {"version": version}, self.headers)
 
     async def show_load(self, call: Call) -> None:
-        await asgi.reply_json(call.send, 200, {"server_load": self.load}, self.headers)
+        """Always 0: vLLM counts only with --enable-server-load-tracking."""
+        await asgi.reply_json(call.send, 200, {"server_load": 0}, self.headers)
 
     async def metrics(self, call: Call) -> None:
         self.core.update()
         process.update(self.registry)
-        page = self.registry.render(self.shown, self.core.behaviour.gauges)
+        page = self.registry.render(self.shown, self.core.behaviour.gauges, self.command.api_servers == 1)
         await asgi.reply(call.send, 200, page.encode(), exposition.CONTENT_TYPE, self.headers)
 
     async def models(self, call: Call) -> None:
@@ -173,23 +187,29 @@ class Api:
 
     async def complete(self, call: Call) -> None:
         chat = call.scope["path"] == "/v1/chat/completions"
-        request = completions.parse(await asgi.read_json(call.receive), chat, self.command)
-        if self.draining == "abort":
-            answer = completions.Answer(request, self.headers)
-            return await completions.aborted(answer, call.send, [], False, None)
-        if self.draining:
+        request = completions.parse(await asgi.read_object(call.scope, call.receive), chat, self.command)
+        if self.draining == "503":
             raise HttpError(503, "the server is shutting down", "ServiceUnavailableError")
-        self.load += 1
-        try:
-            return await completions.respond(self.core, request, call.receive, call.send, self.headers)
-        finally:
-            self.load -= 1
+        if self.draining == "500" and not request.ids:
+            raise HttpError(500, RENDERER_GONE, "InternalServerError")
+        if self.draining == "500" and self.core.idle:
+            # Token ids need no renderer, but the core that would answer has ended.
+            await asyncio.Event().wait()
+        if self.draining:
+            return await completions.aborted(completions.Answer(request, self.headers), call.send)
+        return await completions.respond(self.core, request, call.receive, call.send, self.headers)
 
     async def tokenize(self, call: Call) -> None:
-        body = await asgi.read_json(call.receive)
-        if not isinstance(body, dict):
-            raise HttpError(400, "a JSON object is needed")
-        found = text.tokens(completions.prompt_of(body, "messages" in body))
+        body = await asgi.read_object(call.scope, call.receive)
+        completions.model_of(body, self.command)
+        if "messages" not in body and "prompt" not in body:
+            raise completions.unreadable("prompt", "a text is needed")
+        if self.draining == "500":
+            raise HttpError(500, RENDERER_GONE, "InternalServerError")
+        if "messages" in body:
+            found = text.tokens(completions.conversation(body))
+        else:
+            found = text.tokens(completions.prompts_of(body.get("prompt"))[0][0])
         strings = found if body.get("return_token_strs") is True else None
         content: dict[str, Any] = {"count": len(found), "max_model_len": self.command.max_model_len}
         content |= {"tokens": [text.token_id(token) for token in found], "token_strs": strings}

@@ -12,16 +12,18 @@ Send = Callable[[Message], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 
 DONE = b"data: [DONE]\n\n"
-LARGEST_BODY = 8 * 2**20  # bytes
+LARGEST_BODY = 64 * 2**20  # bytes; vLLM itself has no limit
 
 
 class HttpError(Exception):
     """An answer other than 200, in the shape of vLLM's error object."""
 
-    def __init__(self, status: int, message: str, kind: str = "BadRequestError") -> None:
+    def __init__(
+        self, status: int, message: str, kind: str = "BadRequestError", param: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": kind, "param": None, "code": status}}
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": status}}
 
 
 async def read_json(receive: Receive) -> Any:
@@ -34,16 +36,31 @@ async def read_json(receive: Receive) -> Any:
         more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
             raise HttpError(413, f"the body is larger than {LARGEST_BODY} bytes")
+    if not body:
+        raise HttpError(400, "a body is needed", "Bad Request", "body")
     try:
         return json.loads(body)
+    except json.JSONDecodeError as error:
+        raise HttpError(400, f"the body is not JSON: {error}", "Bad Request", f"body.{error.pos}") from None
     except ValueError as error:
-        raise HttpError(400, f"the body is not JSON: {error}") from None
+        raise HttpError(400, f"the body is not JSON: {error}", "Bad Request", "body") from None
+
+
+async def read_object(scope: Scope, receive: Receive) -> dict[str, Any]:
+    """The request's body, which is to be an object and to be called JSON. HttpError 400."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    body = await read_json(receive)
+    if kind.startswith(b"text/"):
+        raise HttpError(400, "the content type is not application/json", "Bad Request")
+    if not isinstance(body, dict):
+        raise HttpError(400, "a JSON object is needed", "Bad Request", "body")
+    return body
 
 
 async def start(
     send: Send, status: int, content_type: str, length: int | None, headers: Mapping[str, str]
 ) -> None:
-    pairs = [("content-type", content_type), *headers.items()]
+    pairs = [*([("content-type", content_type)] if content_type else []), *headers.items()]
     if length is not None:
         pairs.append(("content-length", str(length)))
     encoded = [(name.encode(), value.encode()) for name, value in pairs]

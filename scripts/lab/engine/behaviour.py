@@ -48,20 +48,23 @@ class Behaviour:
     repetition_rate: float = 0.0
     truncation_rate: float = 0.0
     # Faults. stream_error_rate breaks a stream of status 200 after some tokens; hang accepts and never answers while
-    # /health stays as it is; crash_after ends the process once so many requests had a first token.
+    # /health and all gauges stay as they are; core_dead answers what is open with 500 and ends the process; crash_after
+    # ends the process once so many requests had a first token.
     error_rate: float = 0.0
     error_status: int = 500
     stream_error_rate: float = 0.0
     hang: bool = False
+    core_dead: bool = False
     health_status: int = 200
     crash_after: int | None = None
     crash_exit_code: int = 1
-    # End. drain_answer is what a request gets that arrives after SIGTERM: "abort" (as vLLM 0.33: status 200, no text,
-    # finish_reason abort), "503", or "refuse" (the port closes). abort_style is how requests in flight are aborted:
-    # "finish" (as vLLM 0.33: finish_reason abort, then [DONE]) or "cut". drain_seconds is time lost before the end.
-    drain_answer: str = "abort"
+    # End. drain_answer is what a request gets that arrives after SIGTERM: "500" (as vLLM 0.33 for texts; token ids get
+    # status 200 and finish_reason abort), "abort" (that for all), "503", or "refuse" (the port closes). abort_style is
+    # how requests in flight are aborted: "finish" (as vLLM 0.33: finish_reason abort, then [DONE]) or "cut".
+    # drain_seconds pass between the last answer and the end of the process.
+    drain_answer: str = "500"
     abort_style: str = "finish"
-    drain_seconds: float = 0.0
+    drain_seconds: float = 12.0
     # Metrics. all_metrics shows the whole catalogue, also what flags would have to ask for; gauges holds values by
     # family name, over whatever the engine would say.
     all_metrics: bool = False
@@ -70,7 +73,7 @@ class Behaviour:
 
 
 DEFAULT = Behaviour()
-CHOICES = {"drain_answer": ("abort", "503", "refuse"), "abort_style": ("finish", "cut")}
+CHOICES = {"drain_answer": ("500", "abort", "503", "refuse"), "abort_style": ("finish", "cut")}
 DURATIONS = ("ttft", "itl", "output_tokens")
 
 

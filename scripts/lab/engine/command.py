@@ -40,6 +40,11 @@ class Command:
     def max_num_seqs(self) -> int:
         return self.number("max-num-seqs", 256)
 
+    @property
+    def api_servers(self) -> int:
+        """As many as copies of the model, unless it is said."""
+        return self.number("api-server-count", max(1, self.number("data-parallel-size", 1)))
+
     def asks_for(self, requires: str, environment: Mapping[str, str]) -> bool:
         """Whether this start fulfils a metric's `requires` of the catalogue."""
         if not requires:

@@ -41,7 +41,7 @@ class Job:
     prompt: str
     max_tokens: int
     ignore_eos: bool
-    n: int
+    n: int  # choices of its request; 0 in all but the first of them
     engine: str
     arrival: float
     task: asyncio.Task[object] | None
@@ -56,7 +56,7 @@ class Job:
     scheduled: float = 0.0
     first: float = 0.0
     last: float = 0.0
-    interrupt: str = ""  # "abort", "cut" or "gone": why its task was cancelled
+    interrupt: str = ""  # "abort", "cut", "dead" or "gone": why its task was cancelled
     finished: bool = False
 
     @property
@@ -71,6 +71,7 @@ class Core:
         self.running: set[Job] = set()
         self.waiting: deque[Job] = deque()
         self.moving = asyncio.Event()
+        self.dead = asyncio.Event()
         self.ranks = [str(rank) for rank in range(max(1, command.number("data-parallel-size", 1)))]
         self.engines = itertools.cycle(self.ranks)
         self.max_queued = command.number("max-num-queued-reqs", 0)
@@ -93,7 +94,13 @@ class Core:
 
     def change(self, behaviour: Behaviour) -> None:
         """Takes a new behaviour: it holds for requests that come, a hang and the number of places for all."""
+        if behaviour.hang and self.moving.is_set():
+            # The gauges are the core's own: in a hang they stay what they were.
+            self.update()
         self.behaviour = behaviour
+        if behaviour.core_dead:
+            self.interrupt_all("dead")
+            self.dead.set()
         if behaviour.hang:
             self.moving.clear()
         else:
@@ -210,20 +217,21 @@ class Core:
             "vllm:request_inference_time_seconds": (job.last or now) - scheduled,
         }.items():
             registry.observe(name, max(0.0, value), engine=engine)
-        if job.emitted > 1:
-            mean = (job.last - job.first) / (job.emitted - 1)
-            registry.observe("vllm:request_time_per_output_token_seconds", mean, engine=engine)
+        # One token has no gap, and counts as 0.
+        mean = (job.last - job.first) / max(1, job.emitted - 1)
+        registry.observe("vllm:request_time_per_output_token_seconds", mean, engine=engine)
         registry.inc("requestsFinished", engine=engine, finished_reason=reason)
         for name, count in {
             "promptLength": len(job.prompt_tokens),
             "generationLength": job.emitted,
-            "vllm:request_max_num_generation_tokens": job.emitted,
-            "vllm:request_params_n": job.n,
             "vllm:request_params_max_tokens": job.max_tokens,
             "vllm:request_prefill_kv_computed_tokens": len(job.prompt_tokens) - job.cached,
             "vllm:request_num_preemptions": 0,
         }.items():
             registry.observe(name, count, engine=engine)
+        if job.n:
+            registry.observe("vllm:request_params_n", job.n, engine=engine)
+            registry.observe("vllm:request_max_num_generation_tokens", job.emitted, engine=engine)
 
     def interrupt(self, job: Job, why: str) -> None:
         """Wakes the request's task with a CancelledError; `job.interrupt` tells it why."""
@@ -279,6 +287,8 @@ class Core:
 
     def update(self) -> None:
         """Brings the gauges up to date, as a scrape finds them."""
+        if self.behaviour.hang:
+            return
         for engine in self.ranks:
             running = [job for job in self.running if job.engine == engine]
             waiting = sum(job.engine == engine for job in self.waiting)

@@ -72,7 +72,7 @@ class Family:
             self.series[key] = Series(self.bounds)
         return self.series[key]
 
-    def lines(self, override: float | None = None) -> Iterator[str]:
+    def lines(self, override: float | None = None, created: bool = True) -> Iterator[str]:
         metric = self.metric
         yield from head(metric.name, metric.type, metric.help)
         for labels, series in self.series.items():
@@ -86,14 +86,12 @@ class Family:
                     yield sample(f"{metric.name}_bucket", (*labels, ("le", spell(bound))), count)
             yield sample(f"{metric.name}_count", labels, series.count)
             yield sample(f"{metric.name}_sum", labels, series.total)
-        if metric.type == "gauge" or metric.name.startswith(COLLECTED) or not self.series:
+        if not created or metric.type == "gauge" or metric.name.startswith(COLLECTED) or not self.series:
             return
-        created = (
-            metric.name.removesuffix("_total") if metric.type == "counter" else metric.name
-        ) + "_created"
-        yield from head(created, "gauge", metric.help)
+        name = (metric.name.removesuffix("_total") if metric.type == "counter" else metric.name) + "_created"
+        yield from head(name, "gauge", metric.help)
         for labels, series in self.series.items():
-            yield sample(created, labels, series.created)
+            yield sample(name, labels, series.created)
 
 
 def head(name: str, kind: str, text: str) -> Iterator[str]:
@@ -140,11 +138,13 @@ class Registry:
             if None not in values:
                 self.families[name].at(dict(zip(metric.labels, map(str, values), strict=True)))
 
-    def render(self, shown: Callable[[Metric], bool], gauges: Mapping[str, float]) -> str:
-        """The page; `gauges` lays values over the families it names."""
+    def render(
+        self, shown: Callable[[Metric], bool], gauges: Mapping[str, float], created: bool = True
+    ) -> str:
+        """The page; `gauges` lays values over the families it names, `created` adds each counter's _created."""
         return "".join(
             line
             for name, family in self.families.items()
             if shown(family.metric)
-            for line in family.lines(gauges.get(name))
+            for line in family.lines(gauges.get(name), created)
         )

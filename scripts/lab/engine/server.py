@@ -1,9 +1,10 @@
 """The life of the process: load, listen, and the end after SIGTERM as vLLM 0.33 has it.
 
-Read in vLLM 0.33.0 (entrypoints/launchers/launcher.py, v1/engine/core.py): after SIGTERM the port stays open and
-/health stays 200 until the engine core is done. With --shutdown-timeout 0 requests in flight get finish_reason abort
-at once; with N they have N seconds. A request that arrives meanwhile gets status 200, no text and finish_reason abort.
-When the time is over, the process ends with whatever is open.
+Read in vLLM 0.33.0 (entrypoints/launchers/launcher.py, v1/engine/core.py) and seen there: after SIGTERM the port stays
+open and /health stays 200 until the engine core is done. With --shutdown-timeout 0 requests in flight get finish_reason
+abort at once; with N they have N seconds. A text that arrives meanwhile gets 500, token ids get status 200, no text and
+finish_reason abort. When the time is over, the process ends with whatever is open. With several API servers SIGTERM
+cuts each from the core at once: nobody gets another token, nor any answer, until the time is over.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ def listen(host: str, port: int) -> socket.socket:
 async def drain(api: Api, server: Server, seconds: int) -> None:
     """What follows SIGTERM, up to the point where the HTTP server may go."""
     core, behaviour = api.core, api.core.behaviour
+    if api.command.api_servers > 1:
+        api.draining = "silent"
+        core.moving.clear()
+        await asyncio.sleep(seconds)
+        return core.interrupt_all("cut")
     api.draining = behaviour.drain_answer
     if behaviour.drain_answer == "refuse":
         for listener in server.servers:
@@ -68,7 +74,7 @@ async def drain(api: Api, server: Server, seconds: int) -> None:
         await asyncio.sleep(0.01)
     # vLLM's core is gone by now, so nobody can tell these clients a reason.
     core.interrupt_all("cut")
-    await asyncio.sleep(behaviour.drain_seconds)
+    return await asyncio.sleep(behaviour.drain_seconds)
 
 
 async def serve(
@@ -107,8 +113,10 @@ async def serve(
     address = bound.getsockname()
     sys.stdout.write(f"engine: {command.names[0]} listens on http://{address[0]}:{address[1]}\n")
     sys.stdout.flush()
-    await stop.wait()
-    await drain(api, server, timeout)
+    ended = [asyncio.create_task(event.wait()) for event in (stop, core.dead)]
+    await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        await drain(api, server, timeout)
     server.should_exit = True
     await serving
     return 0

@@ -93,13 +93,13 @@ def test_log_normal_durations_have_their_median() -> None:
 
 @pytest.mark.real
 def test_too_many_requests_are_refused(start: Start) -> None:
-    engine = start("--max-num-queued-reqs=1", behaviour={"hang": True})
-    thread = threading.Thread(target=engine.chat)
+    engine = start("--max-num-queued-reqs=1", behaviour={"itl": 0.2})
+    thread = threading.Thread(target=lambda: engine.chat(max_tokens=500, ignore_eos=True))
     thread.start()
     until(lambda: engine.value("vllm:num_requests_running") == 1, "the first request runs")
     assert engine.chat().status == 503
     assert engine.value("vllm:admission_rejections_total", reason="max_num_queued_reqs") == 1
-    engine.behave(hang=False)
+    engine.behave(itl=0)
     thread.join()
 
 

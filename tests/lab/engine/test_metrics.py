@@ -151,17 +151,18 @@ def test_traffic_moves_the_metrics(start: Start) -> None:
 
 @pytest.mark.real
 def test_gauges_follow_requests_in_flight(start: Start) -> None:
-    engine = start("--max-num-seqs=2", behaviour={"hang": True, "kv_tokens": 1600})
-    threads = [threading.Thread(target=engine.chat) for _ in range(3)]
+    engine = start("--max-num-seqs=2", behaviour={"itl": 0.2, "kv_tokens": 8000})
+    asked = {"max_tokens": 500, "ignore_eos": True}
+    threads = [threading.Thread(target=lambda: engine.chat(**asked)) for _ in range(3)]
     for thread in threads:
         thread.start()
     until(lambda: engine.value("vllm:num_requests_waiting") == 1, "one request waits")
     assert engine.value("vllm:num_requests_running") == 2
     assert engine.value("vllm:num_requests_waiting_by_reason", reason="capacity") == 1
     assert 0 < engine.value("vllm:kv_cache_usage_perc") <= 1
-    assert engine.ask("/load").json == {"server_load": 3}
+    assert engine.ask("/load").json == {"server_load": 0}
     time.sleep(0.4)  # that the third one has waited for
-    engine.behave(hang=False)
+    engine.behave(itl=0)
     for thread in threads:
         thread.join()
     assert engine.value("vllm:num_requests_running") == 0

@@ -76,8 +76,8 @@ def test_a_timeout_that_is_too_short_loses_what_is_left(start: Start) -> None:
 
 
 def test_a_hung_engine_ends_after_its_timeout(start: Start) -> None:
-    engine = start("--shutdown-timeout=1", behaviour={"hang": True})
-    summary, status = in_flight(engine)
+    engine = start("--shutdown-timeout=1", behaviour=HELD)
+    summary, status = in_flight(engine, after=lambda: engine.behave(hang=True))
     assert (summary.lost, status) == (20, 0)
 
 
@@ -92,6 +92,7 @@ def kept_open(engine: Engine) -> HTTPConnection:
 @pytest.mark.parametrize(
     ("answer", "outcome", "words"),
     [
+        ("500", "http_error", "cannot schedule new futures after shutdown"),
         ("abort", "cut", "finish_reason abort"),
         ("503", "http_error", "shutting down"),
         ("refuse", "refused", ""),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.load import Load, LoadError, Record, Summary, run
+from lab.load import Load, LoadError, Record, run
 from lab.load.arrivals import schedule, target
 from lab.load.summary import percentiles
 from tests.lab.conftest import MODEL, ROOT, Start
@@ -120,21 +120,23 @@ def test_a_time_out_is_a_loss() -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("poisson", [False, True])
-def test_a_slow_server_does_not_slow_arrivals(start: Start, poisson: bool) -> None:
-    engine = start(behaviour={"hang": True})
-    asked = Load(
-        engine.url, MODEL, rate=100, seconds=1, poisson=poisson, max_tokens=2, timeout=PATIENCE, seed=1
-    )
-    result: list[Summary] = []
-    thread = threading.Thread(target=lambda: result.append(run(asked)))
-    thread.start()
-    wanted = len(schedule(asked))
-    assert wanted > 70
-    # All are there before the first answer comes.
-    until(lambda: engine.value("vllm:num_requests_running") == wanted, "all requests run")
-    engine.behave(hang=False)
-    thread.join()
-    (summary,) = result
+def test_a_slow_server_does_not_slow_arrivals(poisson: bool) -> None:
+    """All requests are there before the first answer comes."""
+    arrived: list[int] = []
+    everyone = asyncio.Event()
+
+    async def answer(number: int, _: Reader, writer: Writer) -> None:
+        arrived.append(number)
+        if len(arrived) == wanted:
+            everyone.set()
+        await everyone.wait()
+        writer.write(FINE)
+
+    with serving(answer) as url:
+        asked = Load(url, MODEL, rate=100, seconds=1, poisson=poisson, max_tokens=2, timeout=PATIENCE, seed=1)
+        wanted = len(schedule(asked))
+        assert wanted > 70
+        summary = run(asked)
     assert summary.sent == summary.ok == wanted
     assert [record.due for record in summary.records] == schedule(asked)
     assert max(one.start for one in summary.records) < min(one.start + one.total for one in summary.records)
