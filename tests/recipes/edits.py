@@ -61,7 +61,7 @@ def panel(root: Path) -> None:
 
 def metric(root: Path) -> None:
     name = "vllm:prefix_cache_hits_total"
-    after(root / METRICS / "signals.yaml", "  preemptions:", f"  prefixCacheHits: {name}\n")
+    after(root / METRICS / "vllm.yaml", "  preemptions:", f"  prefixCacheHits: {name}\n")
     rule = (
         "        - record: llm:prefix_cache_hits:rate5m\n"
         "          expr: sum {{ $by }} (rate({{ $signal.prefixCacheHits }}{ {{- $own -}} }[5m]))\n"
