@@ -183,7 +183,7 @@ def test_what_is_no_selector_of_the_gate_is_refused(silent: Gate, text: str) -> 
 
 
 def test_other_paths_say_what_there_is(silent: Gate) -> None:
-    status, text = request(f"{silent.url}/v1/verdict")
+    status, text = request(f"{silent.url}/v1/verdict", silent.api.token("llm"))
     assert (status, text.split(",")[0]) == (404, "there are /api/v1/query")
     assert request(f"{silent.url}/healthz") == (200, "ok\n")
     assert silent.evidence("smoked") == []

@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from llmops.jobs import JobError
@@ -20,12 +21,21 @@ _PAUSE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Addressee:
-    """The gate, and whose result it gets. `canary` is the pod-template hash."""
+    """The gate, and whose result it gets. `canary` is the pod-template hash, `token` a file with what the Job is known
+    by; the kubelet renews it."""
 
     url: str
     namespace: str
     release: str
     canary: str
+    token: Path | None = None
+
+    def headers(self) -> dict[str, str]:
+        """OSError if the token cannot be read."""
+        own = {"Content-Type": "application/json"}
+        if self.token:
+            own["Authorization"] = f"Bearer {self.token.read_text(encoding='utf-8').strip()}"
+        return own
 
 
 def post(to: Addressee, document: Mapping[str, Any], seconds: float, kind: str = "quality") -> None:
@@ -43,12 +53,10 @@ def post(to: Addressee, document: Mapping[str, Any], seconds: float, kind: str =
     }
     ends = time.monotonic() + seconds
     while True:
-        request = urllib.request.Request(  # noqa: S310 the scheme was looked at
-            f"{to.url.rstrip('/')}/v1/results",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
         try:
+            request = urllib.request.Request(  # noqa: S310 the scheme was looked at
+                f"{to.url.rstrip('/')}/v1/results", json.dumps(body).encode(), to.headers()
+            )
             with OPENER.open(request, timeout=10):
                 return
         except urllib.error.HTTPError as error:
