@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from cel_expr_python import cel
 
 from llmops.findings import RefusedError
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
 from llmops.services.gate import __main__ as gate
+from llmops.services.gate import cluster
 from tests.charts.conftest import CHARTS, ENVIRONMENTS, ROOT, Objects, Render, merge
 from tests.charts.network import Pod, pods_of, verdict
 from tests.charts.test_drift_cronjob import container, llm
@@ -32,14 +34,20 @@ def template(objects: Objects) -> dict[str, Any]:
 
 def test_a_cluster_has_one_gate(render: Render) -> None:
     objects = installed(render)
-    assert objects.kinds() == [
-        (kind, NAME) for kind in ("Deployment", "NetworkPolicy", "Service", "ServiceMonitor")
-    ]
+    own = ("Deployment", "NetworkPolicy", "Service", "ServiceAccount", "ServiceMonitor")
+    wide = ("ClusterRole", "ClusterRoleBinding")
+    wide += ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    assert objects.kinds() == sorted(
+        [(kind, NAME) for kind in own] + [(kind, f"{NAME}.monitoring") for kind in wide]
+    )
     deployment = objects.one("Deployment")["spec"]
     # Two would each count looks of their own; even for the time of an update.
     assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
     off = installed(render, {"serviceMonitor": {"enabled": False}, "networkPolicy": {"enabled": False}})
-    assert [kind for kind, _ in off.kinds()] == ["Deployment", "Service"]
+    assert {kind for kind, _ in objects.kinds()} - {kind for kind, _ in off.kinds()} == {
+        "NetworkPolicy",
+        "ServiceMonitor",
+    }
 
 
 def test_the_program_understands_what_the_chart_tells_it(render: Render) -> None:
@@ -82,9 +90,46 @@ def test_the_service_leads_to_the_pod_and_is_scraped_with_labels_kept(render: Re
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
 
 
-def test_the_pod_is_restricted_and_holds_no_token(render: Render) -> None:
+def test_the_gate_may_see_rollouts_write_one_secret_and_ask_whose_a_token_is(render: Render) -> None:
+    objects = installed(render)
+    rights = {
+        (verb, resource, *rule.get("resourceNames", []))
+        for rule in objects.one("ClusterRole")["rules"]
+        for verb in rule["verbs"]
+        for resource in rule["resources"]
+    }
+    assert rights == {
+        ("get", "rollouts"),
+        ("list", "rollouts"),
+        ("create", "secrets"),
+        ("update", "secrets", cluster.NAME),
+        ("create", "tokenreviews"),
+    }
+    (subject,) = objects.one("ClusterRoleBinding")["subjects"]
+    pod = template(objects)["spec"]
+    assert (subject["name"], subject["namespace"]) == (pod["serviceAccountName"], "monitoring")
+    policy = objects.one("ValidatingAdmissionPolicy")
+    assert f"system:serviceaccount:monitoring:{NAME}" in str(policy["spec"]["matchConditions"])
+    assert objects.one("ValidatingAdmissionPolicyBinding")["spec"]["policyName"] == policy["metadata"]["name"]
+
+
+SECRETS: dict[str, tuple[dict[str, Any], bool]] = {
+    "its own": ({"type": "Opaque", "metadata": {"name": cluster.NAME}}, True),
+    "another name": ({"type": "Opaque", "metadata": {"name": "bootstrap-token-abcdef"}}, False),
+    "a token": ({"type": "kubernetes.io/service-account-token", "metadata": {"name": cluster.NAME}}, False),
+}
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_the_policy_lets_the_gate_make_its_own_secret_only(render: Render, case: str) -> None:
+    secret, may = SECRETS[case]
+    (rule,) = installed(render).one("ValidatingAdmissionPolicy")["spec"]["validations"]
+    expression = cel.NewEnv(variables={"object": cel.Type.DYN}).compile(rule["expression"])
+    assert expression.eval(data={"object": secret}).value() is may
+
+
+def test_the_pod_is_restricted(render: Render) -> None:
     pod, only = template(installed(render))["spec"], container(template(installed(render)))
-    assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert only["securityContext"] == {
@@ -129,6 +174,8 @@ def test_it_is_reached_by_controller_prometheus_and_jobs_and_reaches_prometheus(
         (gate_pod, Pod("llm-prod", {}), 9090, "shut"),
         (gate_pod, Pod("monitoring", {}), 443, "shut"),
         (gate_pod, "203.0.113.7", 443, "shut"),
+        # The API server, wherever it is among the private addresses.
+        (gate_pod, "10.0.0.1", 6443, "open"),
     ):
         assert verdict(objects, source, target, port) == expected, (source, target, port)
 
@@ -145,7 +192,7 @@ def test_a_proxy_reaches_it_and_its_port_is_open(render: Render) -> None:
     for target, port, expected in (
         ("10.20.0.5", 3128, "open"),
         ("10.30.0.5", 3128, "shut"),
-        ("10.20.0.5", 443, "shut"),
+        ("10.20.0.5", 8443, "shut"),
     ):
         assert verdict(objects.items, gate_pod, target, port) == expected, (target, port)
 

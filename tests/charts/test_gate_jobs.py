@@ -14,7 +14,9 @@ from llmops.gates.quality import read_policy
 from llmops.jobs import quality
 from llmops.kubernetes.schema import known, violations
 from llmops.render.manifest import Object
-from llmops.services.gate.question import read_result
+from llmops.services.gate.cluster import AUDIENCE
+from llmops.services.gate.question import RESULT, read_query, read_result_question
+from llmops.services.gate.server import VALUES
 from tests.charts.conftest import CHARTS, Objects, Render, merge
 
 CHART = "vllm-inference"
@@ -110,8 +112,10 @@ def test_quality_asks_both_and_understands_what_the_chart_tells_it(
     assert {service["metadata"]["name"] for service in objects.all("Service")} == {"demo", canary}
     assert (told.model, told.concurrency, told.timeout, told.seed) == ("demo", 4, 90, 7)
     assert (told.gate, told.namespace, told.release, told.canary_hash) == (GATE, "models", "demo", HASH)
-    (mount,) = container["volumeMounts"]
-    (volume,) = pod(metrics(objects, "quality")["quality-job"])["volumes"]
+    (mount,) = [one for one in container["volumeMounts"] if one["name"] == "golden"]
+    (volume,) = [
+        one for one in pod(metrics(objects, "quality")["quality-job"])["volumes"] if "configMap" in one
+    ]
     assert told.golden.as_posix() == f"{mount['mountPath']}/v2.jsonl"
     # Without the ConfigMap the program says so; a pod that waits for it says nothing.
     assert volume == {"name": mount["name"], "configMap": {"name": "capitals", "optional": True}}
@@ -148,19 +152,42 @@ def test_the_script_is_the_one_of_helm_test_under_a_name_of_its_content(render: 
         == objects.one("ConfigMap", "demo-test")["data"]
         == {"smoke.py": text}
     )
-    (volume,) = pod(metrics(objects, "smoke")["smoke"])["volumes"]
+    (volume,) = [one for one in pod(metrics(objects, "smoke")["smoke"])["volumes"] if "configMap" in one]
     assert volume["configMap"]["name"] == name
     test = objects.one("Pod", "demo-test")["spec"]["containers"][0]
     assert {one["name"] for one in test["env"]}.isdisjoint({"GATE_URL", "CANARY_HASH"})
 
 
+def test_a_job_that_reports_shows_whose_it_is_by_a_token_of_ten_minutes(render: Render) -> None:
+    objects = render(CHART, ALL)
+    for gate, name in (("smoke", "smoke"), ("quality", "quality-job")):
+        spec = pod(metrics(objects, gate)[name])
+        assert spec["automountServiceAccountToken"] is False
+        (token,) = [
+            source["serviceAccountToken"]
+            for volume in spec["volumes"]
+            for source in volume.get("projected", {}).get("sources", [])
+        ]
+        assert (token["audience"], token["expirationSeconds"]) == (AUDIENCE, 600)
+        (mount,) = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "gate-token"]
+        variables = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+        assert variables["GATE_TOKEN_FILE"] == f"{mount['mountPath']}/{token['path']}"
+    # Nobody else has one: not the servers, not `helm test`, and no Job where there is no gate to report to.
+    others = [one for one in objects.items if one["metadata"]["name"] not in ("demo-smoke", "demo-quality")]
+    assert "serviceAccountToken" not in json.dumps(others)
+    assert "serviceAccountToken" not in json.dumps(render(CHART, ROUTED).items)
+
+
 # --- what an answer does -----------------------------------------------------------------------------------------
 
 
-def asked(metric: dict[str, Any]) -> dict[str, Any]:
-    web = metric["provider"]["web"]
-    assert (web["method"], web["url"], web["jsonPath"]) == ("POST", f"{GATE}/v1/results/verdict", "{$}")
-    return web["jsonBody"]  # type: ignore[no-any-return]
+def asked(metric: dict[str, Any]) -> dict[str, str]:
+    provider = metric["provider"]["prometheus"]
+    assert provider["address"] == GATE
+    assert provider["headers"] == [{"key": "Authorization", "value": "Bearer {{args.gate-token}}"}]
+    name, labels = read_query(provider["query"])
+    assert name == RESULT
+    return labels
 
 
 @pytest.mark.parametrize(
@@ -170,7 +197,7 @@ def asked(metric: dict[str, Any]) -> dict[str, Any]:
 def test_the_gate_can_read_the_question(render: Render, gate: str, metric: str) -> None:
     body = asked(metrics(render(CHART, ALL, namespace="models"), gate)[metric])
     assert body["canary"] == HASH
-    read = read_result(json.dumps(body | {"canary": "5f6d"}).encode(), posted=False)
+    read = read_result_question(body | {"canary": "5f6d"})
     assert (read.release.namespace, read.release.name, read.kind, read.canary) == (
         "models",
         "demo",
@@ -182,21 +209,24 @@ def test_the_gate_can_read_the_question(render: Render, gate: str, metric: str) 
 def test_the_policy_of_the_values_reaches_the_gate(render: Render) -> None:
     changed = {"margin": 0.02, "alpha": 0.01, "minItems": 500, "maxUnanswered": 0, "minStableScore": 0.5}
     for name in ("quality", "quality-undecided"):
-        policy = asked(metrics(render(CHART, ALL, {"quality": changed}), "quality")[name])["policy"]
+        policy = json.loads(
+            asked(metrics(render(CHART, ALL, {"quality": changed}), "quality")[name])["policy"]
+        )
         assert read_policy(policy) == changed
         assert policy["maxAgeSeconds"] == 3600
-    defaults = asked(metrics(render(CHART, ALL), "quality")["quality"])["policy"]
+    defaults = json.loads(asked(metrics(render(CHART, ALL), "quality")["quality"])["policy"])
     assert read_policy(defaults) == read_policy({})
 
 
-CONDITION = re.compile(r'result\.outcome == "(\w+)"')
+VALUE = re.compile(r"result\[0\] == (-?\d)")
 
 
 def phase(metric: dict[str, Any], outcome: str) -> str:
     """What one answer is to Argo Rollouts."""
-    if outcome in CONDITION.findall(metric["failureCondition"]):
+    value = str(VALUES[outcome])
+    if value in VALUE.findall(metric["failureCondition"]):
         return "Failed"
-    return "Successful" if outcome in CONDITION.findall(metric["successCondition"]) else "Inconclusive"
+    return "Successful" if value in VALUE.findall(metric["successCondition"]) else "Inconclusive"
 
 
 def ends(metric: dict[str, Any], outcome: str) -> str | None:

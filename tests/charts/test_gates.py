@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from llmops.gates.evidence import GATES
-from llmops.services.gate.question import Question, read_question
+from llmops.services.gate.cluster import KEY, NAME
+from llmops.services.gate.question import VERDICT, Question, read_query, read_question
+from llmops.services.gate.server import VALUES
 from tests.charts.conftest import Objects, Render, merge
 
 CHART = "vllm-inference"
@@ -29,28 +31,42 @@ def spec(objects: Objects) -> dict[str, Any]:
 
 
 def asked(objects: Objects, **arguments: str) -> list[Question]:
-    """What the gate reads of each metric's body once the controller has put the arguments in."""
+    """What the gate reads of each metric's query once the controller has put the arguments in."""
     found = []
     for metric in spec(objects)["metrics"]:
-        web = metric["provider"]["web"]
-        body = json.dumps(web["jsonBody"])
+        query = metric["provider"]["prometheus"]["query"]
         for name, value in arguments.items():
-            body = body.replace(f"{{{{args.{name.replace('_', '-')}}}}}", value)
-        assert "{{" not in body
-        found.append(read_question(body.encode()))
+            query = query.replace(f"{{{{args.{name.replace('_', '-')}}}}}", value)
+        assert "{{" not in query
+        name, labels = read_query(query)
+        assert (name, labels["gate"]) == (VERDICT, metric["name"])
+        found.append(read_question(labels))
     return found
 
 
 def test_each_gate_is_a_metric_so_that_an_abort_names_it(render: Render) -> None:
-    metrics = spec(render(CHART, GATE))["metrics"]
-    assert [metric["name"] for metric in metrics] == list(GATES)
-    for metric in metrics:
-        web = metric["provider"]["web"]
-        assert web["jsonPath"] == f"{{$.gates.{metric['name']}}}"
-        assert (web["method"], web["url"]) == ("POST", "http://gate.monitoring:8080/v1/verdict")
-        assert web["timeoutSeconds"] > 0
-    # All of them are the same question, so the same look.
-    assert len({json.dumps(metric["provider"]["web"]["jsonBody"]) for metric in metrics}) == 1
+    template = spec(render(CHART, GATE))
+    assert [metric["name"] for metric in template["metrics"]] == list(GATES)
+    for metric in template["metrics"]:
+        provider = metric["provider"]["prometheus"]
+        assert provider["address"] == "http://gate.monitoring:8080"
+        assert provider["timeout"] > 0
+        assert provider["headers"] == [{"key": "Authorization", "value": "Bearer {{args.gate-token}}"}]
+    # All of them are the same question but for the gate, so the same look.
+    questions = {
+        metric["provider"]["prometheus"]["query"].replace(f'gate="{metric["name"]}"', "")
+        for metric in template["metrics"]
+    }
+    assert len(questions) == 1
+
+
+def test_the_token_is_one_that_the_gate_makes_and_no_chart(render: Render) -> None:
+    objects = render(CHART, GATE, ROUTED)
+    for template in objects.all("AnalysisTemplate"):
+        secrets = [one["valueFrom"]["secretKeyRef"] for one in template["spec"]["args"] if "valueFrom" in one]
+        asks = any("gate-token" in str(metric) for metric in template["spec"]["metrics"])
+        assert secrets == ([{"name": NAME, "key": KEY}] if asks else [])
+    assert not [kind for kind, _ in objects.kinds() if kind == "Secret"]
 
 
 def test_one_pass_ends_a_step_one_fail_aborts_and_silence_holds(render: Render) -> None:
@@ -59,8 +75,8 @@ def test_one_pass_ends_a_step_one_fail_aborts_and_silence_holds(render: Render) 
         # without, measurements that are all inconclusive would end as a success.
         assert metric["count"] == metric["inconclusiveLimit"]
         assert (metric["consecutiveSuccessLimit"], metric["failureLimit"]) == (1, 0)
-        assert metric["successCondition"] == 'result.outcome == "pass"'
-        assert metric["failureCondition"] == 'result.outcome == "fail"'
+        assert metric["successCondition"] == f"len(result) == 1 && result[0] == {VALUES['pass']}"
+        assert metric["failureCondition"] == f"len(result) == 1 && result[0] == {VALUES['fail']}"
         assert metric["consecutiveErrorLimit"] >= 100000
 
 
@@ -136,7 +152,7 @@ def test_every_gate_of_the_rollout_is_one_that_the_template_plans(render: Render
         runs = [strategy["postPromotionAnalysis"]]
     gates = [run for run in runs if run["templates"] == [{"templateName": "demo-gate"}]]
     assert gates
-    declared = {arg["name"] for arg in spec(objects)["args"]}
+    declared = {arg["name"] for arg in spec(objects)["args"] if "valueFrom" not in arg}
     for number, run in enumerate(gates):
         given = {arg["name"]: arg.get("value", "abc") for arg in run["args"]}
         assert set(given) == declared

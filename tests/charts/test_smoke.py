@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +16,8 @@ import pytest
 
 from tests.lab import conftest as scripted
 from tests.lab.conftest import Start
+from tests.services.gate_history import CANARY
+from tests.services.gates import Gate, gate, said
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
@@ -203,49 +204,45 @@ def test_answers_are_short_medium_and_long(start: Start) -> None:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[str]:
-    """The verdict service. Its Prometheus is not there: Jobs need none."""
-    command = [sys.executable, "-m", "llmops.services.gate", "--host=127.0.0.1", "--port=0"]
-    command += ["--prometheus=http://127.0.0.1:9", f"--folder={tmp_path}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        said = process.stderr.readline()
-        assert said.startswith("listening on port "), said
-        yield f"http://127.0.0.1:{said.split()[-1]}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
+def asked(tmp_path: Path) -> Iterator[Gate]:
+    """The gate. Its Prometheus is not there: Jobs need none."""
+    with gate("http://127.0.0.1:9", f"--folder={tmp_path}", releases=("demo",)) as made:
+        yield made
 
 
-def reporting(gate: str) -> dict[str, str]:
-    canary = {"NAMESPACE": "llm", "RELEASE": "demo", "CANARY_HASH": "abc"}
-    return {"GATE_URL": gate, "REPORT_SECONDS": "1", "API_KEY": "secret"} | canary
+def reporting(url: str, token: Path | None = None) -> dict[str, str]:
+    canary = {"NAMESPACE": "llm", "RELEASE": "demo", "CANARY_HASH": CANARY}
+    file = {"GATE_TOKEN_FILE": str(token)} if token else {}
+    return {"GATE_URL": url, "REPORT_SECONDS": "1", "API_KEY": "secret", **canary, **file}
 
 
-def verdict(gate: str) -> dict[str, Any]:
+@pytest.fixture
+def token(asked: Gate, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the kubelet projects into the Job."""
+    file = tmp_path_factory.mktemp("token") / "token"
+    file.write_text(asked.api.job("llm"))
+    return file
+
+
+def verdict(asked: Gate) -> dict[str, Any]:
     """What Argo Rollouts reads."""
-    asked = {"kind": "smoke", "namespace": "llm", "release": "demo", "canary": "abc", "policy": {}}
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(f"{gate}/v1/results/verdict", json.dumps(asked).encode())  # noqa: S310
-    with opener.open(request, timeout=PATIENCE) as answer:
-        return json.load(answer)  # type: ignore[no-any-return]
+    return said(asked.result("smoke", "demo")[1])
 
 
-def test_the_gate_waits_for_the_result_and_passes(start: Start, gate: str) -> None:
-    assert verdict(gate)["outcome"] == "wait"
-    done = smoke(start().url, **reporting(gate))
+def test_the_gate_waits_for_the_result_and_passes(start: Start, asked: Gate, token: Path) -> None:
+    assert verdict(asked)["outcome"] == "wait"
+    done = smoke(start().url, **reporting(asked.url, token))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the gate has the result and decides")
-    assert verdict(gate)["outcome"] == "pass"
+    assert verdict(asked)["outcome"] == "pass"
 
 
-def test_a_result_that_the_gate_has_is_the_gates_to_judge(start: Start, gate: str) -> None:
+def test_a_result_that_the_gate_has_is_the_gates_to_judge(start: Start, asked: Gate, token: Path) -> None:
     """The exit status stops nothing then: one abort, and it names the gate that has the reasons."""
-    done = smoke(start(behaviour={"empty_rate": 1}).url, **reporting(gate))
+    done = smoke(start(behaviour={"empty_rate": 1}).url, **reporting(asked.url, token))
     assert done.returncode == 0
-    said = verdict(gate)
-    assert said["outcome"] == "fail"
-    assert "streaming: the stream carried no text" in said["reason"]
+    answer = verdict(asked)
+    assert answer["outcome"] == "fail"
+    assert "streaming: the stream carried no text" in answer["reason"]
 
 
 @pytest.mark.parametrize(("behaviour", "status"), [({}, 0), ({"empty_rate": 1}, 1)])
@@ -257,6 +254,12 @@ def test_without_the_gate_the_exit_status_decides(
     assert "the gate at http://127.0.0.1:9 did not take the result" in done.stdout
 
 
-def test_a_refused_result_is_said(start: Start, gate: str) -> None:
-    done = smoke(start().url, **reporting(gate) | {"CANARY_HASH": "NO HASH"})
+def test_a_job_without_a_token_is_refused(start: Start, asked: Gate) -> None:
+    done = smoke(start().url, **reporting(asked.url))
+    assert "refused the result: HTTP 401" in done.stdout
+    assert verdict(asked)["outcome"] == "wait"
+
+
+def test_a_refused_result_is_said(start: Start, asked: Gate, token: Path) -> None:
+    done = smoke(start().url, **reporting(asked.url, token) | {"CANARY_HASH": "NO HASH"})
     assert (done.returncode, "refused the result: HTTP 400 canary must be" in done.stdout) == (0, True)

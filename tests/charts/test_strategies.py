@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llmops.canary.durations import policy as gate_policy
 from llmops.findings import RefusedError
 from llmops.kubernetes import crds
 from llmops.kubernetes.schema import Schema
@@ -238,7 +239,7 @@ def test_blue_green_tests_then_turns_then_watches(render: Render) -> None:
     assert blue_green["scaleDownDelaySeconds"] == 1800
     assert blue_green["abortScaleDownDelaySeconds"] >= 30
     (metric, *_) = objects.one("AnalysisTemplate", "demo-gate")["spec"]["metrics"]
-    policy = metric["provider"]["web"]["jsonBody"]["policy"]
+    policy = gate_policy(metric)
     assert (policy["looks"], policy["modes"]) == ([20], ["absolute"])
     plain = strategy(render(CHART, NO_SMOKE, {"strategy": {"type": "blueGreen"}}))
     assert plain["autoPromotionEnabled"] is True

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
-import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,27 +25,8 @@ from tests.jobs.conftest import get, prometheus_on
 from tests.jobs.history import Series
 from tests.services import gate_history
 from tests.services.gate_history import CANARY, STABLE, blocks, steady, write
-from tests.services.test_results import post
-from tests.waiting import PATIENCE, end, free_port, until
-
-pytestmark = pytest.mark.real
-
-POLICY: dict[str, Any] = {
-    "gates": ["ttft", "errors", "stall", "restarts"],
-    "looks": [3],
-    "windowSeconds": 1,
-    "minRequests": 20,
-    "slo": {"ttftP95Seconds": 2, "errorRatio": 0.01},
-}
-QUESTION: dict[str, Any] = {
-    "namespace": "llm",
-    "release": "good",
-    "canary": CANARY,
-    "stable": STABLE,
-    "step": "0",
-    "mode": "compare",
-    "policy": POLICY,
-}
+from tests.services.gates import POLICY, Gate, gate, request, said
+from tests.waiting import end, free_port, until
 
 
 @contextmanager
@@ -59,30 +38,6 @@ def prometheus(data: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         end(process)
-
-
-@contextmanager
-def gate(prometheus_url: str, *arguments: str) -> Iterator[str]:
-    """A gate on a free port of loopback, which must end when told. It waits long for a Prometheus that is slow."""
-    command = [sys.executable, "-m", "llmops.services.gate", "--host=127.0.0.1", "--port=0"]
-    command += [f"--timeout={PATIENCE:g}"]
-    process = subprocess.Popen(
-        [*command, f"--prometheus={prometheus_url}", *arguments],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    assert process.stdout is not None
-    try:
-        port = process.stderr.readline().rpartition(" ")[2].strip()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
-        assert "Traceback" not in process.stderr.read()
-        process.stderr.close()
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -101,37 +56,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def silent() -> Iterator[str]:
+def silent() -> Iterator[Gate]:
     """A gate without Prometheus."""
-    with gate(f"http://127.0.0.1:{free_port()}") as url:
-        yield url
-
-
-def ask(url: str, **fields: Any) -> dict[str, Any]:
-    """The answer; where an earlier question takes the gate long, it is asked again, as the controller does."""
-
-    def answer() -> tuple[int, str] | None:
-        found = post(url, {**QUESTION, **fields}, "/v1/verdict")
-        return None if "is still being answered" in found[1] else found
-
-    status, text = until(answer, "an answer")
-    assert status == 200, text
-    return json.loads(text)  # type: ignore[no-any-return]
-
-
-def until_decided(url: str, **fields: Any) -> dict[str, Any]:
-    said: list[dict[str, Any]] = []
-
-    def decided() -> bool:
-        said.append(ask(url, **fields))
-        return said[-1]["outcome"] != "wait"
-
-    until(decided, "a verdict", every=0.3)
-    return said[-1]
-
-
-def evidence(url: str, release: str = "good") -> list[dict[str, Any]]:
-    return list(json.loads(get(f"{url}/v1/evidence/llm/{release}"))["rollouts"])
+    with gate(f"http://127.0.0.1:{free_port()}", releases=("good", "smoked")) as made:
+        yield made
 
 
 def refused(url: str) -> tuple[int, str] | None:
@@ -141,29 +69,34 @@ def refused(url: str) -> tuple[int, str] | None:
 
 def test_prometheus_goes_and_comes_back(data: Path, tmp_path: Path) -> None:
     port = free_port()
-    with gate(f"http://127.0.0.1:{port}", f"--folder={tmp_path}") as url:
+    with gate(f"http://127.0.0.1:{port}", f"--folder={tmp_path}") as asked:
         with prometheus(data, port):
-            assert ask(url)["outcome"] == "wait"
-            until(lambda: ask(url)["look"] == 1, "the first window ends", every=0.1)
-        status, text = until(lambda: refused(url), "Prometheus is asked for the next window", every=0.1)
-        assert status == 503
-        assert text.startswith(f"Prometheus at http://127.0.0.1:{port} cannot be reached")
-        assert len(text.splitlines()) == 1
+            until(lambda: asked.ask()["look"] == 1, "a first look", every=0.2)
+        status, answer = until(lambda: found if (found := asked.verdict())[0] != 200 else None, "no answer")
+        assert (status, answer["status"]) == (422, "error")
+        assert answer["error"].startswith(f"Prometheus at http://127.0.0.1:{port} cannot be reached")
+        assert len(answer["error"].splitlines()) == 1
         # Nothing was decided and nothing forgotten.
-        assert [one["look"] for one in evidence(url)[-1]["looks"]] == [1]
+        before = [one["look"] for one in asked.evidence()[-1]["looks"]]
+        assert before == list(range(1, len(before) + 1))
         with prometheus(data, port):
             # A failure is repeated for some seconds.
-            until(lambda: post(url, QUESTION, "/v1/verdict")[0] != 503, "the gate tries again", every=0.5)
-            answer = until_decided(url)
-            assert answer["outcome"] == "pass"
-            (rollout,) = evidence(url)
+            until(lambda: asked.verdict()[0] == 200, "the gate tries again", every=0.5)
+            answers = asked.decided()
+            assert {one["outcome"] for one in answers.values()} == {"pass"}
+            (rollout,) = asked.evidence()
             # Requests of the time without Prometheus count as well: nine a second, since the beginning.
             seconds = rollout["looks"][-1]["gates"]["ttft"]["canary"] / 9
-            assert seconds >= 6
+            assert seconds >= len(before) + 2
             assert rollout["looks"][-1]["gates"]["ttft"]["stable"] == seconds * 90
-    # And it is all in the folder.
-    (kept,) = tmp_path.iterdir()
-    assert json.loads(kept.read_text())["rollouts"][0]["looks"][0]["look"] == 1
+    # And it is all in the folder, for a person in the pod.
+    shown = subprocess.run(
+        [sys.executable, "-m", "llmops.services.gate", f"--folder={tmp_path}", "--show=llm/good"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(shown.stdout)["rollouts"] == [rollout]
 
 
 def test_gates_that_ask_at_once_see_one_look(data: Path) -> None:
@@ -183,14 +116,18 @@ def test_gates_that_ask_at_once_see_one_look(data: Path) -> None:
 
 def test_a_bad_canary_fails(data: Path) -> None:
     port = free_port()
-    with prometheus(data, port), gate(f"http://127.0.0.1:{port}") as url:
-        answer = until_decided(url, release="broken")
-        assert (answer["outcome"], answer["gates"]["errors"]["outcome"]) == ("fail", "fail")
-        assert "5xx" in answer["reason"]
-        shown = evidence(url, "broken")[-1]["looks"]
+    with prometheus(data, port), gate(f"http://127.0.0.1:{port}") as asked:
+        until(lambda: asked.ask(release="broken")["look"] == 1, "a first look", every=0.2)
+        with ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(lambda _: asked.ask(release="broken"), range(40)))
+        assert len({json.dumps(one) for one in answers if one["look"] == answers[0]["look"]}) == 1
+        verdicts = asked.decided(release="broken")
+        assert verdicts["errors"]["outcome"] == "fail"
+        assert "5xx" in verdicts["errors"]["reason"]
+        shown = asked.evidence("broken")[-1]["looks"]
         assert [one["look"] for one in shown] == list(range(1, len(shown) + 1))
-        names_and_labels(url)
-        promtool(url)
+        names_and_labels(asked.url)
+        promtool(asked.url)
 
 
 def names_and_labels(url: str) -> None:
@@ -222,15 +159,18 @@ def policy(**fields: Any) -> dict[str, Any]:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a matcher": ({"release": 'x"} or vector(1) #'}, "release must be a name"),
-    "a path": ({"namespace": "../etc"}, "namespace must be a name"),
+    "a path": ({"release": "../etc"}, "release must be a name"),
     "two hashes": ({"canary": "aaaa|bbbb"}, "canary must be a pod-template hash"),
     "any hash": ({"stable": ".*"}, "stable must be a pod-template hash"),
     "no hash": ({"canary": ""}, "canary must be a pod-template hash"),
-    "a line more": ({"canary": "aaaa\n"}, "canary must be a pod-template hash"),
+    "a line more": ({"canary": "aaaa\n"}, "a question is llm_gate_verdict"),
     "no step": ({"step": "one"}, "step must be a number below 1"),
     "a step too many": ({"step": "1"}, "step must be a number below 1"),
     "no mode": ({"mode": "guess"}, "mode must be compare or absolute"),
-    "no policy": ({"policy": None}, "policy must be an object"),
+    "no policy": ({"policy": "x"}, "the body is no JSON"),
+    "a deep policy": ({"policy": "[" * 5000}, "the body is no JSON"),
+    "a gate that is not judged": ({"gate": "itl"}, "gate must be one of policy.gates"),
+    "another label": ({"evil": "1"}, "a question has namespace, release"),
     "no gate": (policy(gates=["cpu"]), "policy.gates must be some of ttft, itl"),
     "no gates": (policy(gates=[]), "policy.gates must be some of"),
     "no looks": (policy(looks=[]), "policy.looks must have a number for each"),
@@ -239,38 +179,38 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "all alpha": (policy(alpha=1), "policy.alpha must be 0.0001 to 0.5"),
     "no number": (policy(minRequests=True), "policy.minRequests must be a number"),
     "no window": (policy(windowSeconds=0), "policy.windowSeconds must be 1 to 600"),
-    "infinite": (policy(stallSeconds=float("inf")), "policy.stallSeconds must be a number"),
-    "a typing error": (policy(minRequest=1), "policy must be an object with some of gates, looks"),
-    "no promise": (policy(slo={"p99": 1}), "policy.slo must be an object with some of e2eP95Seconds"),
+    "infinite": (policy(stallSeconds=float("inf")), "the body is no JSON"),
+    "a typing error": (policy(minRequest=1), "policy has gates, looks"),
+    "a promise that all errors keep": (
+        policy(slo={"errorRatio": 36000}),
+        "policy.slo.errorRatio must be 1e-09 to 1",
+    ),
+    "no promise": (policy(slo={"p99": 1}), "policy.slo has e2eP95Seconds"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_question_is_refused_with_a_sentence(silent: str, case: str) -> None:
+def test_what_is_no_question_is_refused_with_a_sentence(silent: Gate, case: str) -> None:
     fields, sentence = REFUSED[case]
-    status, text = post(silent, {**QUESTION, **fields}, "/v1/verdict")
-    assert status == 400
-    assert sentence in text
-    assert len(text.splitlines()) == 1
+    status, answer = silent.verdict(**fields)
+    assert (status, answer["status"]) == (400, "error")
+    assert sentence in answer["error"]
+    assert len(answer["error"].splitlines()) == 1
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"[]", b"[" * 60000])
-def test_what_is_no_json_object_is_refused(silent: str, body: bytes) -> None:
-    for path in ("/v1/verdict", "/v1/results", "/v1/results/verdict"):
-        status, text = post(silent, body, path)
-        assert status == 400
-        assert text.startswith("the body ")
+@pytest.mark.parametrize(
+    "text",
+    ["", "up", "1", "llm_gate_verdict", 'llm_gate_verdict{a="b"} or vector(1)', "llm_gate_verdict{" * 999],
+)
+def test_what_is_no_selector_of_the_gate_is_refused(silent: Gate, text: str) -> None:
+    assert silent.query(text)[0] == 400
 
 
-def test_bodies_are_bounded_and_unknown_paths_say_what_there_is(silent: str) -> None:
-    assert post(silent, b" " * 70000, "/v1/verdict")[0] == 413
-    assert post(silent, {}, "/metrics")[0] == 404
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        get(f"{silent}/v1/verdict")
-    with pytest.raises(urllib.error.HTTPError, match="400"):
-        get(f"{silent}/v1/evidence/llm/UP")
-    assert get(f"{silent}/healthz") == "ok\n"
-    assert json.loads(get(f"{silent}/v1/evidence/llm/nobody")) == {"rollouts": []}
+def test_other_paths_say_what_there_is(silent: Gate) -> None:
+    status, text = request(f"{silent.url}/v1/verdict", silent.api.token("llm"))
+    assert (status, text.split(",")[0]) == (404, "there are /api/v1/query")
+    assert request(f"{silent.url}/healthz") == (200, "ok\n")
+    assert silent.evidence("smoked") == []
 
 
 RESULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -283,22 +223,20 @@ RESULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", RESULTS)
-def test_what_is_no_result_is_refused(silent: str, case: str) -> None:
+def test_what_is_no_result_is_refused(silent: Gate, case: str) -> None:
     fields, sentence = RESULTS[case]
-    fine = {**QUESTION, "kind": "smoke", "document": {"checks": [{"name": "models", "ok": True}]}}
-    status, text = post(silent, {**fine, **fields}, "/v1/results")
+    fine = {"kind": "smoke", "document": {"checks": [{"name": "models", "ok": True}]}, **fields}
+    status, text = silent.report(fine["kind"], "smoked", fine["document"])
     assert status == 400
     assert sentence in text
 
 
-def test_a_smoke_job_posts_and_the_controller_asks(silent: str) -> None:
-    who = {"kind": "smoke", "namespace": "llm", "release": "smoked", "canary": CANARY}
-    asked = {**who, "policy": {}}
-    assert json.loads(post(silent, asked, "/v1/results/verdict")[1])["outcome"] == "wait"
-    document = {"checks": [{"name": "models", "ok": True, "ms": 4, "problem": ""}]}
-    assert post(silent, {**who, "document": document}, "/v1/results") == (204, "")
-    assert json.loads(post(silent, asked, "/v1/results/verdict")[1])["outcome"] == "pass"
-    (rollout,) = evidence(silent, "smoked")
+def test_a_smoke_job_posts_and_the_controller_asks(silent: Gate) -> None:
+    assert said(silent.result("smoke", "smoked")[1])["outcome"] == "wait"
+    document = {"checks": [{"name": "models", "ok": True, "milliseconds": 4, "problem": ""}]}
+    assert silent.report("smoke", "smoked", document) == (204, "")
+    assert said(silent.result("smoke", "smoked")[1])["outcome"] == "pass"
+    (rollout,) = silent.evidence("smoked")
     assert rollout["results"]["smoke"]["document"] == document
     assert (rollout["started"], rollout["looks"]) == (None, [])
 

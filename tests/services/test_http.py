@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from llmops.services.http import Limits, RefusalError, Service, listen
 from tests.jobs.conftest import get
-from tests.services.test_results import post
+from tests.services.test_results import port_of, post
 from tests.waiting import PATIENCE, end, until
 
 pytestmark = pytest.mark.real
@@ -144,7 +144,7 @@ def test_the_names_of_the_version_before_still_start(module: str, arguments: lis
     assert process.stderr is not None
     try:
         assert "is now llmops.services." in process.stderr.readline()
-        port = process.stderr.readline().rpartition(" ")[2].strip()
+        port = port_of(process)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE) as answer:
             assert answer.read() == b"ok\n"
     finally:

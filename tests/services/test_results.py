@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.data import metrics
 from llmops.services.exposition import labels
+from llmops.services.results.store import FullError, Results
 from tests.charts.conftest import CHARTS
 from tests.conftest import program
 from tests.jobs.conftest import Run, get
@@ -43,6 +44,15 @@ RESULT: dict[str, Any] = {
 }
 
 
+def port_of(process: subprocess.Popen[str]) -> int:
+    """Where a service listens, by what it says on stderr."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("listening on port "):
+            return int(line.rpartition(" ")[2])
+    raise AssertionError("it ended")
+
+
 @contextmanager
 def exporting(*arguments: str) -> Iterator[str]:
     """An exporter on a free port of loopback; results never grow old unless told so."""
@@ -51,9 +61,7 @@ def exporting(*arguments: str) -> Iterator[str]:
         [*command, "--forget-after=900000d", *arguments], stderr=subprocess.PIPE, text=True
     )
     try:
-        assert process.stderr is not None
-        port = process.stderr.readline().rpartition(" ")[2].strip()
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port_of(process)}"
     finally:
         assert end(process) == 0
         process.stderr.close()  # type: ignore[union-attr]
@@ -110,7 +118,7 @@ def with_signal(**fields: Any) -> dict[str, Any]:
 
 REFUSED: dict[str, tuple[Any, int, str]] = {
     "no JSON": (b"\xff", 400, "the body is no JSON"),
-    "a list": ([], 400, "kind must be llm-drift-result"),
+    "a list": ([], 400, "the body must be a JSON object"),
     "a reference": ({**RESULT, "kind": "llm-drift-reference"}, 400, "kind must be llm-drift-result"),
     "another version": ({**RESULT, "schemaVersion": 2}, 400, "schemaVersion must be 1"),
     "a label": ({**RESULT, "release": 'x"} 1\nup 0'}, 400, "release must be a name"),
@@ -123,7 +131,12 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
     "a signal of its own": (with_signal(signal="cpu"), 400, "signals must be some of prompt_tokens"),
     "twice": ({**RESULT, "signals": RESULT["signals"][:1] * 2}, 400, "each once"),
     "too high": (with_signal(score=1.5), 400, "score must be 0 to 1"),
-    "not a number": (with_signal(score=float("nan")), 400, "signals/prompt_tokens: nan is no number"),
+    "not a number": (with_signal(score=float("nan")), 400, "the body is no JSON"),
+    "infinite": (json.dumps(RESULT).replace("0.75", "1e999").encode(), 400, "the body is no JSON"),
+    "endless": (json.dumps(RESULT).replace("6000", "9" * 400).encode(), 400, "the body is no JSON"),
+    "twice the same key": (b'{"kind": "a", "kind": "b"}', 400, "the body is no JSON"),
+    "deep": (b'{"a":' * 600 + b"1" + b"}" * 600, 400, "nested more than 8 levels deep"),
+    "bottomless": (b"[" * 60000, 400, "the body is no JSON"),
     "a truth": (with_signal(samples=True), 400, "signals/prompt_tokens: True is no number"),
     "too long": (b" " * 70000, 413, "at most 65536 bytes"),
 }
@@ -160,6 +173,36 @@ def test_results_survive_a_restart_and_are_forgotten_in_time(tmp_path: Path) -> 
     with exporting(f"--folder={tmp_path}", "--forget-after=1s") as url:
         assert samples(url) == {}
     assert [path.name for path in tmp_path.iterdir()] == ["half.json"]
+
+
+def test_what_is_shown_is_kept_and_nothing_else(tmp_path: Path) -> None:
+    with exporting(f"--folder={tmp_path}") as url:
+        assert post(url, {**RESULT, "padding": "z" * 64000})[0] == 204
+        before = samples(url)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 1000
+    with exporting(f"--folder={tmp_path}") as url:
+        assert samples(url) == before
+
+
+def test_damaged_files_are_dropped_with_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in {"deep": "[" * 100000, "half": '{"kind": "llm-dr', "large": " " * 10**6}.items():
+        (tmp_path / f"{name}.json").write_text(content)
+    assert Results(tmp_path).text().count("\n") == 6
+    said = capsys.readouterr().err
+    assert [line.split(":")[0] for line in said.splitlines()] == [
+        f"dropped the result in '{name}.json'" for name in ("deep", "half", "large")
+    ]
+
+
+def test_one_namespace_takes_no_room_of_another() -> None:
+    results = Results(now=lambda: 1767916830.0)
+    body = json.dumps(RESULT)
+    for number in range(1000):
+        results.add(body.replace("demo", f"made-up-{number}").encode())
+    with pytest.raises(FullError):
+        results.add(body.replace("demo", "one-more").encode())
+    results.add(body.replace('"llm"', '"other"').encode())
+    assert 'namespace="other"' in results.text()
 
 
 def test_labels_are_escaped_as_the_text_format_says() -> None:

@@ -1,6 +1,5 @@
-{{- /* llm-serving.analysisGate: what an analysis asks of the canary gate: one metric for each gate, so that an abort names it; all of them are the same look.
-It looks until the gate says pass
-or fail, or until nothing could be said for so long that a person has to. No answer is no verdict, for as long as it takes. */ -}}
+{{- /* llm-serving.analysisGate: what an analysis asks of the canary gate: one metric for each gate, so that an abort names it; all of them are
+the same look. It looks until the gate says pass or fail, or until nothing could be said for so long that a person has to. No answer is no verdict, for as long as it takes. */ -}}
 {{- define "llm-serving.analysisGate" -}}
 {{- $context := include "llm-serving.context" . | get .Values -}}
 {{- $llm := $context.llm -}}
@@ -13,7 +12,12 @@ or fail, or until nothing could be said for so long that a person has to. No ans
 {{- $longest = max $longest (int .) | int }}
 {{- end }}
 {{- $seconds := addf (mulf $longest $gates.windowSeconds) $gates.waitSeconds }}
-{{- $slo := pick $llm.slo "e2eP95Seconds" "ttftP95Seconds" "itlP95Seconds" "errorRatio" }}
+{{- $policy := dict "gates" $gates.signals "looks" $plan.looks "modes" $plan.modes "alpha" $gates.alpha }}
+{{- range list "minRequests" "windowSeconds" "stallSeconds" "downSeconds" }}
+{{- $_ := set $policy . (int (get $gates .)) }}
+{{- end }}
+{{- $_ := set $policy "slo" (pick $llm.slo "e2eP95Seconds" "ttftP95Seconds" "itlP95Seconds" "errorRatio") }}
+{{- $policy = toJson $policy }}
 apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
 metadata:
@@ -27,6 +31,7 @@ spec:
     - name: stable-hash
     - name: step
     - name: mode
+    {{- include "llm-serving.gateToken" . | nindent 4 }}
   {{- if $gates.dryRun }}
   dryRun:
     - metricName: .*
@@ -37,8 +42,7 @@ spec:
     {{- range $gates.signals }}
     - name: {{ . }}
       interval: {{ $interval }}s
-      successCondition: result.outcome == "pass"
-      failureCondition: result.outcome == "fail"
+      {{- include "llm-serving.gateConditions" $ | nindent 6 }}
       consecutiveSuccessLimit: 1
       failureLimit: 0
       {{- /* The controller wants a count of a metric in a step. With a limit of successes, reaching it is Inconclusive. */}}
@@ -46,28 +50,8 @@ spec:
       inconclusiveLimit: {{ divf $seconds $interval | ceil | int }}
       consecutiveErrorLimit: 100000
       provider:
-        web:
-          method: POST
-          url: {{ printf "%s/v1/verdict" (trimSuffix "/" $llm.environment.gate.url) | quote }}
-          timeoutSeconds: 10
-          jsonPath: {{ printf "{$.gates.%s}" . | quote }}
-          jsonBody:
-            namespace: {{ $.Release.Namespace | quote }}
-            release: {{ $.Release.Name | quote }}
-            canary: "{{ `{{args.canary-hash}}` }}"
-            stable: "{{ `{{args.stable-hash}}` }}"
-            step: "{{ `{{args.step}}` }}"
-            mode: "{{ `{{args.mode}}` }}"
-            policy:
-              gates: {{ $gates.signals | toJson }}
-              looks: {{ $plan.looks | toJson }}
-              modes: {{ $plan.modes | toJson }}
-              alpha: {{ $gates.alpha | toJson }}
-              minRequests: {{ int $gates.minRequests }}
-              windowSeconds: {{ int $gates.windowSeconds }}
-              stallSeconds: {{ int $gates.stallSeconds }}
-              downSeconds: {{ int $gates.downSeconds }}
-              slo: {{ $slo | toJson }}
+        {{- $question := printf `llm_gate_verdict{gate="%s", namespace="%s", release="%s", canary="{{args.canary-hash}}", stable="{{args.stable-hash}}", step="{{args.step}}", mode="{{args.mode}}", policy='%s'}` . $.Release.Namespace $.Release.Name $policy }}
+        {{- include "llm-serving.gateQuestion" (dict "url" (include "llm-serving.gateUrl" $llm) "question" $question) | nindent 8 }}
     {{- end }}
 {{- end }}
 {{- end -}}

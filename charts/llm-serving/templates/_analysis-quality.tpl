@@ -22,6 +22,7 @@ spec:
   args:
     - name: canary-hash
     - {name: stable-hash, value: ""}
+    {{- include "llm-serving.gateToken" . | nindent 4 }}
   metrics:
     {{- /* That it could not measure is no fault of the canary, so a failed Job aborts nothing: its report, or that there is
     none, is inconclusive. */}}
@@ -50,8 +51,7 @@ spec:
       count: {{ add 6 (div $deadline $jobs.intervalSeconds) }}
       inconclusiveLimit: {{ add 6 (div $deadline $jobs.intervalSeconds) }}
       consecutiveErrorLimit: 100000
-      successCondition: result.outcome == "pass"
-      failureCondition: result.outcome == "fail"
+      {{- include "llm-serving.gateConditions" . | nindent 6 }}
       provider:
         {{- $gateAnswer | nindent 8 }}
     {{- /* The same question, so that a report without a verdict stops the rollout at once and not after all the waiting that the
@@ -65,8 +65,8 @@ spec:
       count: 100000
       inconclusiveLimit: 0
       consecutiveErrorLimit: 100000
-      successCondition: result.outcome == "pass"
-      failureCondition: result.outcome == "wait" || result.outcome == "fail"
+      successCondition: len(result) == 1 && result[0] == 1
+      failureCondition: len(result) == 1 && (result[0] == 0 || result[0] == -1)
       provider:
         {{- $gateAnswer | nindent 8 }}
 {{- end }}

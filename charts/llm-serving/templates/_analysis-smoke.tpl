@@ -16,6 +16,9 @@ spec:
   args:
     - name: canary-hash
     - {name: stable-hash, value: ""}
+    {{- if $jobs.url }}
+    {{- include "llm-serving.gateToken" . | nindent 4 }}
+    {{- end }}
   metrics:
     - name: smoke
       failureLimit: 0
@@ -46,8 +49,7 @@ spec:
       count: {{ add 6 (div $deadline $jobs.intervalSeconds) }}
       inconclusiveLimit: {{ add 6 (div $deadline $jobs.intervalSeconds) }}
       consecutiveErrorLimit: 100000
-      successCondition: result.outcome == "pass"
-      failureCondition: result.outcome == "fail"
+      {{- include "llm-serving.gateConditions" . | nindent 6 }}
       provider:
         {{- include "llm-serving.gateAnswer" (dict "root" . "kind" "smoke" "url" $jobs.url "policy" (dict "maxAgeSeconds" $deadline)) | nindent 8 }}
     {{- end }}

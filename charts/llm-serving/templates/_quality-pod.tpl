@@ -43,6 +43,7 @@ containers:
     env:
       - name: PYTHONDONTWRITEBYTECODE
         value: "1"
+      {{- include "llm-serving.gateTokenFile" . | nindent 6 }}
       {{- with include "llm-serving.clientKey" . }}
       {{- . | nindent 6 }}
       {{- end }}
@@ -53,7 +54,9 @@ containers:
       {{- include "llm-common.containerSecurity" (dict "readOnlyRootFilesystem" true) | nindent 6 }}
     volumeMounts:
       - {name: golden, mountPath: /golden, readOnly: true}
+      {{- include "llm-serving.gateTokenMount" . | nindent 6 }}
 volumes:
+  {{- include "llm-serving.gateTokenVolume" . | nindent 2 }}
   - name: golden
     configMap:
       name: {{ $quality.goldenSet.configMap | quote }}

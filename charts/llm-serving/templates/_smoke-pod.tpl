@@ -78,6 +78,7 @@ containers:
         value: {{ $ctx.root.Release.Name | quote }}
       - name: CANARY_HASH
         value: {{ .canary | quote }}
+      {{- include "llm-serving.gateTokenFile" . | nindent 6 }}
       {{- end }}
     resources:
       requests: {cpu: 100m, memory: 64Mi, ephemeral-storage: 16Mi}
@@ -89,10 +90,16 @@ containers:
       {{- if .Values.engine.tls.secret }}
       - {name: tls, mountPath: /tls, readOnly: true}
       {{- end }}
+      {{- if $ctx.gate }}
+      {{- include "llm-serving.gateTokenMount" . | nindent 6 }}
+      {{- end }}
 volumes:
   - name: test
     configMap:
       name: {{ $ctx.script | quote }}
+  {{- if $ctx.gate }}
+  {{- include "llm-serving.gateTokenVolume" . | nindent 2 }}
+  {{- end }}
   {{- with .Values.engine.tls.secret }}
   - name: tls
     secret:

@@ -2,7 +2,8 @@
 
 Environment: ENGINE_URL, MODEL_NAME, API_KEY (optional), TIMEOUT_SECONDS (per answer), and, if set: LATENCY_SECONDS
 (limit of an answer), MAX_MODEL_LEN and TOKENIZER_FINGERPRINT (what the engine must say), JSON_MODE=1, and for a canary
-GATE_URL, NAMESPACE, RELEASE and CANARY_HASH: the gate gets the result (names, milliseconds, problems; no answers).
+GATE_URL, GATE_TOKEN_FILE, NAMESPACE, RELEASE and CANARY_HASH: the gate gets the result (names, milliseconds, problems;
+no answers).
 Prints a line per check. Exit status 1 if a check failed, unless the gate took the result: then it decides.
 """
 
@@ -53,6 +54,10 @@ def ask(path, body=None, base=URL):
     headers = {"Content-Type": "application/json"}
     if os.environ.get("API_KEY") and base == URL:
         headers["Authorization"] = "Bearer " + os.environ["API_KEY"]
+    if base == GATE and os.environ.get("GATE_TOKEN_FILE"):
+        # The kubelet renews it while the checks run.
+        with open(os.environ["GATE_TOKEN_FILE"], encoding="utf-8") as file:  # noqa: PTH123
+            headers["Authorization"] = "Bearer " + file.read().strip()
     data = None if body is None else json.dumps(body).encode()
     return OPENER.open(urllib.request.Request(base + path, data, headers), timeout=TIMEOUT)
 

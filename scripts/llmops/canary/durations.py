@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from llmops.references import mapping, sequence, text
 
 if TYPE_CHECKING:
     from llmops.release import Release
+
+_POLICY = re.compile(r"^llm_gate_\w+\{.*\bpolicy='([^']*)'", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,19 @@ def gate(wait: Wait, pace: Pace) -> Gate:
 
 
 def policy(metric: Mapping[str, Any]) -> dict[str, Any]:
-    """The gate's policy in the body that a metric posts; empty for a metric of another kind."""
-    web = mapping(mapping(metric.get("provider")).get("web"))
-    body = mapping(web.get("jsonBody"))
-    if not body and text(web.get("body")):
-        try:
-            body = mapping(json.loads(text(web.get("body"))))
-        except json.JSONDecodeError:
-            return {}
+    """The gate's policy in the question of a metric; empty for a metric of another kind.
+
+    The version before asked through the web provider, with the policy in its body.
+    """
+    provider = mapping(metric.get("provider"))
+    asked = _POLICY.search(text(mapping(provider.get("prometheus")).get("query")))
+    web = mapping(provider.get("web"))
+    try:
+        if asked:
+            return mapping(json.loads(asked[1]))
+        body = mapping(web.get("jsonBody")) or mapping(json.loads(text(web.get("body")) or "{}"))
+    except (json.JSONDecodeError, RecursionError):
+        return {}
     return mapping(body.get("policy"))
 
 

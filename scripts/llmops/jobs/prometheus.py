@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -20,16 +21,19 @@ Vector = list[tuple[Mapping[str, str], float]]
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Where to ask. `token` is sent as a bearer token if not empty; `timeout` is seconds per answer."""
+    """Where to ask. `token` is sent as a bearer token if not empty; `timeout` is seconds per answer, to its last byte;
+    `limit` is bytes of one. `until`, if not 0, is when the last answer has to be there (`time.monotonic`)."""
 
     url: str
     token: str = ""
     timeout: float = 60.0
+    limit: int = LIMIT
+    until: float = 0.0
 
     def query(self, expression: str, at: float) -> Vector:
         """The vector of an expression at a moment (Unix seconds). JobError if there is no complete answer."""
-        parameters = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
-        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/query?{parameters}")
+        asked = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
+        answer = self._answer(f"{self.url.rstrip('/')}/api/v1/query?{asked}")
         # Thanos and VictoriaMetrics answer with what they have: half a window would look like a drift.
         if answer.get("warnings"):
             raise JobError(f"Prometheus at {self.url} answered with a warning: {_short(answer['warnings'])}")
@@ -53,13 +57,16 @@ class Prometheus:
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        left = min(self.timeout, self.until - time.monotonic()) if self.until else self.timeout
+        if left <= 0:
+            raise JobError(f"Prometheus at {self.url} answers too slowly for all that is asked of it")
         try:
-            found = exchange(url, timeout=self.timeout, limit=LIMIT, headers=headers, proxied=True)
+            found = exchange(url, timeout=left, limit=self.limit, headers=headers, proxied=True)
         except ExchangeError as error:
             raise JobError(f"Prometheus at {self.url} cannot be reached: {error}") from None
         body, status = found.body, found.status
-        if len(body) > LIMIT:
-            raise JobError(f"Prometheus at {self.url} answered with more than {LIMIT // 2**20} MiB")
+        if len(body) > self.limit:
+            raise JobError(f"Prometheus at {self.url} answered with more than {self.limit // 2**20} MiB")
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):

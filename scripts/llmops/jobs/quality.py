@@ -47,6 +47,13 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     gate.add_argument("--namespace", default="")
     gate.add_argument("--release", default="")
     gate.add_argument("--canary-hash", default="")
+    gate.add_argument(
+        "--gate-token",
+        type=Path,
+        metavar="FILE",
+        default=environment.get("GATE_TOKEN_FILE"),
+        help="what the gate knows the Job by (GATE_TOKEN_FILE)",
+    )
     gate.add_argument("--try-seconds", type=float, default=600, help="tries on for so long (%(default)s)")
     return made
 
@@ -105,7 +112,9 @@ def run(arguments: argparse.Namespace, key: str) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser(os.environ).parse_args(arguments)
-    addressee = Addressee(parsed.gate or "", parsed.namespace, parsed.release, parsed.canary_hash)
+    addressee = Addressee(
+        parsed.gate or "", parsed.namespace, parsed.release, parsed.canary_hash, parsed.gate_token
+    )
     try:
         made = run(parsed, os.environ.get("API_KEY", ""))
     except JobError as error:

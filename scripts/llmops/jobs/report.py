@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from llmops.jobs import JobError
@@ -22,12 +23,21 @@ _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 @dataclass(frozen=True)
 class Addressee:
-    """The gate, and whose result it gets. `canary` is the pod-template hash."""
+    """The gate, and whose result it gets. `canary` is the pod-template hash, `token` a file with what the Job is known
+    by; the kubelet renews it."""
 
     url: str
     namespace: str
     release: str
     canary: str
+    token: Path | None = None
+
+    def headers(self) -> dict[str, str]:
+        """OSError if the token cannot be read."""
+        own = {"Content-Type": "application/json"}
+        if self.token:
+            own["Authorization"] = f"Bearer {self.token.read_text(encoding='utf-8').strip()}"
+        return own
 
 
 def post(to: Addressee, document: Mapping[str, Any], seconds: float, kind: str = "quality") -> None:
@@ -51,7 +61,7 @@ def post(to: Addressee, document: Mapping[str, Any], seconds: float, kind: str =
                 f"{to.url.rstrip('/')}/v1/results",
                 timeout=10,
                 limit=_LIMIT,
-                headers={"Content-Type": "application/json"},
+                headers=to.headers(),
                 body=json.dumps(body).encode(),
             )
             if answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -63,6 +73,8 @@ def post(to: Addressee, document: Mapping[str, Any], seconds: float, kind: str =
             pause = max(pause, retry_after(answer.headers))
         except ExchangeError as error:
             words = str(error)
+        except OSError as error:
+            words = f"the token {to.token} cannot be read: {error.strerror}"
         if time.monotonic() + pause > ends:
             raise JobError(f"the gate at {to.url} did not take the result: {words}")
         time.sleep(pause)

@@ -119,7 +119,10 @@ def moment(stamp: str) -> dt.datetime | None:
 
 
 def _url(metric: Mapping[str, Any]) -> str:
-    return text(mapping(mapping(metric.get("provider")).get("web")).get("url"))
+    provider = mapping(metric.get("provider"))
+    asked = text(mapping(provider.get("prometheus")).get("address"))
+    # The version before asked through the web provider.
+    return asked or text(mapping(provider.get("web")).get("url"))
 
 
 def _gate(result: Mapping[str, Any]) -> Gate:
@@ -151,10 +154,15 @@ def _gate(result: Mapping[str, Any]) -> Gate:
 
 
 def _value(measurement: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return mapping(json.loads(text(measurement.get("value"))))
-    except (json.JSONDecodeError, RecursionError):
-        return {}
+    """What the gate said: it comes as a warning beside the number; to the version before, as the value."""
+    warning = text(mapping(measurement.get("metadata")).get("warnings"))
+    for words in (warning.removeprefix('"').removesuffix('"'), text(measurement.get("value"))):
+        try:
+            if verdict := mapping(json.loads(words)):
+                return verdict
+        except (json.JSONDecodeError, RecursionError):
+            continue
+    return {}
 
 
 def _rate(answered: list[tuple[dict[str, Any], dict[str, Any]]]) -> float | None:

@@ -108,10 +108,7 @@ class Service:
                 Route("/healthz", _healthy),
                 *(Route(path, partial(self._answer, work), methods=[method]) for method, path, work in paths),
             ],
-            exception_handlers={
-                code: lambda request, _: _refused(request, 404, f"there are {there_is} and /healthz")
-                for code in (404, 405)
-            },
+            exception_handlers=dict.fromkeys((404, 405), partial(self._missing, there_is)),
         )
         protocol = type("Connection", (_Connection,), {"limits": limits, "waiting": {}})
         self._server = uvicorn.Server(
@@ -134,6 +131,14 @@ class Service:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+    async def _missing(self, there_is: str, request: Request, _: Exception) -> Response:
+        """What there is instead, for who may know."""
+        try:
+            self._admit(request)
+        except RefusalError as error:
+            return _refused(request, error.status, str(error))
+        return _refused(request, 404, f"there are {there_is} and /healthz")
 
     async def _answer(self, work: Handler, request: Request) -> Response:
         try:

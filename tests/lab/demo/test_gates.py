@@ -10,10 +10,15 @@ from lab.demo.gates import gates
 SAID = {"outcome": "wait", "reason": "look 1", "statistic": 1.5, "bound": None, "canary": 10, "stable": 40}
 
 
+def measured(words: object) -> dict[str, Any]:
+    """As the controller keeps it: the gate's words come as a warning beside the number, in quotes as they are."""
+    return {} if words is None else {"value": "[1]", "metadata": {"warnings": f'"{words}"'}}
+
+
 def run(version: str, created: str, **metrics: list[object]) -> dict[str, Any]:
     """`metrics` are the values of each one's measurements; None is one that failed to measure."""
     results = [
-        {"name": name, "measurements": [{} if each is None else {"value": each} for each in values]}
+        {"name": name, "measurements": [measured(each) for each in values]}
         for name, values in metrics.items()
     ]
     labels = {"rollouts-pod-template-hash": version}

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from llmops.gates.evidence import GATES, Mode, Policy
+from llmops.gates.quality import LIMITS
+from llmops.gates.quality import read_policy as read_quality_policy
+from llmops.services.gate import reports
+from llmops.services.json_body import read_object
 from llmops.values import LLM, SERVING, setting
 
 Kind = Literal["smoke", "quality"]
 MODES = ("compare", "absolute")
 KINDS = ("smoke", "quality")
-SLO = ("e2eP95Seconds", "ttftP95Seconds", "itlP95Seconds", "errorRatio", "driftScore")
+# What may be promised at most, as global.schema.yaml has it; nothing may be 0.
+SLO = ("e2eP95Seconds", "ttftP95Seconds", "itlP95Seconds", "errorRatio")
+VERDICT, RESULT = "llm_gate_verdict", "llm_gate_result"
+_LABEL = re.compile(r"""\s*([a-z_]+)\s*=\s*(?:"([^"\\\n]*)"|'([^'\\\n]*)')\s*(?:,|$)""")
+_SELECTOR = re.compile(
+    r"""([a-z_]+)\s*\{((?:\s*[a-z_]+\s*=\s*(?:"[^"\\\n]*"|'[^'\\\n]*')\s*(?:,|(?=\})))*)\s*\}"""
+)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # Kubernetes writes hashes in letters and digits that form no words; not only hexadecimal ones.
 _HASH = re.compile(r"[a-z0-9]{1,63}")
@@ -52,53 +61,71 @@ class Result:
     policy: Mapping[str, Any]
 
 
-def read_question(body: bytes) -> Question:
-    """The body of POST /v1/verdict. ValueError with one sentence that names the field."""
-    request = _object(body)
-    step = request.get("step")
-    # Arguments of an AnalysisRun are strings.
-    if isinstance(step, str) and re.fullmatch(r"[0-9]{1,3}", step):
-        step = int(step)
-    mode = request.get("mode", "compare")
+def read_query(text: str) -> tuple[str, dict[str, str]]:
+    """Name and labels of the one selector that a question is: `llm_gate_verdict{namespace="llm", ...}`. ValueError."""
+    found = _SELECTOR.fullmatch(text.strip())
+    labels: dict[str, str] = {}
+    for key, double, single in _LABEL.findall(found[2]) if found else ():
+        if key in labels:
+            raise ValueError(f"{key} stands twice in the question")
+        labels[key] = double or single
+    if not found:
+        raise ValueError(f"a question is {VERDICT}{{...}} or {RESULT}{{...}} with labels and nothing else")
+    return found[1], labels
+
+
+def read_question(labels: Mapping[str, str]) -> Question:
+    """Of `llm_gate_verdict`. ValueError with one sentence that names the label."""
+    _known(labels, ("namespace", "release", "canary", "stable", "step", "mode", "gate", "policy"))
+    mode = labels.get("mode", "compare")
     if mode not in MODES:
         raise ValueError("mode must be compare or absolute")
-    policy = read_policy(request.get("policy"))
-    if type(step) is not int or not 0 <= step < len(policy.looks):
+    policy = read_policy(read_object(labels.get("policy", "{}")))
+    step = labels.get("step", "")
+    if not re.fullmatch(r"[0-9]{1,3}", step) or int(step) >= len(policy.looks):
         raise ValueError(f"step must be a number below {len(policy.looks)}, the length of policy.looks")
-    stable = request.get("stable", "")
+    if labels.get("gate") not in policy.gates:
+        raise ValueError(f"gate must be one of policy.gates: {', '.join(policy.gates)}")
+    stable = labels.get("stable", "")
     return Question(
-        _release(request),
-        _hash(request.get("canary"), "canary"),
+        _release(labels),
+        _hash(labels.get("canary"), "canary"),
         stable if stable == "" else _hash(stable, "stable"),
-        step,
+        int(step),
         cast(Mode, mode),
         policy,
     )
 
 
-def read_result(body: bytes, posted: bool) -> Result:
-    """The body of POST /v1/results, or, if not `posted`, of /v1/results/verdict. ValueError with one sentence."""
-    request = _object(body)
-    kind = request.get("kind")
-    if kind not in KINDS:
-        raise ValueError("kind must be smoke or quality")
-    document, policy = request.get("document", {}), request.get("policy", {})
-    if not isinstance(document, dict) or (posted and not document):
+def read_result_question(labels: Mapping[str, str]) -> Result:
+    """Of `llm_gate_result`. ValueError with one sentence that names the label."""
+    _known(labels, ("namespace", "release", "canary", "kind", "policy"))
+    policy = read_object(labels.get("policy", "{}"))
+    kind = _kind(labels.get("kind"))
+    _known(policy, ("maxAgeSeconds", *(LIMITS if kind == "quality" else ())), "policy")
+    _between(policy, "maxAgeSeconds", 1, 604800, 86400)
+    if kind == "quality":
+        read_quality_policy(policy)
+    return Result(_release(labels), _hash(labels.get("canary"), "canary"), kind, {}, policy)
+
+
+def read_result(body: bytes) -> Result:
+    """The body of POST /v1/results. Of a document what the gate knows is kept. ValueError with one sentence."""
+    request = read_object(body)
+    _known(request, ("kind", "namespace", "release", "canary", "document"))
+    kind = _kind(request.get("kind"))
+    document = request.get("document")
+    if not isinstance(document, dict) or not document:
         raise ValueError("document must be an object with what the job found")
-    if not isinstance(policy, dict):
-        raise ValueError("policy must be an object")
-    if posted and kind == "smoke":
-        _checks(document)
-    return Result(
-        _release(request), _hash(request.get("canary"), "canary"), cast(Kind, kind), document, policy
-    )
+    document = reports.smoke(document) if kind == "smoke" else reports.quality(document)
+    return Result(_release(request), _hash(request.get("canary"), "canary"), kind, document, {})
 
 
 def read_release(namespace: str, name: str) -> Release:
     return _release({"namespace": namespace, "release": name})
 
 
-def read_policy(given: object) -> Policy:
+def read_policy(given: Mapping[str, Any]) -> Policy:
     """`policy` of a question; keys that are missing have the defaults of `Policy`. ValueError."""
     known = [
         "gates",
@@ -111,8 +138,7 @@ def read_policy(given: object) -> Policy:
         "downSeconds",
         "slo",
     ]
-    if not isinstance(given, dict) or not set(given) <= set(known):
-        raise ValueError(f"policy must be an object with some of {', '.join(known)}")
+    _known(given, known, "policy")
     gates, looks = given.get("gates", list(GATES)), given.get("looks", list(Policy.looks))
     if not isinstance(gates, list) or not gates or not all(gate in GATES for gate in gates):
         raise ValueError(f"policy.gates must be some of {', '.join(GATES)}")
@@ -126,8 +152,9 @@ def read_policy(given: object) -> Policy:
     ):
         raise ValueError("policy.modes must have compare or absolute for each of policy.looks")
     slo = given.get("slo", {})
-    if not isinstance(slo, dict) or not set(slo) <= set(SLO):
+    if not isinstance(slo, dict):
         raise ValueError(f"policy.slo must be an object with some of {', '.join(SLO)}")
+    _known(slo, SLO, "policy.slo")
     return Policy(
         gates=tuple(gate for gate in GATES if gate in gates),
         looks=tuple(int(_between({"looks": each}, "looks", 1, 5000, 0)) for each in looks),
@@ -137,7 +164,9 @@ def read_policy(given: object) -> Policy:
         window_seconds=_of_chart(given, "windowSeconds", least=1),
         stall_seconds=_of_chart(given, "stallSeconds", least=1),
         down_seconds=_of_chart(given, "downSeconds", least=1),
-        slo={key: _between(slo, key, 0, setting(LLM, f"slo.{key}").maximum, 0, "policy.slo") for key in slo},
+        slo={
+            key: _between(slo, key, 1e-9, setting(LLM, f"slo.{key}").maximum, 0, "policy.slo") for key in slo
+        },
     )
 
 
@@ -147,14 +176,17 @@ def _of_chart(given: Mapping[str, Any], key: str, least: float | None = None) ->
     return _between(given, key, known.minimum if least is None else least, known.maximum, known.default)
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("the body is no JSON") from None
-    if not isinstance(request, dict):
-        raise ValueError("the body must be a JSON object")
-    return request
+def _known(given: Mapping[str, Any], keys: Iterable[str], where: str = "a question") -> None:
+    keys = list(keys)
+    unknown = [key for key in given if key not in keys]
+    if unknown:
+        raise ValueError(f"{where} has {', '.join(keys)}, and no {unknown[0][:40]!a}")
+
+
+def _kind(value: object) -> Kind:
+    if value not in KINDS:
+        raise ValueError("kind must be smoke or quality")
+    return cast(Kind, value)
 
 
 def _release(request: Mapping[str, Any]) -> Release:
@@ -179,12 +211,3 @@ def _between(
     if not low <= value <= high:
         raise ValueError(f"{where}.{key} must be {low:g} to {high:g}")
     return float(value)
-
-
-def _checks(document: Mapping[str, Any]) -> None:
-    checks = document.get("checks")
-    if not isinstance(checks, list) or not 1 <= len(checks) <= 200:
-        raise ValueError("document.checks must be a list of 1 to 200 checks")
-    for check in checks:
-        if not isinstance(check, dict) or type(check.get("ok")) is not bool or not check.get("name"):
-            raise ValueError("each of document.checks must have name and ok, true or false")

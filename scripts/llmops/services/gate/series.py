@@ -59,8 +59,13 @@ class Samples:
     values: Values
 
 
+@dataclass(frozen=True)
 class Source(Prometheus):
     """Prometheus, asked for many values at once. JobError if there is no complete answer."""
+
+    timeout: float = 5.0
+    # Parsed, an answer takes up to twenty times of this.
+    limit: int = 8 * 2**20
 
     def range(self, expression: str, over: Grid) -> list[Series]:
         """Values at each point of the grid. A server that two jobs of Prometheus scrape is one series."""
@@ -95,7 +100,7 @@ class Source(Prometheus):
             if data["resultType"] != "matrix":
                 raise JobError(f"Prometheus at {self.url} answered with a {data['resultType']}, not a matrix")
             return [_row(row) for row in data["result"]]
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             raise JobError(
                 f"{self.url} did not answer as Prometheus does: is it the address of its HTTP API?"
             ) from None
@@ -103,7 +108,10 @@ class Source(Prometheus):
 
 def _row(row: Mapping[str, Any]) -> tuple[Mapping[str, str], Values, Values]:
     pairs = np.array(row["values"], dtype=np.float64).reshape(-1, 2)
-    return dict(row["metric"]), pairs[:, 0], pairs[:, 1]
+    labels = {str(name): str(value) for name, value in row["metric"].items()}
+    if not np.isfinite(pairs).all() or ("le" in labels and math.isnan(float(labels["le"]))):
+        raise ValueError("a counter is a finite number")
+    return labels, pairs[:, 0], pairs[:, 1]
 
 
 def selector(request: Question, *more: str, canary_only: bool = False) -> str:

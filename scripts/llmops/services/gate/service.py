@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from threading import BoundedSemaphore
 from typing import Any
 
 from llmops.gates.evidence import Evidence, GateVerdict, Look, Policy, Verdict
@@ -22,25 +23,33 @@ from llmops.services.gate.state import MOST_LOOKS, Memory, Rollout
 # A verdict is repeated for so long after the last question, for gates that ask a little later, each every ten
 # seconds; who asks then has started anew.
 REPEATED = 40.0
-# Steps are asked for in every window. After such a silence the same step is that of another attempt.
+# Steps are request for in every window. After such a silence the same step is that of another attempt.
 SILENCE = 900.0
 # For so long a failure of Prometheus is answered without asking again: all gates of a rollout ask at once.
 FAILURE = 5.0
 _MOST_FAILURES = 1000
+# Seconds that a look may take, and that it may wait for its turn.
+LOOK, PATIENCE, LOOKS_AT_ONCE = 30.0, 8.0, 2
+
+
+class ConflictError(Exception):
+    """A question with another policy than the one that was fixed; one sentence."""
 
 
 class Gate:
-    """The service without its HTTP. Methods raise ValueError (400) and JobError (503), one sentence each."""
+    """The service without its HTTP. Methods raise ValueError (400), ConflictError (409) and JobError (503)."""
 
     def __init__(self, source: Source, memory: Memory, now: Callable[[], float] = time.time) -> None:
         self._source, self.memory, self._now = source, memory, now
         self._failed: dict[Release, tuple[float, str]] = {}
+        self._looks = BoundedSemaphore(LOOKS_AT_ONCE)
 
     def verdict(self, request: Question) -> dict[str, Any]:
         """May the step end? A look is taken at most once in a window; all who ask within one see the same."""
         with self.memory.lock(request.release):
             now = self._now()
             rollout = self._rollout(request, now)
+            _fixed(rollout, "gates", asdict(request.policy), now)
             began, window = rollout.began or now, request.policy.window_seconds
             rollout.called, rollout.required = now, request.policy.min_requests
             if request.step != rollout.step:
@@ -71,7 +80,9 @@ class Gate:
             rollout = self._of(request.release, request.canary)
             found = rollout.results.get(request.kind) if rollout else None
             now = self._now()
-            if found and now > found["at"] + _age(request.policy):
+            if rollout:
+                _fixed(rollout, request.kind, request.policy, now)
+            if found and now > found["at"] + float(request.policy.get("maxAgeSeconds", 86400)):
                 found = None
             if found is None or (found["answered"] is not None and now > found["answered"] + REPEATED):
                 return {"outcome": "wait", "reason": f"the {request.kind} job has posted no result yet"}
@@ -94,7 +105,7 @@ class Gate:
         if now < failed + FAILURE:
             raise JobError(words)
         try:
-            evidence = measure(self._source, request, since, now)
+            evidence = self._measured(request, since, now)
         except JobError as error:
             if len(self._failed) >= _MOST_FAILURES:
                 self._failed = {}
@@ -119,6 +130,17 @@ class Gate:
             {**_who(request.release, request.canary), "stable": request.stable, **shown, "gates": figures},
             now,
         )
+
+    def _measured(self, request: Question, since: float, now: float) -> Evidence:
+        """One look at Prometheus, of bounded time; few at once, so that their answers fit into memory. JobError."""
+        if not self._looks.acquire(timeout=PATIENCE):
+            raise JobError("looks at other releases take long, and this one has to wait")
+        try:
+            return measure(replace(self._source, until=time.monotonic() + LOOK), request, since, now)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise JobError(f"Prometheus answered what no counter says ({type(error).__name__})") from None
+        finally:
+            self._looks.release()
 
     def _rollout(self, request: Question, now: float) -> Rollout:
         """The rollout that is asked about: the last one, if it still can be that, else a new one.
@@ -216,12 +238,19 @@ def _who(release: Release, canary: str) -> dict[str, str]:
     return {"namespace": release.namespace, "release": release.name, "canary": canary}
 
 
-def _age(policy: Mapping[str, Any]) -> float:
-    """Seconds after which a document is of an earlier attempt, whoever asks. ValueError for no number."""
-    age = policy.get("maxAgeSeconds", 86400)
-    if isinstance(age, bool) or not isinstance(age, int | float):
-        raise ValueError("policy.maxAgeSeconds must be a number")
-    return float(age)
+def _fixed(rollout: Rollout, kind: str, policy: Mapping[str, Any], now: float) -> None:
+    """Holds a rollout to the policy of its first question. Who comes after a long silence may have another one.
+
+    ConflictError: whoever wants to be judged otherwise has to begin anew.
+    """
+    # As it is read back from a file: lists for tuples.
+    policy = json.loads(json.dumps(policy))
+    fixed = rollout.policies.get(kind)
+    if fixed and fixed["policy"] != policy and now <= fixed["at"] + SILENCE:
+        raise ConflictError(
+            "this rollout is judged by the policy of its first question: abort it, and a retry takes the new one"
+        )
+    rollout.policies[kind] = {"policy": policy, "at": now}
 
 
 def _say(line: Mapping[str, Any], now: float) -> None:

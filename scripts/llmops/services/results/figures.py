@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.documents import RESULT, VERSION, number
 from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE
-from llmops.jobs.times import moment
+from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import SIGNALS
+from llmops.services.json_body import read_object
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -25,17 +26,28 @@ class Figures:
     release: str
     model: str
     finished: float
+    outcome: str
     scores: Mapping[str, float]
     samples: Mapping[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """The result document again, of what is shown and nothing else."""
+        return {
+            "schemaVersion": VERSION,
+            "kind": RESULT,
+            **{key: getattr(self, key) for key in ("namespace", "release", "model", "outcome")},
+            "finished": rfc3339(self.finished),
+            "signals": [
+                {"signal": signal, "samples": samples, "score": self.scores.get(signal)}
+                for signal, samples in self.samples.items()
+            ],
+        }
 
 
 def read_result(body: bytes) -> Figures:
     """The figures of a result document. ValueError with one sentence that names the field."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        raise ValueError("the body is no JSON") from None
-    if not isinstance(document, dict) or document.get("kind") != RESULT:
+    document = read_object(body)
+    if document.get("kind") != RESULT:
         raise ValueError(f"kind must be {RESULT}")
     if document.get("schemaVersion") != VERSION:
         raise ValueError(f"schemaVersion must be {VERSION}")
@@ -64,4 +76,12 @@ def read_result(body: bytes) -> Figures:
             raise ValueError(f"signals/{name}: {error}") from None
         if scores.get(name, 0) > 1:
             raise ValueError(f"signals/{name}: score must be 0 to 1")
-    return Figures(document["namespace"], document["release"], document["model"], finished, scores, samples)
+    return Figures(
+        namespace=document["namespace"],
+        release=document["release"],
+        model=document["model"],
+        finished=finished,
+        outcome=document["outcome"],
+        scores=scores,
+        samples=samples,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from llmops.services.exposition import labels
 from llmops.services.results.figures import Figures, read_result
 
 Key = tuple[str, str, str]
+# Bytes of a file, and results of one namespace: nobody takes the room of all others.
+_LARGEST, _MOST_OF_A_NAMESPACE = 64 * 1024, 1000
 _METRICS = {
     "llm_drift_score": "Distance between recent traffic and the reference, 0 to 1; absent where nothing can be said.",
     "llm_drift_samples": "Observations behind a score.",
@@ -41,9 +44,12 @@ class Results:
         self._figures: dict[Key, Figures] = {}
         for path in sorted(folder.glob("*.json")) if folder else ():
             try:
+                if path.stat().st_size > _LARGEST:
+                    raise ValueError("it is too large")
                 self._keep(read_result(path.read_bytes()))
-            except (OSError, ValueError, FullError):
-                continue  # Half a file, or one of another version: its job will write a new one.
+            except (OSError, ValueError, FullError) as error:
+                # Half a file, or one of another version: its job will write a new one.
+                sys.stderr.write(f"dropped the result in {path.name!a}: {type(error).__name__}\n")
 
     def add(self, body: bytes) -> None:
         """Takes a result document. ValueError with one sentence if it is none, or older than the one that is there."""
@@ -57,12 +63,14 @@ class Results:
             self._keep(figures)
             if self._folder:
                 path = self._folder / f"{'_'.join(_key(figures))}.json"
-                path.with_suffix(".new").write_text(json.dumps(json.loads(body)), encoding="utf-8")
+                path.with_suffix(".new").write_text(json.dumps(figures.document()), encoding="utf-8")
                 path.with_suffix(".new").replace(path)
 
     def _keep(self, figures: Figures) -> None:
-        if _key(figures) not in self._figures and len(self._figures) >= self._most:
-            raise FullError
+        if _key(figures) not in self._figures:
+            own = sum(key[0] == figures.namespace for key in self._figures)
+            if len(self._figures) >= self._most or own >= _MOST_OF_A_NAMESPACE:
+                raise FullError
         self._figures[_key(figures)] = figures
 
     def text(self) -> str:

@@ -14,6 +14,8 @@ from llmops.references import text
 from llmops.release import Release
 
 _CONDITIONS = ("successCondition", "failureCondition")
+# Several series are then neither the one nor the other.
+_ONE = re.compile(r"^len\(result\)\s*==\s*1\s*&&(?!.*\|\|\s*result)")
 _ELEMENT = re.compile(r"\bresult\s*\[\s*-?\d")
 _LENGTH = re.compile(r"\blen\s*\(?\s*result\b|\bresult\s*[!=]=\s*\[\s*\]")
 _AS_NUMBER = re.compile(
@@ -79,14 +81,19 @@ def nan_on_vector(release: Release) -> Iterator[Finding]:
 @rule(
     "LR105",
     severity=WARNING,
-    fix="Aggregate to one series, e.g. by sum(...), or judge all of them: all(result, ...).",
+    fix="Aggregate to one series, e.g. by sum(...), judge all: all(result, ...), or ask first: len(result) == 1 &&.",
 )
 def many_series(release: Release) -> Iterator[Finding]:
     """Of several series an analysis sees the bare values in no particular order; result[0] is any one of them."""
     for metric in _of_prometheus(release):
         answer = _answer(metric)
         for key, condition in _conditions(metric):
-            if answer is not None and answer.many and _ELEMENT.search(condition):
+            if (
+                answer is not None
+                and answer.many
+                and _ELEMENT.search(condition)
+                and not _ONE.search(condition)
+            ):
                 message = (
                     f"the {key} of {metric.name} reads result[0] of a query that may return many series."
                 )
