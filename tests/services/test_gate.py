@@ -16,17 +16,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.data import metrics
+from llmops.services.gate import service
 from llmops.services.gate.question import read_question
 from llmops.services.gate.series import Source
-from llmops.services.gate.service import Gate
 from llmops.services.gate.state import Memory
 from tests.conftest import program
 from tests.jobs.conftest import get, prometheus_on
 from tests.jobs.history import Series
 from tests.services import gate_history
 from tests.services.gate_history import CANARY, STABLE, blocks, steady, write
-from tests.services.gates import POLICY, Gate, gate, request, said
-from tests.waiting import end, free_port, until
+from tests.services.gates import POLICY, QUESTION, Gate, gate, request, said
+from tests.waiting import PATIENCE, end, free_port, until
 
 
 @contextmanager
@@ -60,11 +60,6 @@ def silent() -> Iterator[Gate]:
     """A gate without Prometheus."""
     with gate(f"http://127.0.0.1:{free_port()}", releases=("good", "smoked")) as made:
         yield made
-
-
-def refused(url: str) -> tuple[int, str] | None:
-    found = post(url, QUESTION, "/v1/verdict")
-    return found if found[0] != 200 else None
 
 
 def test_prometheus_goes_and_comes_back(data: Path, tmp_path: Path) -> None:
@@ -102,16 +97,16 @@ def test_prometheus_goes_and_comes_back(data: Path, tmp_path: Path) -> None:
 def test_gates_that_ask_at_once_see_one_look(data: Path) -> None:
     """A window has just ended when a hundred ask, and none ends while they do: the clock is the test's own."""
     port, seconds = free_port(), [time.time()]
-    question = read_question(json.dumps(QUESTION).encode())
+    question = read_question({**QUESTION, "policy": json.dumps(POLICY)})
     with prometheus(data, port):
-        service = Gate(Source(f"http://127.0.0.1:{port}", PATIENCE), Memory(), lambda: seconds[0])
-        assert service.verdict(question)["outcome"] == "wait"
+        judge = service.Gate(Source(f"http://127.0.0.1:{port}", PATIENCE), Memory(), lambda: seconds[0])
+        assert judge.verdict(question)["outcome"] == "wait"
         seconds[0] += POLICY["windowSeconds"]
         with ThreadPoolExecutor(100) as pool:
-            answers = list(pool.map(lambda _: service.verdict(question), range(100)))
+            answers = list(pool.map(lambda _: judge.verdict(question), range(100)))
     assert {json.dumps(one) for one in answers} == {json.dumps(answers[0])}
     assert answers[0]["look"] == 1
-    assert len(service.evidence(question.release)["rollouts"][0]["looks"]) == 1
+    assert len(judge.evidence(question.release)["rollouts"][0]["looks"]) == 1
 
 
 def test_a_bad_canary_fails(data: Path) -> None:
