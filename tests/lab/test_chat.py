@@ -17,6 +17,8 @@ from llmops.chat.client import AnswerError, Engine, pieces
 from llmops.chat.page import Page
 from tests.lab.conftest import MODEL, Reply, Start, texts
 
+pytestmark = pytest.mark.real
+
 
 def chat(*arguments: str, text: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "llmops.cli", "chat", *arguments]

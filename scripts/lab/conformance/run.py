@@ -52,8 +52,14 @@ def send(url: str, one: Exchange, timeout: float = 120) -> tuple[HTTPConnection,
     connection = HTTPConnection(url.removeprefix("http://"), timeout=timeout)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}", **one.headers}
     body = one.body if one.body is None or isinstance(one.body, bytes) else json.dumps(one.body)
-    connection.request(one.method, one.path, body, {key: value for key, value in headers.items() if value})
-    return connection, None if one.leave is not None else connection.getresponse()
+    try:
+        connection.request(
+            one.method, one.path, body, {key: value for key, value in headers.items() if value}
+        )
+        return connection, None if one.leave is not None else connection.getresponse()
+    except OSError:
+        connection.close()
+        raise
 
 
 def content(answer: HTTPResponse) -> dict[str, Any]:

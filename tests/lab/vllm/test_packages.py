@@ -17,6 +17,8 @@ from lab.vllm import packages
 from lab.vllm.build import MODEL, OVERLAID, SITE
 from lab.vllm.whole import BuildError
 
+pytestmark = pytest.mark.real
+
 ROOM = 0
 
 

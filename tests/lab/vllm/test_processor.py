@@ -10,6 +10,8 @@ import pytest
 from lab.vllm.processor import data_type, read, survives
 from lab.vllm.whole import BuildError
 
+pytestmark = pytest.mark.real
+
 # Of /proc/cpuinfo: name and the flags that matter.
 SAPPHIRE = (
     "Intel(R) Xeon(R) Platinum 8481C: avx2 avx512f avx512bw avx512vl avx512_bf16 amx_bf16 amx_tile amx_int8"

@@ -68,6 +68,8 @@ CODE = """
 import sys, time
 from pathlib import Path
 from lab.vllm.whole import whole
+
+pytestmark = pytest.mark.real
 folder, gate = map(Path, sys.argv[1:])
 def make(scratch):
     with (folder.parent / "makers").open("a") as file:
