@@ -172,7 +172,7 @@ def test_it_is_reached_by_controller_prometheus_and_jobs_and_reaches_prometheus(
         (gate_pod, Pod("kube-system", {"k8s-app": "kube-dns"}), 53, "open"),
         (gate_pod, Pod("kube-system", {"k8s-app": "other"}), 53, "shut"),
         (gate_pod, Pod("llm-prod", {}), 9090, "shut"),
-        (gate_pod, Pod("monitoring", {}), 443, "shut"),
+        (gate_pod, Pod("monitoring", {}), 8443, "shut"),
         (gate_pod, "203.0.113.7", 443, "shut"),
         # The API server, wherever it is among the private addresses.
         (gate_pod, "10.0.0.1", 6443, "open"),

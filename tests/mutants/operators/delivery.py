@@ -76,8 +76,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
                plus({"name": "service", "value": "x"})),
         Change("argument not declared", "AnalysisTemplate", "spec/args",
                lambda old: [one for one in old if one["name"] != "canary-hash"]),
-        Change("used argument typo", "AnalysisTemplate", f"{METRIC}/provider/web/jsonBody/canary",
-               "{{args.canary_hash}}"),
+        Change("used argument typo", "AnalysisTemplate", f"{METRIC}/provider/prometheus/headers/0/value",
+               "Bearer {{args.gate_token}}"),
         Change("query with unknown argument", "AnalysisTemplate", f"{METRIC}/provider/prometheus/query",
                swap("args.canary-hash", "args.canary")),
         Change("no condition", "AnalysisTemplate", METRIC, lambda old: {
