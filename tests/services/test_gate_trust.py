@@ -241,8 +241,10 @@ def test_made_up_rollouts_of_one_namespace_lock_nobody_else_out() -> None:
     from llmops.services.gate.state import Rollout
 
     memory = Memory()
-    for number in range(MOST_RELEASES + 50):
+    for number in range(MOST_RELEASES):
         memory.add(Release("evil", f"r{number}"), Rollout(CANARY, called=100.0), now=100.0)
+    with pytest.raises(JobError, match="there is room for no more"):
+        memory.add(Release("evil", "one-more"), Rollout(CANARY, called=100.0), now=100.0)
     memory.add(Release(NAMESPACE, "good"), Rollout(CANARY, called=100.0), now=100.0)
     assert memory.rollouts(Release(NAMESPACE, "good"))
 

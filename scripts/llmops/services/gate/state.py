@@ -148,7 +148,7 @@ class Memory:
         if gone is None:
             amount = Counter(release.namespace for release in self._rollouts)
             largest, most = amount.most_common(1)[0]
-            if most <= amount[namespace] + 1 and largest != namespace:
+            if largest == namespace or most <= amount[namespace] + 1:
                 raise JobError(f"{self._most} releases are being judged, and there is room for no more")
             gone = min((one for one in called if one.namespace == largest), key=called.__getitem__)
         del self._rollouts[gone]
