@@ -5,17 +5,17 @@
 {{- $context := include "llm-serving.context" . | get .Values }}
 {{- $routing := include "llm-common.once" (list . "llm-serving.routing") | get .Values }}
 {{- $seconds := int $routing.timeoutSeconds }}
-{{- $own := dict }}
+{{- $timeoutAnnotations := dict }}
 {{- if eq $ingress.controller "nginx" }}
-{{- $own = dict "proxy-read-timeout" $seconds "proxy-send-timeout" $seconds "proxy-buffering" "off" "proxy-body-size" (printf "%dm" (int ($ingress.maxBodyMiB | default 10))) }}
+{{- $timeoutAnnotations = dict "proxy-read-timeout" $seconds "proxy-send-timeout" $seconds "proxy-buffering" "off" "proxy-body-size" (printf "%dm" (int ($ingress.maxBodyMiB | default 10))) }}
 {{- /* Another server gets the request only when the first was not reached: else it would be answered twice. */}}
-{{- $own = set $own "proxy-next-upstream" "error" }}
+{{- $timeoutAnnotations = set $timeoutAnnotations "proxy-next-upstream" "error" }}
 {{- else if eq $ingress.controller "haproxy" }}
-{{- $own = dict "timeout-server" (printf "%ds" $seconds) "timeout-tunnel" (printf "%ds" $seconds) }}
+{{- $timeoutAnnotations = dict "timeout-server" (printf "%ds" $seconds) "timeout-tunnel" (printf "%ds" $seconds) }}
 {{- end }}
 {{- $prefix := eq $ingress.controller "nginx" | ternary "nginx.ingress.kubernetes.io" "haproxy.org" }}
 {{- $annotations := dict }}
-{{- range $key, $value := $own }}
+{{- range $key, $value := $timeoutAnnotations }}
 {{- $_ := set $annotations (printf "%s/%s" $prefix $key) (toString $value) }}
 {{- end }}
 {{- $annotations = mergeOverwrite $annotations (deepCopy ($ingress.annotations | default dict)) }}

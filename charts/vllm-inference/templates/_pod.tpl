@@ -14,15 +14,15 @@ or worker where a server has several nodes; a worker answers no requests. `role`
 metadata:
   labels:
     {{- /* The chart's own labels win, so that no user label can move a pod out of the selector. */}}
-    {{- $own := include "llm-common.selectorLabels" $labelArgs | fromYaml }}
+    {{- $ownLabels := include "llm-common.selectorLabels" $labelArgs | fromYaml }}
     {{- with $llm.release.version }}
-    {{- $own = set $own "app.kubernetes.io/version" (trunc 63 .) }}
+    {{- $ownLabels = set $ownLabels "app.kubernetes.io/version" (trunc 63 .) }}
     {{- end }}
     {{- with $ctx.role }}
     {{- /* By these the pool and its picker know them. */}}
-    {{- $own = merge $own (dict "llm-d.ai/role" . "llm-d.ai/inference-serving" "true") }}
+    {{- $ownLabels = merge $ownLabels (dict "llm-d.ai/role" . "llm-d.ai/inference-serving" "true") }}
     {{- end }}
-    {{- toYaml (mergeOverwrite (deepCopy .Values.podLabels) $own) | nindent 4 }}
+    {{- toYaml (mergeOverwrite (deepCopy .Values.podLabels) $ownLabels) | nindent 4 }}
   {{- with .Values.podAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}

@@ -41,8 +41,8 @@
 
 {{- /* vllm-inference.homeMount (as the pod): the engine's home. On a claim each release has its own folder: what stands in it is code. */ -}}
 {{- define "vllm-inference.homeMount" -}}
-{{- $own := empty .root.Values.cache.existingClaim | ternary "" (printf ", subPath: %s" .root.Release.Name) -}}
-- {name: home, mountPath: {{ .table.home }}{{ $own }}}
+{{- $subPath := empty .root.Values.cache.existingClaim | ternary "" (printf ", subPath: %s" .root.Release.Name) -}}
+- {name: home, mountPath: {{ .table.home }}{{ $subPath }}}
 {{- end -}}
 
 {{- /* vllm-inference.initContainers (as the pod): what runs before the engine and, a sidecar, beside it; empty for nothing. */ -}}
