@@ -146,6 +146,12 @@ def test_an_input_is_never_a_command(runner: Runner, tmp_path: Path) -> None:
     assert not (tmp_path / "hacked").exists()
 
 
+def test_a_line_break_in_an_input_writes_no_output(runner: Runner, tmp_path: Path) -> None:
+    status, log, outputs = runner.step("check", tmp_path, report="r\nstatus=0")
+    assert (status, outputs) == (2, {})
+    assert "line break" in log
+
+
 def test_the_hook_is_one_and_brings_what_it_needs() -> None:
     judged = subprocess.run(
         [BIN / "pre-commit", "validate-manifest", ".pre-commit-hooks.yaml"],
