@@ -24,7 +24,7 @@ settings.load_profile("patient")
 PROGRAMS = {"helm3_path", "helm4_path", "promtool_path", "prometheus_url", "start", "start_prometheus"}
 """Fixtures that stand for a program: a test that asks for one is `real`."""
 
-QUICK_CASES = 5
+QUICK_CASES = 2
 LEFT_OUT = (
     "left out, `make test` runs them: tests that start a program (Helm, promtool, Prometheus, an engine, git, a "
     f"command of ours), long samples, and of a test with many cases all but {QUICK_CASES}"

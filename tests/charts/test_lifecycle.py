@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ LIFECYCLE = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @PROPERTY
 @given(lifecycle=LIFECYCLE)
 def test_deadlines_never_contradict_each_other(render: Render, lifecycle: dict[str, int]) -> None:

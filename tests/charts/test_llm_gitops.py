@@ -285,6 +285,7 @@ def test_the_repo_servers_way_to_render_gives_the_releases_objects(
     assert by_key([obj.data for obj in parse(second.stdout, "helm")]) == by_key(without_tests)
 
 
+@pytest.mark.long
 def test_the_project_permits_what_releases_render_and_no_more(render: Render) -> None:
     project = gitops(render, VALUES).one("AppProject", CHART)["spec"]
     permitted = {(item["group"], item["kind"]) for item in project["namespaceResourceWhitelist"]}

@@ -135,6 +135,7 @@ def test_a_release_of_nothing_is_refused(render: Render) -> None:
         platform(render, off)
 
 
+@pytest.mark.long
 def test_no_object_is_rendered_by_two_releases_of_a_cluster(render: Render) -> None:
     """All models in all environments, as if they shared one cluster, and the platform."""
     found = Counter(keys(platform(render, EVERYTHING).items))

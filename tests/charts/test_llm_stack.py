@@ -20,6 +20,7 @@ def name_of(model: str) -> str:
     return model.replace(".", "-")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("model", "environment"), RELEASES)
 def test_umbrella_is_the_union_of_its_components(render: Render, model: str, environment: str) -> None:
     layers = release_values(model, environment)
@@ -37,6 +38,7 @@ def test_umbrella_is_the_union_of_its_components(render: Render, model: str, env
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_staging_equals_prod_but_for_replicas_and_hosts(render: Render, model: str) -> None:
     def seen(environment: str) -> list[dict[str, object]]:
