@@ -49,8 +49,8 @@ def test_the_default_canary_behind_a_router(renderer: Renderer) -> None:
     assert rows["setWeight 10"].seconds == 120 + 6 * 20
     assert rows["setWeight 100"].seconds == 120 + 300
     assert (rows["setWeight 10"].requests, rows["setWeight 100"].requests) == (40, 40)
-    # The old version is kept warm; a pod may take its preStop, its longest stream and 10 s to end.
-    assert rows["done"].seconds == 900 + 15 + 100 + 10
+    # The old version is kept warm; a pod may take its preStop, its longest stream and 20 s to end.
+    assert rows["done"].seconds == 900 + 15 + 100 + 20
     assert line.missing == 0
 
 

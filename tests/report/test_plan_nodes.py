@@ -42,8 +42,8 @@ def test_a_model_over_two_nodes_is_explained(tmp_path: Path) -> None:
     words = " ".join(shown.split())
     assert "a server is a group of 2 pods: 8 GPUs of the leader and 1 x 8 of its workers" in words
     assert "no canary: a LeaderWorkerSet replaces group after group" in words
-    # Three loads of ten minutes; twice a server ends first: 15 s, a stream of 300 s, 10 s to close.
-    assert "40 min 50 s until the new version serves alone" in words
+    # Three loads of ten minutes; twice a server ends first: 15 s, a stream of 300 s, 20 s to close.
+    assert "41 min 10 s until the new version serves alone" in words
     assert "1 of 2 servers missing at the worst moment" in words
     assert "48 GPUs at the peak of a rollout" in words
     assert "2 replicas x 16 GPUs x 730 h = 23,360 GPU-hours a month" in words
