@@ -111,6 +111,15 @@ def test_the_notes_name_the_matcher_that_loses_alerts(render: Render) -> None:
     assert "Receivers: none" in render(CHART, notes=True).notes
 
 
+@pytest.mark.parametrize("name", ["null", "true", "yes"])
+def test_a_receiver_may_be_called_what_yaml_takes_for_another_type(name: str, render: Render) -> None:
+    webhook = {"urlSecret": {"name": "a", "key": "b"}}
+    receiver = {"name": name, "severities": ["critical"], "webhook": webhook}
+    spec = render(CHART, {"receivers": [receiver]}).one("AlertmanagerConfig")["spec"]
+    assert [one["name"] for one in spec["receivers"]][-1] == name
+    assert spec["route"]["routes"][0]["receiver"] == name
+
+
 def test_two_receivers_of_one_name_are_refused(render: Render) -> None:
     hook = {"name": "log", "webhook": {"url": "http://log.example.com"}}
     with pytest.raises(RefusedError, match="receivers has two entries named log"):

@@ -13,7 +13,7 @@ route:
       matchers: ['service="llm"']
       routes:
         {{- range .Values.receivers }}
-        - receiver: {{ .name }}
+        - receiver: {{ .name | quote }}
           matchers: {{ include "alert-rules.matcherTexts" (include "alert-rules.matchers" . | fromYamlArray) }}
           continue: true
           {{- with .repeatInterval }}
@@ -29,7 +29,7 @@ inhibit_rules:
 receivers:
   - name: none
   {{- range .Values.receivers }}
-  - name: {{ .name }}
+  - name: {{ .name | quote }}
     {{- with .wecom }}
     wechat_configs:
       - send_resolved: true
