@@ -452,7 +452,8 @@ def test_a_platform_gets_the_chart_and_file_of_its_cluster(render: Render) -> No
     # Where components.defaultDeny puts its policy.
     assert {**application["destination"], "namespace": "llm-prod"} in project["destinations"]
     assert "llm-dev" not in [one["namespace"] for one in project["destinations"]]
-    permitted = {(item["group"], item["kind"]) for item in project["namespaceResourceWhitelist"]}
+    lists = project["namespaceResourceWhitelist"] + project["clusterResourceWhitelist"]
+    permitted = {(item["group"], item["kind"]) for item in lists}
     for item in render("llm-platform", *layers, bare=True).items:
         assert (item["apiVersion"].rpartition("/")[0], item["kind"]) in permitted
 

@@ -56,7 +56,7 @@ def test_json_has_the_figures_and_the_notes(tmp_path: Path) -> None:
     plan = json.loads(text)
     assert [step["gpus"] for step in plan["steps"]] == [32, 48, 32]
     assert (plan["peak_gpus"], plan["budget"], plan["capacity_lost"]) == (48, 48, 1)
-    assert (plan["total_seconds_min"], plan["endless"]) == (2450, False)
+    assert (plan["total_seconds_min"], plan["endless"]) == (2470, False)
     assert any("no canary" in note for note in plan["notes"])
 
 
