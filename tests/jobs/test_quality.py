@@ -7,16 +7,17 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.jobs.conftest import get
 from tests.lab import conftest as scripted
 from tests.lab.conftest import Engine, Start
+from tests.services import gates
+from tests.services.gate_history import CANARY
+from tests.services.gates import Gate
 from tests.waiting import PATIENCE, free_port
 
 pytestmark = pytest.mark.real
@@ -47,16 +48,10 @@ def knowing(wrong: set[int], items: int = ITEMS) -> dict[str, Any]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[str]:
+def gate() -> Iterator[Gate]:
     """The verdict service. Its Prometheus is not there: Jobs need none."""
-    command = [sys.executable, "-m", "llmops.jobs.gate", "--host=127.0.0.1", "--port=0"]
-    command += ["--prometheus=http://127.0.0.1:9", f"--folder={tmp_path}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    port = process.stderr.readline().split()[-1]
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.communicate(timeout=PATIENCE)
+    with gates.gate("http://127.0.0.1:9", releases=("demo",)) as service:
+        yield service
 
 
 def quality(
@@ -64,14 +59,19 @@ def quality(
     stable: str,
     canary: str,
     *arguments: str,
-    gate: str = "",
-    canary_hash: str = "abc",
+    gate: Gate | None = None,
+    gate_url: str = "",
+    canary_hash: str = CANARY,
     **variables: str,
 ) -> Run:
     command = [sys.executable, "-m", "llmops.jobs.quality", f"--golden={path}", "--model=demo"]
     command += [f"--stable={stable}", f"--canary={canary}", *arguments]
     if gate:
-        command += [f"--gate={gate}", "--namespace=llm", "--release=demo", f"--canary-hash={canary_hash}"]
+        token = path.parent / "token"
+        token.write_text(gate.api.job("llm"), encoding="utf-8")
+        command += [f"--gate-token={token}"]
+    if url := gate.url if gate else gate_url:
+        command += [f"--gate={url}", "--namespace=llm", "--release=demo", f"--canary-hash={canary_hash}"]
     # The proxy must not be used: nothing listens there.
     environment = {"PATH": os.environ["PATH"], "http_proxy": "http://127.0.0.1:1"} | variables
     return subprocess.run(
@@ -79,19 +79,11 @@ def quality(
     )
 
 
-def verdict(gate: str, canary: str = "abc", **policy: float) -> dict[str, Any]:
+def verdict(gate: Gate) -> dict[str, Any]:
     """What Argo Rollouts reads."""
-    asked = {
-        "kind": "quality",
-        "namespace": "llm",
-        "release": "demo",
-        "canary": canary,
-        "policy": POLICY | policy,
-    }
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(f"{gate}/v1/results/verdict", json.dumps(asked).encode())  # noqa: S310
-    with opener.open(request, timeout=PATIENCE) as answer:
-        return json.load(answer)  # type: ignore[no-any-return]
+    status, document = gate.result("quality", "demo", POLICY)
+    assert status == 200, document
+    return gates.said(document)
 
 
 # --- what the gate says of versions that know more or less ----------------------------------------------------------
@@ -112,7 +104,7 @@ BETTER = set(range(100, 110))  # 2.5 %
 )
 def test_the_outcome_follows_what_the_versions_know(
     start: Start,
-    gate: str,
+    gate: Gate,
     tmp_path: Path,
     stable_wrong: set[int],
     canary_wrong: set[int],
@@ -129,11 +121,11 @@ def test_the_outcome_follows_what_the_versions_know(
     assert json.loads(done.stdout)["version"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_nothing_that_anybody_wrote_or_said_leaves_the_job(start: Start, gate: str, tmp_path: Path) -> None:
+def test_nothing_that_anybody_wrote_or_said_leaves_the_job(start: Start, gate: Gate, tmp_path: Path) -> None:
     stable, canary = start(behaviour=knowing(set(), 30)), start(behaviour=knowing({7}, 30))
     done = quality(golden(tmp_path, 30), stable.url, canary.url, gate=gate)
     document = json.loads(done.stdout)
-    evidence = get(f"{gate}/v1/evidence/llm/demo")
+    evidence = json.dumps(gate.evidence("demo"))
     for text in (done.stdout, done.stderr, evidence):
         assert "answer 7" not in text
         assert "I do not know" not in text
@@ -158,7 +150,7 @@ def test_both_versions_are_asked_the_same_greedily(start: Start, tmp_path: Path)
 
 def run_with(
     start: Start,
-    gate: str,
+    gate: Gate,
     folder: Path,
     *arguments: str,
     stable: dict[str, Any],
@@ -171,7 +163,7 @@ def run_with(
     return json.loads(done.stdout), verdict(gate)
 
 
-def test_empty_answers_of_the_canary_are_wrong(start: Start, gate: str, tmp_path: Path) -> None:
+def test_empty_answers_of_the_canary_are_wrong(start: Start, gate: Gate, tmp_path: Path) -> None:
     document, said = run_with(start, gate, tmp_path, stable={}, canary={"empty_rate": 0.1})
     assert 20 <= document["worse"] <= 60
     assert document["problems"]["canary"] == {"empty": document["worse"]}
@@ -179,7 +171,7 @@ def test_empty_answers_of_the_canary_are_wrong(start: Start, gate: str, tmp_path
 
 
 def test_errors_of_the_canary_are_wrong_and_none_is_asked_again(
-    start: Start, gate: str, tmp_path: Path
+    start: Start, gate: Gate, tmp_path: Path
 ) -> None:
     document, said = run_with(
         start, gate, tmp_path, stable={}, canary={"error_rate": 0.1, "error_status": 503}
@@ -189,7 +181,7 @@ def test_errors_of_the_canary_are_wrong_and_none_is_asked_again(
     assert said["outcome"] == "fail"
 
 
-def test_a_canary_that_hangs_is_given_up_in_time(start: Start, gate: str, tmp_path: Path) -> None:
+def test_a_canary_that_hangs_is_given_up_in_time(start: Start, gate: Gate, tmp_path: Path) -> None:
     # Stable answers in milliseconds, and in seconds on a machine that is very busy.
     document, said = run_with(start, gate, tmp_path, "--timeout=5", stable={}, canary={"hang": True})
     slow = document["problems"]["canary"]["took too long"]
@@ -198,7 +190,7 @@ def test_a_canary_that_hangs_is_given_up_in_time(start: Start, gate: str, tmp_pa
     assert (document["worse"], said["outcome"]) == (ITEMS, "fail")
 
 
-def test_where_stable_does_not_answer_nothing_is_compared(start: Start, gate: str, tmp_path: Path) -> None:
+def test_where_stable_does_not_answer_nothing_is_compared(start: Start, gate: Gate, tmp_path: Path) -> None:
     document, said = run_with(start, gate, tmp_path, stable={"error_rate": 0.1}, canary={})
     assert document["items"] == ITEMS - document["stableUnanswered"]
     assert (document["worse"], document["better"]) == (0, 0)
@@ -206,7 +198,7 @@ def test_where_stable_does_not_answer_nothing_is_compared(start: Start, gate: st
     assert f"stable did not answer {document['stableUnanswered']} of {ITEMS} items" in said["reason"]
 
 
-def test_no_engine_at_all_is_inconclusive(gate: str, tmp_path: Path) -> None:
+def test_no_engine_at_all_is_inconclusive(gate: Gate, tmp_path: Path) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     assert quality(golden(tmp_path), nobody, nobody, gate=gate).returncode == 0
     assert verdict(gate)["outcome"] == "inconclusive"
@@ -222,7 +214,7 @@ def test_the_key_is_sent_and_not_printed(start: Start, tmp_path: Path) -> None:
     assert json.loads(without.stdout)["problems"]["stable"] == {"HTTP 401": 20, "given up": 5}
 
 
-def test_a_missing_set_is_a_sentence_and_inconclusive_at_once(gate: str, tmp_path: Path) -> None:
+def test_a_missing_set_is_a_sentence_and_inconclusive_at_once(gate: Gate, tmp_path: Path) -> None:
     done = quality(tmp_path / "golden.jsonl", "http://127.0.0.1:9", "http://127.0.0.1:9", gate=gate)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -272,10 +264,10 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     assert words in done.stderr
 
 
-def test_a_gate_that_is_away_or_refuses_is_said(start: Start, gate: str, tmp_path: Path) -> None:
+def test_a_gate_that_is_away_or_refuses_is_said(start: Start, gate: Gate, tmp_path: Path) -> None:
     engine: Engine = start(behaviour=knowing(set(), 25))
     path = golden(tmp_path, 25)
-    away = quality(path, engine.url, engine.url, "--try-seconds=1", gate="http://127.0.0.1:9")
+    away = quality(path, engine.url, engine.url, "--try-seconds=1", gate_url="http://127.0.0.1:9")
     assert (away.returncode, "did not take the result" in away.stderr) == (2, True)
     refused = quality(path, engine.url, engine.url, gate=gate, canary_hash="NO HASH")
     assert (refused.returncode, "refused the result: HTTP 400 canary must be" in refused.stderr) == (2, True)
