@@ -28,7 +28,7 @@ run: $(RUN_READY) ## Render, check and explain one release: MODEL=qwen3-8b ENV=p
 test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or helm
 	@$(BIN)/python -m pytest -n 2 --renderer $(RENDERER) $(ARGS)
 
-test-quick: $(DEV_READY) ## The inner loop, a minute: no programs, no long samples, two cases of each test
+test-quick: $(DEV_READY) ## The inner loop: no programs, no long samples, two cases of each test
 	@$(BIN)/python -m pytest -n 2 --quick $(ARGS)
 
 test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random pods and compare: ARGS='--seed 2'
@@ -140,7 +140,7 @@ setup-packages: $(RUN_READY) ## Debian packages that the local cluster needs (ro
 setup-cluster: setup-tools
 	@$(BIN)/python tools/setup.py cluster
 
-real-engine: $(DEV_READY) ## Build a real vLLM without GPU and a small model, once: about five minutes, 3 GB
+real-engine: $(DEV_READY) ## Build a real vLLM without GPU and a small model, once: 3 GB of downloads
 	@$(BIN)/python -m lab.vllm build
 
 chat: $(DEV_READY) ## Talk to a real small model on this machine, in the terminal and on a page: no GPU, no cluster
