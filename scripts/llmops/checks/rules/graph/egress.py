@@ -109,11 +109,8 @@ def _covers(rule_: Mapping[str, Any], port: int) -> bool:
     ports = [mapping(one) for one in sequence(rule_.get("ports"))]
     for one in ports:
         first, last = one.get("port"), one.get("endPort")
-        if (
-            first is None
-            or isinstance(first, str)
-            or first <= port <= (last if isinstance(last, int) else first)
-        ):
+        # No port is every port; what a name stands for, or a value that is none, is not known here.
+        if not isinstance(first, int) or first <= port <= (last if isinstance(last, int) else first):
             return True
     return not ports
 
