@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from tests.services.api_server import ApiServer, account, api_server
@@ -152,13 +153,20 @@ def gate(
         )
         assert process.stderr is not None
         assert process.stdout is not None
+        lines: list[str] = []
         try:
             made = Gate(f"http://127.0.0.1:{port_of(process)}", api)
+            # Nobody reading, a full pipe would stop the gate in the middle of a line.
+            drains = [Thread(target=lines.extend, args=(pipe,)) for pipe in (process.stderr, process.stdout)]
+            for drain in drains:
+                drain.start()
             until(lambda: len(api.secrets) == 2, "the Secrets of both namespaces")
             yield made
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE) == 0
-            assert "Traceback" not in process.stderr.read()
+            for drain in drains:
+                drain.join()
+            assert "Traceback" not in "".join(lines)
             process.stderr.close()
             process.stdout.close()
