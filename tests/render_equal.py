@@ -108,9 +108,7 @@ def compare(before: Mapping[Key, Object], after: Mapping[Key, Object]) -> Iterat
         old, new = before.get(key), after.get(key)
         subject = f"{key[1]}/{key[3]}".rstrip("/")
         if old is None or new is None:
-            yield Difference(
-                subject, "", "an object" if old else "nothing", "an object" if new else "nothing"
-            )
+            yield Difference(subject, "", _presence(key, old), _presence(key, new))
         elif _own(old) != _own(new):
             fields = [
                 Difference(subject, field.old if field.after is None else field.new, *_both(field))

@@ -204,7 +204,7 @@ def test_plan_explains_a_release_and_writes_manifests_and_report(tmp_path: Path)
     ):
         assert words in done.stdout
     documents = [one for one in yaml.safe_load_all((tmp_path / "manifests.yaml").read_text()) if one]
-    assert len(documents) == 16
+    assert len(documents) == 17
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") >= 2
     assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(["']?http""", page)  # self-contained

@@ -152,7 +152,6 @@ def test_one_model_and_one_environment_can_be_named(umbrella: Path, write: Write
         ("models/qwen2.5-7b", None, "models/qwen2.5-7b/values.yaml", "expected what all environments share"),
         ("models/team/llama", None, "models/team/llama/envs", "expected envs/<env>/values.yaml"),
         ("models", "dev", "environments/dev.yaml", "expected the facts of the cluster of environment 'dev'"),
-        ("models", "dev", "models/team/llama/envs/dev/values.yaml", "no such file; expected a values file"),
         ("models", None, "environments", "no folder `environments` beside the folder of models"),
     ],
 )
@@ -165,6 +164,20 @@ def test_a_gap_in_the_layout_is_named(
     with pytest.raises(InputError, match=words) as refused:
         discover(values / folder, env=env, environments=None, chart=umbrella, kube_version="1.35.0")
     assert refused.value.source.startswith(str(values))
+
+
+def test_a_release_without_its_file_leaves_the_others_to_be_judged(
+    umbrella: Path, write: Write, renderer: Renderer
+) -> None:
+    values = write(LAYOUT) / "values"
+    missing = values / "models/team/llama/envs/dev/values.yaml"
+    missing.unlink()
+    found = discover(values / "models", env="dev", environments=None, chart=umbrella, kube_version="1.35.0")
+    [broken] = [inputs for inputs in found if inputs.target.name == "llama"]
+    with pytest.raises(InputError, match="no such file; expected a values file") as refused:
+        render(broken, renderer)
+    assert refused.value.source == str(missing)
+    assert [render(inputs, renderer).name for inputs in found if inputs is not broken] == ["qwen2-5-7b"]
 
 
 def test_nothing_rendered_is_never_a_pass(umbrella: Path, renderer: Renderer) -> None:

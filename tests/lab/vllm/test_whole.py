@@ -69,7 +69,6 @@ import sys, time
 from pathlib import Path
 from lab.vllm.whole import whole
 
-pytestmark = pytest.mark.real
 folder, gate = map(Path, sys.argv[1:])
 def make(scratch):
     with (folder.parent / "makers").open("a") as file:
@@ -86,6 +85,7 @@ def builder(folder: Path, gate: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
 
 
+@pytest.mark.real
 def test_of_two_at_once_one_builds_and_the_other_waits(tmp_path: Path) -> None:
     folder, gate = tmp_path / "engine", tmp_path / "gate"
     first = builder(folder, gate)
@@ -102,6 +102,7 @@ def test_of_two_at_once_one_builds_and_the_other_waits(tmp_path: Path) -> None:
         process.communicate()
 
 
+@pytest.mark.real
 def test_what_a_killed_build_left_is_no_build(tmp_path: Path) -> None:
     folder, gate = tmp_path / "engine", tmp_path / "gate"
     killed = builder(folder, gate)
