@@ -28,7 +28,7 @@ run: $(RUN_READY) ## Render, check and explain one release: MODEL=qwen3-8b ENV=p
 test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or helm
 	@$(BIN)/python -m pytest -n 2 --renderer $(RENDERER) $(ARGS)
 
-test-quick: $(DEV_READY) ## The inner loop: no programs, no long samples, two cases of each test
+test-quick: $(DEV_READY) ## The inner loop: no programs, no long samples, one case of each test
 	@$(BIN)/python -m pytest -n 2 --quick $(ARGS)
 
 test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random pods and compare: ARGS='--seed 2'

@@ -21,13 +21,20 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.register_profile("quick", settings.get_profile("patient"), max_examples=10)
 settings.load_profile("patient")
 
-PROGRAMS = {"helm3_path", "helm4_path", "promtool_path", "prometheus_url", "start", "start_prometheus"}
+PROGRAMS = {
+    "sarif_schema",
+    "helm3_path",
+    "helm4_path",
+    "promtool_path",
+    "prometheus_url",
+    "start",
+    "start_prometheus",
+}
 """Fixtures that stand for a program: a test that asks for one is `real`."""
 
-QUICK_CASES = 2
 LEFT_OUT = (
     "left out, `make test` runs them: tests that start a program (Helm, promtool, Prometheus, an engine, git, a "
-    f"command of ours), long samples, and of a test with many cases all but {QUICK_CASES}"
+    "command of ours), long samples, and of a test with many cases all but the first"
 )
 
 running: list[pytest.Item] = []
@@ -58,12 +65,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def quick(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Tests that start no program and take no long sample; of one with many cases the first few."""
-    cases: dict[str, list[pytest.Item]] = {}
+    """Tests that start no program and take no long sample; of one with many cases the first."""
+    first: dict[str, pytest.Item] = {}
     for item in items:
         if not any(item.get_closest_marker(name) for name in ("real", "long")):
-            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    return {item for listed in cases.values() for item in listed[:QUICK_CASES]}
+            first.setdefault(item.nodeid.partition("[")[0], item)
+    return set(first.values())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

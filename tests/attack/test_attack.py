@@ -5,6 +5,8 @@ import pytest
 from tests.attack import programs
 from tests.attack.__main__ import CASES, batches, told
 
+pytestmark = pytest.mark.real
+
 SEED = "1"
 
 

@@ -21,6 +21,8 @@ from llmops.jobs.prometheus import Prometheus
 from llmops.jobs.scoring import Item
 from tests.attack.hostile import WAYS, Hostile, hostile, plain, sent
 
+pytestmark = pytest.mark.real
+
 FILES = Path(__file__).parents[2] / "charts/vllm-inference/files"
 SHA = "0" * 40
 QUESTION = Item("a", ({"role": "user", "content": "b"},), 5, "exact", ("x",))

@@ -217,6 +217,7 @@ def test_what_the_engine_may_know_is_left_to_it(render: Render, engine: dict[str
     assert render(CHART, {"engine": engine}).arguments[-len(given) :] == given
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["toolCallParser", "reasoningParser"])
 def test_a_parser_is_one_that_the_engine_has(render: Render, key: str) -> None:
     flag = {"toolCallParser": "--tool-call-parser", "reasoningParser": "--reasoning-parser"}[key]

@@ -62,6 +62,7 @@ def test_namespace_of_each_environment_is_its_own(model: str) -> None:
     assert namespaces == ["llm-dev", "llm-test", "llm-staging", "llm-prod"]
 
 
+@pytest.mark.long
 def test_no_object_is_rendered_by_two_releases_of_an_environment(render: Render) -> None:
     keys = [
         key

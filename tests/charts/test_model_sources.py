@@ -96,6 +96,7 @@ def cache_of(objects: Objects) -> tuple[str, str]:
     return home["subPath"], str(objects.environment["VLLM_CACHE_ROOT"])
 
 
+@pytest.mark.long
 def test_what_the_engine_runs_from_a_claim_is_its_own(render: Render) -> None:
     kept = {"cache": {"existingClaim": "shared"}}
     folder, compiled = cache_of(render(CHART, kept, name="one"))

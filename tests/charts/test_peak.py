@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def told(objects: Objects) -> int:
     return int(found.group(1))
 
 
+@pytest.mark.long
 @SLOW
 @given(
     replicas=st.integers(1, 12),
@@ -90,6 +92,7 @@ def test_formula_and_simulation_agree(
         assert told(objects) == simulated
 
 
+@pytest.mark.long
 @SLOW
 @given(
     replicas=st.integers(1, 45),
@@ -132,6 +135,7 @@ def test_presets_take_what_they_promise(
     assert missing == {"instantAbort": 0, "oneSpare": 0, "zeroSpare": 1, "single": 1}[preset]
 
 
+@pytest.mark.long
 @SLOW
 @given(
     replicas=st.integers(1, 30),

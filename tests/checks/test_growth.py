@@ -36,6 +36,7 @@ def no_match(text: str) -> str:
     return text.replace("selector: {app: a", "selector: {app: of-others-")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kinds", "change"),
     [

@@ -132,6 +132,7 @@ SERIES = {
 }
 
 
+@pytest.mark.real
 def test_prometheus_agrees_on_what_is_never_true_and_which_labels_are_left(tmp_path: Path) -> None:
     """By promtool: an alert that we call dead does not fire, the other fires; a dropped label prints nothing."""
     rules = rule_of(*CONFIRMED)["spec"]
@@ -305,6 +306,7 @@ def test_the_message_names_panel_and_replacement() -> None:
     assert one.fix == "Ask for vllm:kv_cache_usage_perc."
 
 
+@pytest.mark.real
 def test_only_queries_load_the_parser() -> None:
     code = (
         "import sys; from llmops import examine; "

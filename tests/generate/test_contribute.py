@@ -13,6 +13,8 @@ import yaml
 from generate import contribute
 from llmops import checks
 
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -157,6 +157,7 @@ def test_the_page_draws_the_traffic_and_tells_the_time(report: ReleaseReport) ->
     assert "<li>51 min until the new version serves alone" in page
 
 
+@pytest.mark.long
 def test_the_command_plans_one_release_or_a_tree(tmp_path: Path) -> None:
     runner = CliRunner()
     done = runner.invoke(main, ["plan", "values/models/qwen3-8b", "--env", "prod", "--format", "json"])

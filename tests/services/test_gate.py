@@ -28,6 +28,8 @@ from tests.services.gate_history import CANARY, STABLE, blocks, steady, write
 from tests.services.gates import POLICY, QUESTION, Gate, gate, request, said
 from tests.waiting import PATIENCE, end, free_port, until
 
+pytestmark = pytest.mark.real
+
 
 @contextmanager
 def prometheus(data: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:

@@ -32,7 +32,10 @@ EXPECTED = {
     "image/floating-tag": ("", "tags are free text"),
     "image/unsafe-engine": ("vLLM 0.10.2", "the tag of another engine, put beside the name of ours"),
     "engine/version-differs": ("vLLM 0.10.2", "the same tag beside the version that is the default"),
-    "semantics/volume": ('"plugins", no volume', "an extra container whose extra volume is somebody else's list"),
+    "semantics/volume": (
+        '"plugins", no volume',
+        "an extra container whose extra volume is somebody else's list",
+    ),
     "model/unpinned-revision": ("", "a revision is no default"),
     "security/route-without-tls": ("", "route.tls: false is somebody's choice, and told in production"),
     "policy/card-digest": ("", "the digest of a card is no default"),

@@ -20,6 +20,7 @@ SAMPLE = 2
 MODEL = {"global": {"llm": {"model": {"name": "demo", "source": "hf://Qwen/Qwen3-8B"}}}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chart", CHARTS_UNDER_TEST)
 def test_combinations_are_valid_or_refused(chart: str, tmp_path: Path) -> None:
     result = cover(chart, tmp_path, seed=7, limit=SAMPLE)
@@ -138,6 +139,7 @@ def test_the_baseline_may_neither_grow_nor_stay_too_high() -> None:
     ]
 
 
+@pytest.mark.real
 def test_the_baseline_speaks_of_charts_and_files_that_are_there() -> None:
     known = baseline.read()
     assert set(known) == set(CHARTS_UNDER_TEST)
