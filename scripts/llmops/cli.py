@@ -18,7 +18,19 @@ from llmops.commands.output import say, write
 from llmops.findings import InputError, RefusedError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
-COMMANDS = ("chat", "check", "diff", "explain", "fit", "plan", "preflight", "render", "rollout", "simulate")
+COMMANDS = (
+    "chat",
+    "check",
+    "diff",
+    "explain",
+    "fit",
+    "model",
+    "plan",
+    "preflight",
+    "render",
+    "rollout",
+    "simulate",
+)
 
 
 class Group(click.Group):

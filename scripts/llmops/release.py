@@ -141,7 +141,7 @@ def discover(
     """
     if not models.is_dir():
         raise InputError("no such folder; expected a model's folder, or a folder of them", str(models))
-    folders = _model_folders(models)
+    folders = discover_folders(models)
     if not folders:
         raise InputError("there is no model here; expected <model>/values.yaml", str(models))
     known: dict[Path, list[str]] = {}
@@ -175,14 +175,15 @@ def _name(folder: Path) -> str:
     return folder.absolute().name.replace(".", "-")
 
 
-def _model_folders(folder: Path) -> list[Path]:
+def discover_folders(folder: Path) -> list[Path]:
+    """The folders of models at or below a folder. InputError for one that cannot be read."""
     if (folder / "values.yaml").is_file() or (folder / "envs").is_dir():
         return [folder]
     try:
         below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
         raise InputError(f"the folder cannot be read ({error.strerror})", str(folder)) from error
-    return [found for path in below for found in _model_folders(path)]
+    return [found for path in below for found in discover_folders(path)]
 
 
 def _environments_of(folder: Path) -> list[str]:

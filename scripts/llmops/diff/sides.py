@@ -55,8 +55,10 @@ def revision(
         f"there is no revision {name!r}; name a commit, a branch or a tag",
     )
     with tempfile.TemporaryDirectory(prefix="llmops-") as folder:
-        _unpack(root, commit, Path(folder))
-        here, there = (Path(folder, _inside(path, root)) for path in (models, chart))
+        unpack(root, commit, Path(folder))
+        here = Path(folder, _inside(models, root))
+        # Charts of another repository are the same on both sides.
+        there = Path(folder, _inside(chart, root)) if _is_inside(chart, root) else chart
         found = _tree(role, here, there, env, version, renderer) if here.is_dir() else {}
         return Side(f"{role} {name}", found)
 
@@ -76,11 +78,14 @@ def _rendered(role: str, inputs: Inputs, renderer: Renderer) -> Release:
         raise RefusedError(f"{role} does not render ({where}): {error.message}") from None
 
 
+def _is_inside(path: Path, root: Path) -> bool:
+    return path.absolute().resolve().is_relative_to(root.resolve())
+
+
 def _inside(path: Path, root: Path) -> Path:
-    try:
-        return path.absolute().resolve().relative_to(root.resolve())
-    except ValueError:
-        raise InputError(f"it is not inside the Git tree {root}", str(path)) from None
+    if not _is_inside(path, root):
+        raise InputError(f"it is not inside the Git tree {root}", str(path))
+    return path.absolute().resolve().relative_to(root.resolve())
 
 
 def _git(arguments: list[str], otherwise: str) -> str:
@@ -93,10 +98,10 @@ def _git(arguments: list[str], otherwise: str) -> str:
     return done.stdout.strip()
 
 
-def _unpack(root: Path, commit: str, folder: Path) -> None:
-    """The files of a commit. Nothing is checked out, so that the tree and its index stay as they are."""
+def unpack(root: Path, commit: str, folder: Path, paths: Sequence[str] = ()) -> None:
+    """The files of a commit, or those below paths. Nothing is checked out, so that tree and index stay as they are."""
     packed = subprocess.run(  # noqa: S603
-        ["git", "-C", str(root), "archive", "--format=tar", commit],  # noqa: S607
+        ["git", "-C", str(root), "archive", "--format=tar", commit, "--", *paths],  # noqa: S607
         capture_output=True,
         check=False,
     )

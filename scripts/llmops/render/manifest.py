@@ -178,7 +178,11 @@ def _read_values(path: Path, _mtime: int, size: int) -> ValuesFile:
         raise InputError("this is no file; expected a values file in YAML", str(path))
     if size > MAX_VALUES_FILE:
         raise InputError(f"the file has {size} bytes; write at most {MAX_VALUES_FILE}", str(path))
-    text = read_text(path)
+    return values_of(read_text(path), path)
+
+
+def values_of(text: str, path: Path) -> ValuesFile:
+    """The text of a values file, which `path` is named by in errors; InputError as `read_values` has it."""
     found = list(documents(text, str(path)))
     for later in found[1:]:
         if later.root:

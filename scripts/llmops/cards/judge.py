@@ -1,0 +1,89 @@
+"""A model's files put before the gate: as they stand, as a promotion would leave them, or as a commit had them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from llmops.cards import card, gate, limits, results, tree
+from llmops.cards.approvals import UNKNOWN, Approver, Reviews, approver
+from llmops.cards.gate import Case, Check, Verdict
+from llmops.cards.repository import Commit, Repository
+from llmops.diff.sides import unpack
+from llmops.findings import InputError
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Asks the gate. `repository` is None for a folder outside of Git, where nobody can be known to have approved.
+
+    `root` holds the files of `revision`; it is the working tree unless it is a copy of an older commit.
+    """
+
+    today: date
+    repository: Repository | None = None
+    reviews: Reviews | None = None
+    revision: str = "HEAD"
+    root: Path | None = None
+
+    def verdict(
+        self, model: Path, env: str, *, proposed: dict[str, Any] | None = None, stable: str = ""
+    ) -> Verdict:
+        """The verdict of the release as its files stand, or as `proposed` values of release.yaml would make it.
+
+        `stable` is the version that the environment runs now. InputError where a file cannot be read.
+        """
+        name = model.absolute().name
+        running = tree.running(model, env, proposed)
+        if not running.version:
+            missing = Check("version", False, "release.yaml names no version; promote one")
+            return Verdict(name, env, "", "", (missing,))
+        folder = model / "versions" / running.version
+        if not (folder / card.CARD).exists():
+            known = ", ".join(card.versions(model)) or "none"
+            sentence = f"version {running.version} has no card; versions with one: {known}"
+            return Verdict(name, env, running.version, "", (Check("card", False, sentence),))
+        found = card.read(folder)
+        bounds = limits.read(model, env)
+        who = self._approver(found, env) if bounds.second_person else None
+        before = results.read(model / "versions" / stable) if stable and stable != running.version else None
+        case = Case(env, running, found, results.read(folder), bounds, self.today, who, before)
+        return gate.judge(case)
+
+    def judged_at(self, commit: Commit, model: Path, env: str) -> Verdict:
+        """The verdict as it was at a commit, on the day of that commit.
+
+        A second person whom only the forge knew is taken from the commit's own record: no forge answers for ever.
+        """
+        if self.repository is None:
+            raise InputError("there is no Git repository to ask", str(model))
+        with tempfile.TemporaryDirectory(prefix="llmops-") as name:
+            folder = Path(name)
+            inside = self.repository.inside(model)
+            values = inside.partition("/models/")[0] if "/models/" in inside else inside
+            unpack(self.repository.root, commit.id, folder, [values])
+            day = datetime.fromisoformat(commit.date).date()
+            then = replace(self, today=day, revision=commit.id, root=folder)
+            verdict = then.verdict(folder / inside, env)
+        if commit.trailer("Gate") != "passed":
+            return verdict
+        checks = tuple(
+            replace(one, passed=None) if one.name == "approval" and UNKNOWN in one.sentence else one
+            for one in verdict.checks
+        )
+        return replace(verdict, checks=checks)
+
+    def _approver(self, found: card.Card, env: str) -> Approver:
+        if self.repository is None:
+            message = (
+                f"{env} wants a second person's approval, and only Git knows who approved; commit the model"
+            )
+            raise InputError(message, str(found.folder))
+        if self.root is None:
+            folder = self.repository.inside(found.folder)
+        else:
+            folder = found.folder.relative_to(self.root).as_posix()
+        return approver(self.repository, found, folder, self.reviews, self.revision)
