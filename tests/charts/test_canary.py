@@ -120,6 +120,16 @@ def test_what_the_controller_writes_to_carries_no_label_that_changes(render: Ren
     assert objects.workload["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2.3"
 
 
+def test_a_new_version_of_the_same_weights_restarts_no_server(render: Render) -> None:
+    templates = [
+        render(
+            CHART, TRAEFIK, llm(release={"version": version, "cardDigest": f"sha256:{digit * 64}"})
+        ).workload["spec"]["template"]
+        for version, digit in (("1.2.3", "a"), ("1.2.4", "b"))
+    ]
+    assert templates[0] == templates[1]
+
+
 @pytest.mark.parametrize(
     ("values", "peak"),
     [

@@ -13,11 +13,9 @@ or worker where a server has several nodes; a worker answers no requests. `role`
 {{- $scheme := empty .Values.engine.tls.secret | ternary "" ", scheme: HTTPS" -}}
 metadata:
   labels:
-    {{- /* The chart's own labels win, so that no user label can move a pod out of the selector. */}}
+    {{- /* The chart's own labels win, so that no user label can move a pod out of the selector. No version of the release is among
+      them: a new card for the same weights would restart every server. */}}
     {{- $ownLabels := include "llm-common.selectorLabels" $labelArgs | fromYaml }}
-    {{- with $llm.release.version }}
-    {{- $ownLabels = set $ownLabels "app.kubernetes.io/version" (trunc 63 .) }}
-    {{- end }}
     {{- with $ctx.role }}
     {{- /* By these the pool and its picker know them. */}}
     {{- $ownLabels = merge $ownLabels (dict "llm-d.ai/role" . "llm-d.ai/inference-serving" "true") }}

@@ -14,7 +14,7 @@ import yaml
 from lab import ROOT, cache
 from lab.cluster import Cluster
 from lab.cluster.scrape import rollouts_job
-from lab.demo.look import Object, Objects, look
+from lab.demo.look import VERSION, Object, Objects, look
 from lab.demo.story import Sample
 from lab.releases.gate import NAMESPACE as GATE
 from lab.releases.helm import CHART, Helm, HelmError
@@ -70,7 +70,9 @@ class Release:
         layer = {
             "global": {"llm": {"release": {"version": version}, "environment": {"gate": {"url": self.gate}}}},
             "vllm-inference": {
-                "engine": {"extraEnv": [{"name": k, "value": v} for k, v in scripted.items()]}
+                "engine": {"extraEnv": [{"name": k, "value": v} for k, v in scripted.items()]},
+                # Charts leave the version off the pods; the picture names them by it.
+                "podLabels": {VERSION: version},
             },
         }
         file, log = (self.helm.folder / f"{version}.{suffix}" for suffix in ("yaml", "log"))
