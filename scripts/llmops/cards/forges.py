@@ -57,9 +57,10 @@ class Api:
             with _opener().open(request, timeout=_SECONDS) as answer:
                 return json.loads(answer.read(_MOST))
         except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise RefusedError(_refused(self.url, error)) from None
+            with error:
+                if error.code == 404:
+                    return None
+                raise RefusedError(_refused(self.url, error)) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise RefusedError(f"the forge at {self.url} does not answer: {reason}") from None
