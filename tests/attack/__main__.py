@@ -7,6 +7,7 @@ listens. Prints a line for each family, each fault whole, and writes out/attack.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import selectors
 import subprocess
@@ -24,6 +25,7 @@ SECONDS = 20.0  # a case that takes longer hangs
 BATCH = 250
 CASES = {"configs": 5000, "manifests": 10000, "values": 10000}
 EXCHANGES, KILLS = 500, 60
+HANDED, OWN = "handed over", Path(__file__).parent / "cases"
 Row = dict[str, Any]
 
 
@@ -58,9 +60,12 @@ def _batch(family: str, seed: str, count: int) -> Iterator[Row]:
 
 def told(name: str, rows: Iterable[Row], limit: int = 0) -> tuple[Row, list[Row]]:
     """Counts of a family, and its faults. `limit` are the mebibytes that its container has."""
+    printed = name == HANDED
     began, statuses, faults, most, slowest = time.monotonic(), Counter[str](), [], 0, 0.0
     for row in rows:
-        statuses[row["status"]] += 1
+        if printed:
+            print(json.dumps({key: one for key, one in row.items() if one}), flush=True)  # noqa: T201
+        statuses[str(row["status"]).partition(":")[0]] += 1
         most, slowest = max(most, row["mebibytes"]), max(slowest, row["seconds"])
         over = bool(limit) and row["mebibytes"] > limit
         if row["fault"] or over or row["seconds"] > SECONDS:
@@ -86,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the cases (%(default)s)")
     parser.add_argument("--only", action="append", help="one family; repeatable")
     parser.add_argument(
-        "--cases", type=Path, metavar="DIR", help="files that were handed over, each run once"
+        "--cases", type=Path, metavar="DIR", help="files that were handed over, each run once, after our own"
     )
     chosen = parser.parse_args(arguments)
     plan: dict[str, tuple[Iterable[Row], int]] = {
@@ -98,8 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     for service in programs.SERVICES:
         counts = max(1, round(EXCHANGES * chosen.share)), max(1, round(KILLS * chosen.share))
         plan[service.name] = (service.run(chosen.seed, *counts), service.limit)
-    if chosen.cases:
-        plan = {"handed over": (handed.run(chosen.cases), 0)} | plan
+    folders = [OWN, *filter(None, [chosen.cases])]
+    plan = {HANDED: (itertools.chain.from_iterable(handed.run(one) for one in folders), 0)} | plan
     sums, faults = [], []
     for name, (rows, limit) in plan.items():
         if chosen.only and name not in chosen.only:

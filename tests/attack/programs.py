@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
+import itertools
 import json
 import os
 import random
@@ -12,25 +12,30 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from llmops.jobs import JobError
 from llmops.jobs.engine_client import Client as EngineClient
 from llmops.jobs.prometheus import Prometheus
 from llmops.jobs.scoring import Item
+from tests.attack import watching
+from tests.attack.canaries import CANARIES, NAMESPACE, prometheus, question
+from tests.attack.estate import Program, decided, estate, program
 from tests.attack.hostile import WAYS, Answer, by_chance, hostile
 from tests.attack.mutate import spoilt
+from tests.services.api_server import api_server
+from tests.services.gates import selector
+from tests.services.test_results import RESULT
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "charts/vllm-inference/files"
-HEALTHY = 1.0  # seconds within which /healthz answers 99 of 100 times
 Row = dict[str, Any]
 
 
@@ -43,10 +48,10 @@ class Client:
     ask: Callable[[str], str]
     limit: int = 0
 
-    def run(self, seed: str, count: int) -> Iterator[Row]:
-        """Every way of the table once, the rest by chance."""
+    def run(self, seed: str, count: int, known: Mapping[str, Answer] = WAYS) -> Iterator[Row]:
+        """Every way that is known once, the rest by chance."""
         chance = random.Random(f"{self.name} {seed}")  # noqa: S311 cases, no secrets
-        ways: list[tuple[str, Answer]] = list(WAYS.items())
+        ways: list[tuple[str, Answer]] = list(known.items())
         chance.shuffle(ways)
         for number in range(count):
             name, answer = (
@@ -60,73 +65,105 @@ class Client:
 
 @dataclass(frozen=True)
 class Service:
-    """A program that listens: `module` of llmops.services; `chart` and `key` lead to the memory that it has."""
+    """A program that listens; `chart` leads to the memory that it has. `started` yields what is attacked, `sound`
+    says after that whether it does what it did before; a fault begins with `fault`."""
 
     name: str
-    module: str
     chart: str
-    arguments: tuple[str, ...]
     paths: tuple[str, ...]
     document: Any
+    started: Callable[[Path], AbstractContextManager[Running]]
 
     @property
     def limit(self) -> int:
-        """Mebibytes of the chart's own default."""
-        found = yaml.safe_load((ROOT / f"charts/{self.chart}/values.yaml").read_text(encoding="utf-8"))
-        while "memoryMiB" not in found:
-            found = next(one for one in found.values() if isinstance(one, dict) and _has_memory(one))
-        return int(found["memoryMiB"])
+        return watching.limit(self.chart)
 
     def run(self, seed: str, exchanges: int, kills: int) -> Iterator[Row]:
         """Hostile requests beside connections that never end, while /healthz is watched; then kills and starts."""
         chance = random.Random(f"{self.name} {seed}")  # noqa: S311 cases, no secrets
-        with tempfile.TemporaryDirectory() as folder:
-            with self._started(folder) as (process, port), _held(port, 100), _watched(port) as latencies:
-                for number in range(exchanges):
-                    began = time.monotonic()
-                    status = _request(port, chance, chance.choice(self.paths), self.document)
-                    row = _row(f"{self.name}-{seed}-{number}", status, began)
-                    row["mebibytes"] = _resident(process.pid)
-                    if process.poll() is not None:
-                        row |= {"status": "died", "fault": f"exit status {process.returncode}"}
-                    yield row
-            late = sorted(latencies)[int(len(latencies) * 0.99)] if latencies else 60.0
-            slow = (
-                f"fault: p99 of /healthz is {late:.2f} s"
-                if late > HEALTHY
-                else f"healthz p99 under {HEALTHY:g} s"
-            )
-            yield _row(f"{self.name}-{seed}-healthz", slow, time.monotonic())
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made)
+            with self.started(folder) as running:
+                first, began = running.state(), time.monotonic()
+                program = running.program
+                with watching.held(program.port, 100), watching.watched(program.port) as latencies:
+                    for number in range(exchanges):
+                        began = time.monotonic()
+                        status = _request(
+                            program.port, chance, chance.choice(self.paths), self.document, running.token()
+                        )
+                        row = _row(f"{self.name}-{seed}-{number}", status, began)
+                        row["mebibytes"] = watching.resident(program.process.pid)
+                        if program.process.poll() is not None:
+                            row |= {"status": "died", "fault": f"exit status {program.process.returncode}"}
+                        yield row
+                late = watching.percentile(latencies)
+                slow = late > watching.HEALTHY
+                yield _row(
+                    f"{self.name}-{seed}-healthz", f"{'fault: ' * slow}p99 of /healthz {late:.3f} s", began
+                )
+                yield _row(f"{self.name}-{seed}-state", _same(first, running.state()), began)
             for number in range(kills):
                 began = time.monotonic()
-                with self._started(folder) as (process, port):
+                with self.started(folder) as running:
+                    status = _same(first, running.state())
                     for _ in range(chance.randrange(4)):
-                        _request(port, chance, chance.choice(self.paths), self.document)
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                yield _row(f"{self.name}-{seed}-kill-{number}", "started again", began)
-
-    @contextlib.contextmanager
-    def _started(self, folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        own = ["--host", "127.0.0.1", "--port", str(port), "--folder", folder]
-        with subprocess.Popen(
-            [sys.executable, "-m", f"llmops.services.{self.module}", *self.arguments, *own],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
-        ) as process:  # fmt: skip
-            try:
-                ends = time.monotonic() + 60
-                while time.monotonic() < ends and process.poll() is None and _health(port, 1.0) is None:
-                    time.sleep(0.05)
-                yield process, port
-            finally:
-                process.kill()
+                        _request(
+                            running.program.port,
+                            chance,
+                            chance.choice(self.paths),
+                            self.document,
+                            running.token(),
+                        )
+                    running.program.process.send_signal(signal.SIGKILL)
+                    running.program.process.wait()
+                yield _row(f"{self.name}-{seed}-kill-{number}", status, began)
 
 
-def _has_memory(values: dict[str, Any]) -> bool:
-    return "memoryMiB" in values or any(isinstance(one, dict) and _has_memory(one) for one in values.values())
+@dataclass(frozen=True)
+class Running:
+    """A program under attack: the credential that a request carries, and what must be the same after all of it."""
+
+    program: Program
+    token: Callable[[], str]
+    state: Callable[[], str]
+
+
+def _same(before: str, after: str) -> str:
+    return f"still {after}" if after == before else f"fault: it was {before} and is {after}"
+
+
+@contextlib.contextmanager
+def _gate(folder: Path) -> Iterator[Running]:
+    """The gate as its own namespace's holder of a token sees it: what strangers get is refused before it is read."""
+    with (
+        prometheus() as url,
+        api_server(*((NAMESPACE, one.release) for one in CANARIES), ("team-b", "llama")) as api,
+        estate(folder, url, api) as found,
+    ):
+        tokens = itertools.cycle((api.token(NAMESPACE), api.token("team-b"), api.job(NAMESPACE), ""))
+        yield Running(found.program, lambda: next(tokens), lambda: decided(found))
+
+
+@contextlib.contextmanager
+def _results(folder: Path) -> Iterator[Running]:
+    with program("results", folder, "--forget-after=900000d") as found:
+        known = [line for line in _page(found.url) if "first" in line]
+        if not known:
+            _post(found.url, {**RESULT, "release": "first"})
+        yield Running(
+            found, str, lambda: "shown" if any("first" in line for line in _page(found.url)) else "lost"
+        )
+
+
+def _page(url: str) -> list[str]:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:  # noqa: S310
+        return list(answer.read().decode().splitlines())
+
+
+def _post(url: str, document: Any) -> None:
+    body = json.dumps(document).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{url}/results", body), timeout=20).close()  # noqa: S310
 
 
 def _row(case: str, status: str, began: float) -> Row:
@@ -141,55 +178,10 @@ def _row(case: str, status: str, began: float) -> Row:
     }
 
 
-def _health(port: int, timeout: float) -> float | None:
-    """Seconds until /healthz has answered 200; None when it did not."""
-    began = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    try:
-        connection.request("GET", "/healthz")
-        return time.monotonic() - began if connection.getresponse().status == 200 else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
-@contextlib.contextmanager
-def _watched(port: int) -> Iterator[list[float]]:
-    latencies: list[float] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.1):
-            latencies.append(_health(port, 10.0) or 10.0)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    yield latencies
-    over.set()
-    thread.join()
-
-
-@contextlib.contextmanager
-def _held(port: int, count: int) -> Iterator[None]:
-    """So many connections whose request never ends."""
-    held = []
-    for number in range(count):
-        with contextlib.suppress(OSError):
-            one = socket.create_connection(("127.0.0.1", port), timeout=5)
-            one.sendall(
-                b"GET /hea" if number % 2 else b"POST /results HTTP/1.1\r\nContent-Length: 60000\r\n\r\n["
-            )
-            held.append(one)
-    yield
-    for one in held:
-        one.close()
-
-
-def _request(port: int, chance: random.Random, path: str, document: Any) -> str:
+def _request(port: int, chance: random.Random, path: str, document: Any, token: str) -> str:
     """One hostile request; the answer's status, or how the connection ended."""
     what = chance.random()
-    body = json.dumps(spoilt(document, chance)).encode()
+    body = _body(spoilt(document, chance), path)
     if what < 0.1:
         depth = chance.choice((50, 300, 600, 3000))
         body = b'{"x":' + b"[" * depth + b"]" * depth + b"}"
@@ -199,7 +191,8 @@ def _request(port: int, chance: random.Random, path: str, document: Any) -> str:
         body = b"[" + b"[]," * 21000 + b"[]]"
     method = chance.choice(("POST", "POST", "POST", "GET", "PUT", "BREW"))
     length = len(body) if chance.random() < 0.9 else chance.choice((0, -1, 10**12, len(body) * 2))
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n"
+    head += f"Authorization: Bearer {token}\r\n\r\n" if token else "\r\n"
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(head.encode() + body)
@@ -213,12 +206,13 @@ def _request(port: int, chance: random.Random, path: str, document: Any) -> str:
         return type(error).__name__
 
 
-def _resident(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) >> 10
-    return 0
+def _body(document: Any, path: str) -> bytes:
+    """A document as JSON, or as the labels of a query, known ones or all."""
+    if not path.endswith("/query") or not isinstance(document, dict):
+        return json.dumps(document).encode()
+    known = {key: one for key, one in document.items() if key not in ("document", "kind")}
+    fields = {str(key): one if isinstance(one, dict | str) else json.dumps(one) for key, one in known.items()}
+    return urllib.parse.urlencode({"query": selector("llm_gate_verdict", fields)}).encode("utf-8", "replace")
 
 
 def _script(name: str, **environment: str) -> str:
@@ -273,18 +267,21 @@ CLIENTS = (
     Client("quality", _CHAT, _quality),
     Client("prometheus", _VECTOR, _prometheus),
 )
-_RESULT = {
-    "namespace": "llm",
-    "release": "a",
-    "model": "m",
-    "outcome": "none",
-    "finished": "2026-01-01T00:00:00Z",
-    "scores": {},
+_ANY = {
+    **question(CANARIES[0]),
+    "release": "sound",
+    "canary": "eeee1",
+    "kind": "smoke",
+    "document": {"checks": [{"name": "a", "ok": True}]},
 }
-_QUESTION = {"namespace": "llm", "release": "a", "canary": "c", "stable": "s", "step": 0, "mode": "compare",
-             "policy": {"looks": [1], "windowSeconds": 1, "gates": ["queue"]}}  # fmt: skip
+_QUERY = "/api/v1/query"
 SERVICES = (
-    Service("results", "results", "drift-cronjob", (), ("/results", "/metrics", "/healthz", "/x"), _RESULT),
-    Service("gate", "gate", "canary-gate", ("--prometheus", "http://127.0.0.1:1"),
-            ("/v1/verdict", "/v1/results", "/v1/results/verdict", "/v1/evidence/llm/a", "/"), _QUESTION),
-)  # fmt: skip
+    Service("results", "drift-cronjob", ("/results", "/metrics", "/healthz", "/x"), RESULT, _results),
+    Service(
+        "gate",
+        "canary-gate",
+        (_QUERY, _QUERY, "/v1/results", f"/v1/evidence/{NAMESPACE}/sound", "/"),
+        _ANY,
+        _gate,
+    ),
+)

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from llmops import examine, release
-from llmops.capacity import fit
+from llmops.capacity import fit, table
 from llmops.findings import InputError, RefusedError, Severity
 from llmops.render import Target
 from llmops.render.sdk import SdkRenderer
@@ -46,6 +46,8 @@ def configs(chance: random.Random) -> Iterator[Case]:
         judged = release.Release("m", "llm", "1.35", [], values=values, model=read)
         errors = [one for one in fit.reasons(judged) if one.severity is Severity.ERROR]
         found = fit.from_release(judged) if not errors else None
+        if found:
+            table.document([table.Named("m", "prod", found, (), 0.05)])
         return "finding" if errors else found.verdict.value if found else "no verdict"
 
     while True:

@@ -27,6 +27,7 @@ def _nothing_known() -> Iterator[None]:
         {"engine": {"apiKey": {"value": SECRET}}},
         {"env": [{"name": "DB_PASSWORD", "value": SECRET}]},
         {"args": ["--api-key", SECRET]},
+        {"imagePullSecrets": [SECRET]},
         {"args": [f"--some-password={SECRET}"]},
         {"annotations": {"example.com/token": SECRET}},
         {"kind": "Secret", "stringData": {"a": SECRET}},

@@ -127,9 +127,12 @@ def uncovered(config: Mapping[str, Any]) -> str:
     odd = set(texts(config, "layer_types")) - {"full_attention", "sliding_attention"}
     if odd:
         return f"layers of {min(odd)} (layer_types)"
+    if not model_type:
+        # Every file of transformers says it: without it, no figure would be looked at.
+        raise refused("model_type", None)
     if model_type not in FAMILIES:
         known = ", ".join(sorted({*FAMILIES, *PICTURES}))
-        return f"model type {model_type or 'unknown'} (covered: {known})"
+        return f"model type {model_type} (covered: {known})"
     return ""
 
 

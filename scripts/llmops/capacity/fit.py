@@ -84,6 +84,8 @@ class Fit:
         They have half the context on average. KV cache, maxNumSeqs and the time of one step bound them, which
         reads all weights and the cache of every request at half the memory's bandwidth.
         """
+        if not self.sized:
+            return 1
         mean = max(1, self.max_model_len // 2) * self.kv_bytes_per_token_per_gpu / GIB
         read = itl_seconds * self.bandwidth * 1e9 / GIB * STEP_EFFICIENCY
         return max(1, int(min(2 * self.concurrency, self.max_num_seqs, (read - self.weights) / mean)))

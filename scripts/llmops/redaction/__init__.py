@@ -58,8 +58,13 @@ def learn(data: Any) -> None:
         elif isinstance(value, list):
             _learn_flags(value)
             stack += [(name, one) for one in value]
-        elif name and _names_secret(name):
+        elif name and (_names_secret(name) or _is_no_name(name, value)):
             _remember(value, _LEAST)
+
+
+def _is_no_name(field: str, value: Any) -> bool:
+    """Whether a text stands where names of Secrets belong and cannot be one: imagePullSecrets: [PASSWORD]."""
+    return isinstance(value, str) and field.lower().endswith("secrets") and value != value.lower()
 
 
 def _learn_secret(obj: dict[str, Any]) -> None:

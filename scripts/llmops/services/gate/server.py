@@ -15,6 +15,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from llmops import redaction
 from llmops.jobs import JobError
 from llmops.services import exposition
 from llmops.services.gate.cluster import Cluster, looks_like_account
@@ -139,4 +140,6 @@ def _bearer(request: Request) -> str:
 
 def _error(status: int, kind: str, sentence: str) -> Response:
     """As Prometheus refuses a query; its client shows the sentence of 400 and 422."""
-    return JSONResponse({"status": "error", "errorType": kind, "error": sentence}, status)
+    return JSONResponse(
+        {"status": "error", "errorType": kind, "error": redaction.clean_data(sentence)}, status
+    )
