@@ -37,6 +37,7 @@ class Forge:
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     reviews: list[tuple[str, str]] = field(default_factory=list)
+    opened: list[dict[str, Any]] = field(default_factory=list)
     refuses: int = 0
 
     @property
@@ -79,12 +80,11 @@ class Forge:
                 "state": "open",
                 "user": {"login": "alice"},
             }
-            return 201, {
-                **made,
-                "head": {"ref": body["head"]},
-                "base": {"ref": body["base"]},
-                "merged_at": None,
-            }
+            ends = {"head": {"ref": body["head"]}, "base": {"ref": body["base"]}, "merged_at": None}
+            self.opened.append({**made, **ends})
+            return 201, self.opened[-1]
+        if (method, path) == ("GET", f"{base}/pulls"):
+            return 200, self.opened
         if method == "GET" and path.startswith(f"{base}/commits/") and path.endswith("/pulls"):
             return 200, self.changes
         if method == "GET" and path == f"{base}/pulls/7/reviews":
@@ -107,11 +107,10 @@ class Forge:
         path = unquote(path)
         if (method, path) == ("POST", f"{base}/merge_requests"):
             made = {"iid": 7, "web_url": f"{self.url}/{PROJECT}/-/merge_requests/7", "state": "opened"}
-            return 201, {
-                **made,
-                "source_branch": body["source_branch"],
-                "target_branch": body["target_branch"],
-            }
+            self.opened.append({**made, **{key: body[key] for key in ("source_branch", "target_branch")}})
+            return 201, self.opened[-1]
+        if (method, path) == ("GET", f"{base}/merge_requests"):
+            return 200, self.opened
         if method == "GET" and path.startswith(f"{base}/repository/commits/"):
             return 200, self.changes
         if method == "GET" and path == f"{base}/merge_requests/7/approvals":

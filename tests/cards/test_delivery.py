@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from llmops.cards import delivery, forges, promote
+from llmops.cards import promote
 from llmops.cards.approvals import approver
 from llmops.cards.card import read
 from llmops.cards.promote import Move
 from llmops.findings import InputError, RefusedError
+from llmops.git import delivery, forges
 from tests.cards.forge import Forge, forge
 from tests.cards.tree import Tree
 

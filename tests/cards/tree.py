@@ -18,7 +18,7 @@ import yaml
 from llmops.cards import promote
 from llmops.cards.judge import Judge
 from llmops.cards.promote import Move
-from llmops.cards.repository import Repository
+from llmops.git.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 MODEL = "demo"

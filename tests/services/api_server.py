@@ -24,6 +24,8 @@ class ApiServer:
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     away: bool = False
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    """Whole Rollouts, for who asks for more than names."""
     url: str = ""
 
     def token(self, namespace: str) -> str:
@@ -43,6 +45,8 @@ class ApiServer:
         if self.away:
             return 503, {"message": "etcd has no leader"}
         if parts[:3] == ["apis", "argoproj.io", "v1alpha1"] and method == "GET":
+            if parts[-1] == "rollouts" and self.objects:
+                return 200, {"items": self.objects, "metadata": {}}
             if parts[-1] == "rollouts":
                 items = [{"metadata": {"namespace": ns, "name": name}} for ns, name in self.rollouts]
                 return 200, {"items": items, "metadata": {}}

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import yaml
 
 from llmops.cards.card import APPROVAL, CARD, OF_APPROVAL, RESULTS, Card, digest
-from llmops.cards.repository import Commit, Repository
+from llmops.git.forges import Review
+from llmops.git.repository import Commit, Repository
 from llmops.untyped import mapping
 
 UNKNOWN = "carries no signature that git trusts"
@@ -21,15 +22,6 @@ class Approver:
 
     independent: bool | None
     sentence: str
-
-
-@dataclass(frozen=True)
-class Review:
-    """What a forge says of the change that brought a commit: `url` of it, its author, and who approved it."""
-
-    url: str
-    author: str
-    approvers: tuple[str, ...]
 
 
 class Reviews(Protocol):

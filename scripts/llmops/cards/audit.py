@@ -12,8 +12,8 @@ from llmops.cards import tree
 from llmops.cards.card import APPROVAL, CARD
 from llmops.cards.gate import Check, Verdict
 from llmops.cards.judge import Judge
-from llmops.cards.repository import Commit
 from llmops.findings import InputError
+from llmops.git.repository import Commit
 from llmops.render.manifest import parse, read_text, values_of
 from llmops.untyped import below, mapping, sequence, text
 

@@ -11,9 +11,9 @@ from typing import Any
 from llmops.cards import card, gate, limits, results, tree
 from llmops.cards.approvals import UNKNOWN, Approver, Reviews, approver
 from llmops.cards.gate import Case, Check, Verdict
-from llmops.cards.repository import Commit, Repository
 from llmops.diff.sides import unpack
 from llmops.findings import InputError
+from llmops.git.repository import Commit, Repository
 
 
 @dataclass(frozen=True)

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from llmops.cards import card, release_file, results, tree
 from llmops.cards.gate import Verdict, short
 from llmops.cards.judge import Judge
-from llmops.cards.repository import Commit, Repository
 from llmops.findings import InputError, RefusedError
+from llmops.git.delivery import Move
+from llmops.git.repository import Commit, Repository
 from llmops.render.manifest import values_of
 from llmops.untyped import below, text
 
 Describe = Callable[[str, str], str]
 """What a change costs, in Markdown: of two revisions of the whole tree."""
-
-
-@dataclass(frozen=True)
-class Move:
-    """A commit that is made, and in no branch yet. `path` is the one file that it changes, from the top of the tree."""
-
-    repository: Repository
-    branch: str
-    parent: str
-    commit: str
-    subject: str
-    body: str
-    path: str
-    tag: str = ""
-    tag_message: str = ""
-
-    @property
-    def branch_of_change(self) -> str:
-        """A branch of its own, for a pull request."""
-        return f"release/{self.subject.partition(':')[0].replace(' ', '-')}-{self.commit[:8]}"
 
 
 def promotion(

@@ -17,7 +17,7 @@ from llmops.render import DEFAULT_KUBE_VERSION
 
 if TYPE_CHECKING:
     from llmops.cards.judge import Judge
-    from llmops.cards.promote import Move
+    from llmops.git.delivery import Move
 
 models_option = click.option(
     "--models", type=PATH, default=Path("values/models"), show_default=True, help="Folder of the models."
@@ -225,9 +225,9 @@ def model_status(
 
 
 def _judge(folder: Path, forge: str | None, forge_url: str) -> Judge:
-    from llmops.cards import forges
     from llmops.cards.judge import Judge
-    from llmops.cards.repository import Repository
+    from llmops.git import forges
+    from llmops.git.repository import Repository
 
     repository = Repository(folder)
     reviews = forges.connect(forge, forge_url, repository) if forge else None
@@ -245,7 +245,8 @@ def _describe(folder: Path, env: str, chart: Path) -> Callable[[str, str], str]:
 
 
 def _land(move: Move, forge: str | None, forge_url: str, *, push: bool, pull_request: bool) -> None:
-    from llmops.cards import delivery, forges, promote
+    from llmops.cards import promote
+    from llmops.git import delivery, forges
 
     if pull_request:
         if not forge:

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from llmops.cards.approvals import Review
-from llmops.cards.repository import Repository
 from llmops.findings import InputError, RefusedError
+from llmops.git.repository import Repository
 from llmops.untyped import below, mapping, sequence, text
 
 TOKEN = "LLMOPS_FORGE_TOKEN"  # noqa: S105 the name of a variable
@@ -29,13 +28,26 @@ _REMOTE = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Review:
+    """What a forge says of the change that brought a commit: `url` of it, its author, and who approved it."""
+
+    url: str
+    author: str
+    approvers: tuple[str, ...]
+
+
 class Forge(Protocol):
     """What is asked of a forge."""
 
     def review(self, commit: str) -> Review | None: ...
 
     def open(self, branch: str, target: str, title: str, body: str) -> str:
-        """Opens a pull request, or finds the one that is open: its address."""
+        """Opens a pull request: its address."""
+        ...
+
+    def find(self, branch: str) -> str:
+        """The address of a branch's pull request, open or closed; empty without one."""
         ...
 
 
@@ -103,6 +115,10 @@ class GitHub:
         content = {"title": title, "head": branch, "base": target, "body": body}
         return _address(self.api.call("POST", f"/repos/{self.project}/pulls", content), "html_url")
 
+    def find(self, branch: str) -> str:
+        head = quote(f"{self.project.partition('/')[0]}:{branch}", safe="")
+        return _first(self.api.call("GET", f"/repos/{self.project}/pulls?state=all&head={head}"), "html_url")
+
     def review(self, commit: str) -> Review | None:
         changes = self.api.call("GET", f"/repos/{self.project}/commits/{commit}/pulls")
         change = next((one for one in map(mapping, sequence(changes)) if one.get("merged_at")), None)
@@ -120,6 +136,10 @@ class Gitea:
     def open(self, branch: str, target: str, title: str, body: str) -> str:
         content = {"title": title, "head": branch, "base": target, "body": body}
         return _address(self.api.call("POST", f"/repos/{self.project}/pulls", content), "html_url")
+
+    def find(self, branch: str) -> str:
+        changes = sequence(self.api.call("GET", f"/repos/{self.project}/pulls?state=all&sort=recentupdate"))
+        return _first([one for one in changes if below(one, ("head", "ref")) == branch], "html_url")
 
     def review(self, commit: str) -> Review | None:
         change = mapping(self.api.call("GET", f"/repos/{self.project}/commits/{commit}/pull"))
@@ -142,6 +162,10 @@ class GitLab:
     def open(self, branch: str, target: str, title: str, body: str) -> str:
         content = {"title": title, "source_branch": branch, "target_branch": target, "description": body}
         return _address(self.api.call("POST", f"{self._path}/merge_requests", content), "web_url")
+
+    def find(self, branch: str) -> str:
+        path = f"{self._path}/merge_requests?state=all&source_branch={quote(branch, safe='')}"
+        return _first(self.api.call("GET", path), "web_url")
 
     def review(self, commit: str) -> Review | None:
         changes = self.api.call("GET", f"{self._path}/repository/commits/{commit}/merge_requests")
@@ -187,6 +211,10 @@ def _address(answer: object, key: str) -> str:
     if answer is None:
         raise RefusedError("the forge does not know the project, or the token may not see it")
     return text(mapping(answer).get(key)) or "(the forge said no address)"
+
+
+def _first(changes: object, key: str) -> str:
+    return next((text(one.get(key)) for one in map(mapping, sequence(changes))), "")
 
 
 def _login(change: dict[str, Any]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 
-from llmops.cards.forges import Forge
-from llmops.cards.promote import Move
-from llmops.cards.repository import Repository
 from llmops.findings import InputError, RefusedError
+from llmops.git.forges import Forge
+from llmops.git.repository import Repository
 
 REMOTE = "origin"
 # What git or a server says, and what is meant by it.
@@ -23,6 +23,26 @@ _REFUSALS = (
     ("Permission denied", "takes no push with this key"),
     ("403", "takes no push with these credentials"),
 )
+
+
+@dataclass(frozen=True)
+class Move:
+    """A commit that is made, and in no branch yet. `path` is the one file that it changes, from the top of the tree."""
+
+    repository: Repository
+    branch: str
+    parent: str
+    commit: str
+    subject: str
+    body: str
+    path: str
+    tag: str = ""
+    tag_message: str = ""
+
+    @property
+    def branch_of_change(self) -> str:
+        """A branch of its own, for a pull request."""
+        return f"release/{self.subject.partition(':')[0].replace(' ', '-')}-{self.commit[:8]}"
 
 
 def push(move: Move) -> None:
@@ -66,13 +86,13 @@ def require_current(repository: Repository, branch: str) -> None:
     if done.returncode:
         if "couldn't find remote ref" in done.stderr:
             return
-        raise RefusedError(_sentence(f"{REMOTE}", done))
+        raise RefusedError(sentence(f"{REMOTE}", done))
     there = _revision(repository, tracking)
     if not there or _is_ancestor(repository, there, "HEAD"):
         return
     if known and not _is_ancestor(repository, known, there):
-        sentence = f"{branch} of {REMOTE} was force-pushed: it no longer holds {known[:12]}"
-        raise RefusedError(f"{sentence}; look at what is missing before you promote")
+        lost = f"{branch} of {REMOTE} was force-pushed: it no longer holds {known[:12]}"
+        raise RefusedError(f"{lost}; look at what is missing before you promote")
     if _is_ancestor(repository, "HEAD", there):
         raise RefusedError(
             f"{branch} of {REMOTE} is ahead; `git pull` first, so that the gate judges what is there"
@@ -83,10 +103,11 @@ def require_current(repository: Repository, branch: str) -> None:
 def _push(repository: Repository, branch: str, refs: list[str]) -> None:
     done = repository.run("push", "--quiet", "--atomic", REMOTE, *refs)
     if done.returncode:
-        raise RefusedError(_sentence(f"{branch} of {REMOTE}", done))
+        raise RefusedError(sentence(f"{branch} of {REMOTE}", done))
 
 
-def _sentence(subject: str, done: subprocess.CompletedProcess[str]) -> str:
+def sentence(subject: str, done: subprocess.CompletedProcess[str]) -> str:
+    """What a push or a fetch that failed means, in one sentence without what the server wrote around it."""
     for said, meant in _REFUSALS:
         if said in done.stderr:
             return f"{subject} {meant}"
