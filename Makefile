@@ -91,6 +91,12 @@ e2e-canary: setup-cluster ## Good and bad canaries under load on the live cluste
 e2e-canary-brief: setup-cluster ## A third of e2e-canary: six of its scenarios
 	@$(BIN)/python -m pytest tests/e2e/canary -m brief -n 2 --dist worksteal $(ARGS)
 
+e2e-tenants: setup-cluster ## A pod of another namespace has no say in an update; the controller and Jobs have
+	@$(BIN)/python -m pytest tests/e2e/gate/test_tenants.py -n 0 $(ARGS)
+
+e2e-gate: setup-cluster ## Whoever answers in the gate's place, the live controller takes nothing but a pass for one
+	@$(BIN)/python -m pytest tests/e2e/gate/test_answers.py -n 0 $(ARGS)
+
 e2e-catalogue: setup-cluster ## Every model of values/models in prod, on the scripted engine
 	@$(BIN)/python -m pytest tests/e2e/test_catalogue.py -n 0 $(ARGS)
 

@@ -205,6 +205,28 @@ def test_a_model_that_only_one_revision_has_is_added(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("spoilt", "status"), [("{app: [", 2), ("- a list\n", 2), ("{app: x, tag: null, broken: true}\n", 1)]
+)
+def test_one_release_that_fails_stops_no_other(tree: Path, spoilt: str, status: int) -> None:
+    (tree / "chart/templates/b.yaml").write_text(
+        '{{ if .Values.broken }}{{ fail "it is broken" }}{{ end }}\n'
+    )
+    (tree / "values/models/a/values.yaml").write_text(spoilt)
+    command = ("diff", "v2", "--models", "values/models", "--chart", "chart")
+    done = llmops(*command, cwd=tree)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "a (prod)\n  not compared: " in done.stdout
+    assert "/spec/selector/matchLabels/app: x → other" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("; 1 not compared")
+    document = json.loads(llmops(*command, "--format", "json", cwd=tree).stdout)
+    assert [(one["release"], one["worst"]) for one in document["releases"]] == [
+        ("b", "impossible"),
+        ("a", "not compared"),
+    ]
+    assert "a (prod) is not compared: `" in llmops(*command, "--format", "markdown", cwd=tree).stdout
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["v1", "v9", "--models", "values/models"], "no revision 'v9'"),

@@ -52,7 +52,12 @@ def test_what_stood_where_a_secret_belongs_is_named_instead(data: dict[str, obje
         f"https://hooks.slack.com/services/T00/B00/{SECRET}",
         f"https://hooks.example.com/services/T00/B00/{SECRET}",
         f"https://x.example.com/a?sign={SECRET}&b=c",
+        f"https://store.example.com/a?X-Amz-Date=2026&X-Amz-Signature={SECRET}",
+        f"https://x.example.com/a?client_secret={SECRET}",
+        f"https://x.example.com/a?a=b&subscription-key={SECRET}",
         f"--token={SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"&#39;{{&#34;api_key&#34;: &#34;{SECRET}&#34;}}&#39;",
         HUB,
     ],
 )
@@ -76,7 +81,14 @@ def test_a_number_that_is_a_secret_leaves_the_document_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["vllm/vllm-openai:v0.19.1@sha256:" + "0" * 64, "maxTokens: 4096", "hf://Qwen/Qwen3-8B"]
+    "text",
+    [
+        "vllm/vllm-openai:v0.19.1@sha256:" + "0" * 64,
+        "maxTokens: 4096",
+        "hf://Qwen/Qwen3-8B",
+        "basic authentication of the bearer transportation",
+        "https://x.example.com/a?sort_key=created_at&max_tokens=1000000",
+    ],
 )
 def test_what_is_no_credential_stays(text: str) -> None:
     assert redaction.clean(text) == text

@@ -95,4 +95,4 @@ def diff(
     else:
         shown = (show.as_json if form == "json" else show.as_markdown)(compared, titles)
     say(shown.rstrip("\n"), form)
-    sys.exit(show.is_impossible(compared))
+    sys.exit(show.exit_status(compared))

@@ -62,7 +62,11 @@ class Workload:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One release on both sides. `presence` is "", "added" or "removed"."""
+    """One release on both sides. `presence` is "", "added" or "removed".
+
+    `problem` is a sentence about what cannot be read or rendered: then nothing is compared, and `unreadable` says
+    whether a file is to blame rather than a refusal.
+    """
 
     name: str
     environment: str
@@ -70,6 +74,8 @@ class Comparison:
     presence: str
     changes: tuple[Change, ...]
     workloads: tuple[Workload, ...]
+    problem: str = ""
+    unreadable: bool = False
 
     @property
     def cost(self) -> Cost | None:

@@ -10,6 +10,7 @@ from llmops.diff.change import Change, Comparison, Cost, Workload
 from llmops.diff.effects import is_hook, is_kept, judge
 from llmops.diff.fields import differences
 from llmops.diff.sides import Side
+from llmops.findings import InputError, RefusedError
 from llmops.kubernetes.immutable import HOLDERS
 from llmops.references import Graph, Key, kind_of, sequence
 from llmops.release import Release
@@ -26,8 +27,20 @@ KEEP_FIRST = (
 
 def compare(base: Side, head: Side) -> list[Comparison]:
     """Every release of either side, in the order of HEAD; those of BASE alone come last."""
-    keys = [*head.releases, *(key for key in base.releases if key not in head.releases)]
-    return [_release(base.releases.get(key), head.releases.get(key)) for key in keys]
+    failed = {**base.failed, **head.failed}
+    keys = dict.fromkeys([*head.releases, *head.failed, *base.releases, *base.failed])
+    return [
+        _failed(key, failed[key])
+        if key in failed
+        else _release(base.releases.get(key), head.releases.get(key))
+        for key in keys
+    ]
+
+
+def _failed(key: tuple[str, str], error: InputError | RefusedError) -> Comparison:
+    name, environment = key
+    unreadable = isinstance(error, InputError)
+    return Comparison(name, environment, "", "", (), (), problem=str(error), unreadable=unreadable)
 
 
 def _release(base: Release | None, head: Release | None) -> Comparison:

@@ -35,7 +35,9 @@ def as_text(
     """Every change by what it costs; harmless ones are counted, unless all are asked for."""
     lines: list[str] = []
     for one in compared:
-        if one.changes:
+        if one.problem:
+            lines += [paint(_title(one), _BOLD, colour), f"  not compared: {one.problem}", ""]
+        elif one.changes:
             lines += [paint(_title(one), _BOLD, colour), *_lines(one, all_changes, colour), ""]
     return (
         "\n".join(part for line in [*lines, verdict(compared)] for part in wrapped(line, width, "        "))
@@ -67,11 +69,13 @@ def _lines(one: Comparison, all_changes: bool, colour: bool) -> Iterator[str]:
 def verdict(compared: Sequence[Comparison]) -> str:
     """The last line: how many changes of each cost, worst first."""
     counts = Counter(change.cost for one in compared for change in one.changes)
+    failed = sum(bool(one.problem) for one in compared)
+    rest = f"; {failed} not compared" if failed else ""
     if not counts:
-        return f"{plural(len(compared), 'release')}, no change"
+        return f"{plural(len(compared), 'release')}, no change{rest}"
     shown = ", ".join(f"{counts[cost]} {cost}" for cost in _WORST_FIRST if counts[cost])
     changed = sum(bool(one.changes) for one in compared)
-    return f"{plural(len(compared), 'release')}, {changed} changed: {shown}"
+    return f"{plural(len(compared), 'release')}, {changed} changed: {shown}{rest}"
 
 
 def is_impossible(compared: Sequence[Comparison]) -> bool:
@@ -79,9 +83,17 @@ def is_impossible(compared: Sequence[Comparison]) -> bool:
     return any(one.cost is Cost.IMPOSSIBLE for one in compared)
 
 
+def exit_status(compared: Sequence[Comparison]) -> int:
+    """2 where some release cannot be read, 1 where a change cannot be brought into the cluster or loses data."""
+    if any(one.unreadable for one in compared):
+        return 2
+    return int(is_impossible(compared) or any(one.problem for one in compared))
+
+
 def as_markdown(compared: Sequence[Comparison], titles: tuple[str, str]) -> str:
     """For a comment of a pull request: the verdict, one row per release, what matters, the rest folded away."""
     lines = [f"### {_headline(compared)}", "", f"`{titles[0]}` → `{titles[1]}`: {verdict(compared)}.", ""]
+    lines += [f"- {_title(one)} is not compared: {_code(one.problem)}" for one in compared if one.problem]
     changed = [one for one in compared if one.changes]
     if changed:
         lines += ["| release | worst | GPUs now | GPUs then | at the peak |", "|---|---|---|---|---|"]
@@ -93,6 +105,8 @@ def as_markdown(compared: Sequence[Comparison], titles: tuple[str, str]) -> str:
 
 def _headline(compared: Sequence[Comparison]) -> str:
     worst = max((one.cost for one in compared if one.cost), default=None)
+    if worst is None and any(one.problem for one in compared):
+        return "Not compared"
     return {
         None: "No change",
         Cost.HARMLESS: "Harmless",
@@ -135,7 +149,11 @@ def as_json(compared: Sequence[Comparison], titles: tuple[str, str]) -> str:
     document = {
         "base": titles[0],
         "head": titles[1],
-        "verdict": str(worst) if worst else "unchanged",
+        "verdict": str(worst)
+        if worst
+        else "not compared"
+        if any(one.problem for one in compared)
+        else "unchanged",
         "counts": {str(cost): counts[str(cost)] for cost in _WORST_FIRST},
         "releases": [_document(one) for one in compared],
     }
@@ -148,7 +166,8 @@ def _document(one: Comparison) -> dict[str, Any]:
         "environment": one.environment,
         "namespace": one.namespace,
         "presence": one.presence or "both",
-        "worst": str(one.cost) if one.cost else "unchanged",
+        "worst": str(one.cost) if one.cost else "not compared" if one.problem else "unchanged",
+        "problem": one.problem,
         "workloads": [asdict(workload) for workload in one.workloads],
         "changes": [{**asdict(change), "cost": str(change.cost)} for change in one.changes],
     }

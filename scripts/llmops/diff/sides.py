@@ -8,7 +8,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmops import release
@@ -18,13 +18,16 @@ from llmops.release import Inputs, Release
 from llmops.render import Renderer, Target
 from llmops.render.manifest import parse
 
+Key = tuple[str, str]
+
 
 @dataclass(frozen=True)
 class Side:
-    """BASE or HEAD: what to name it by, and its releases by (name, environment)."""
+    """BASE or HEAD: what to name it by, and its releases by (name, environment); `failed` are those without objects."""
 
     title: str
-    releases: dict[tuple[str, str], Release]
+    releases: dict[Key, Release]
+    failed: dict[Key, InputError | RefusedError] = field(default_factory=dict)
 
 
 def manifests(role: str, where: str, text: str, target: Target) -> Side:
@@ -48,7 +51,7 @@ def revision(
     A revision without that folder has no releases. InputError for an unknown revision.
     """
     if not name:
-        return Side(f"{role} working tree", _tree(role, models, chart, env, version, renderer))
+        return Side(f"{role} working tree", *_tree(role, models, chart, env, version, renderer))
     root = Path(_git(["rev-parse", "--show-toplevel"], "this is no Git tree; give two charts or two files"))
     commit = _git(
         ["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
@@ -59,15 +62,25 @@ def revision(
         here = Path(folder, _inside(models, root))
         # Charts of another repository are the same on both sides.
         there = Path(folder, _inside(chart, root)) if _is_inside(chart, root) else chart
-        found = _tree(role, here, there, env, version, renderer) if here.is_dir() else {}
-        return Side(f"{role} {name}", found)
+        found = _tree(role, here, there, env, version, renderer) if here.is_dir() else ({}, {})
+        return Side(f"{role} {name}", *found)
 
 
 def _tree(
     role: str, models: Path, chart: Path, env: str | None, version: str, renderer: Renderer
-) -> dict[tuple[str, str], Release]:
-    found = release.discover(models, env=env, environments=None, chart=chart, kube_version=version)
-    return {(one.target.name, one.environment): _rendered(role, one, renderer) for one in found}
+) -> tuple[dict[Key, Release], dict[Key, InputError | RefusedError]]:
+    rendered: dict[Key, Release] = {}
+    failed: dict[Key, InputError | RefusedError] = {}
+    for one in release.discover(models, env=env, environments=None, chart=chart, kube_version=version):
+        key = one.target.name, one.environment
+        try:
+            rendered[key] = _rendered(role, one, renderer)
+        except (InputError, RefusedError) as error:
+            failed[key] = error
+    # Where nothing can be compared the sentence is all there is to say.
+    if failed and not rendered:
+        raise next(iter(failed.values()))
+    return rendered, failed
 
 
 def _rendered(role: str, inputs: Inputs, renderer: Renderer) -> Release:

@@ -28,8 +28,10 @@ _UNSEEN = re.compile(
 _COLOURS = re.compile("\x1b\\[(?:0|1|2|31|32|33|36)m")
 # A workflow of GitHub obeys lines that begin so, and ##[ anywhere.
 _COMMANDS = re.compile(r"(?m)^([ \t]*):(?=:)|##(?=\[)")
+# Quotes as they are, or as HTML writes them.
 _NAMED = re.compile(
-    r"(?<![\w-])(-{0,2}[A-Za-z][\w.-]{2,60})([\"']?(?:\s*[:=]\s*|\s+)[\"']?)([^\s\"',;<>]{6,200})"
+    r"(?<![\w-])(-{0,2}[A-Za-z][\w.-]{2,60})((?:[\"']|&(?:#34|#39|#x27|quot);)?(?:\s*[:=]\s*|\s+)"
+    r"(?:[\"']|&(?:#34|#39|#x27|quot);)?)([^\s\"',;<>]{6,200})"
 )
 
 _known: dict[str, str] = {}

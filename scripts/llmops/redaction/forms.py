@@ -45,9 +45,10 @@ _HOOKS = re.compile(
     r"|/api/webhooks/\d+/|webhook\.office\.com/webhookb2/|/bot(?=\d+:))([\w@.:/-]{8,300})"
 )
 _QUERY = re.compile(
-    r"(?i)https?://[^\s\"'<>]{0,500}?[?&](?:access_?token|token|api_?key|key|sign|sig|signature|secret|password|auth)"
-    r"=([^\s&\"'<>#]{6,500})"
+    r"(?i)https?://[^\s\"'<>]{0,500}?[?&](?:key|sign|sig|auth|code|pwd|passwd|jwt|[\w.-]{0,40}?(?:token|api[_-]?key"
+    r"|(?:access|subscription|auth|secret)[_-]?key|signature|secret|password|credential))=([^\s&\"'<>#]{6,500})"
 )
+_HEADER = re.compile(r"(?i)\b(?:bearer|basic)\s{1,4}([A-Za-z0-9._~+/=-]{12,4000})")
 # A name, a colon and a password before a host, without a scheme; not a tag before a digest.
 _BARE = re.compile(
     r"(?<![\w./@-])(?:[\w.-]+/)?[\w.+-]{1,64}:([^\s/:@{}$<>*\"'`]{6,200})@(?!sha(?:256|512):)[\w.-]+"
@@ -78,6 +79,8 @@ def by_form(value: str) -> str:
     for what, parts, form in _FORMS:
         if any(part in value for part in parts) and form.search(value):
             return what
+    if next(_headers(value), None):
+        return "a token in a header"
     return URL_TOKEN if next(_url_tokens(value), None) else ""
 
 
@@ -93,7 +96,7 @@ def spans(value: str) -> Iterator[tuple[int, int, str]]:
             for found in form.finditer(value):
                 # Of a URL only the password goes; the rest says where it stands.
                 yield *found.span(form.groups), what
-    for found in (*_url_tokens(value), *_bare(value)):
+    for found in (*_url_tokens(value), *_headers(value), *_bare(value)):
         yield *found.span(1), "a password" if found.re is _BARE else "a token"
 
 
@@ -101,6 +104,11 @@ def _url_tokens(value: str) -> Iterator[re.Match[str]]:
     if "://" in value:
         for form in (_HOOKS, _QUERY):
             yield from (found for found in form.finditer(value) if not _STAND_IN.search(found[1]))
+
+
+def _headers(value: str) -> Iterator[re.Match[str]]:
+    if "earer" in value or "asic" in value or "EARER" in value or "ASIC" in value:
+        yield from (found for found in _HEADER.finditer(value) if looks_random(found[1]))
 
 
 def _bare(value: str) -> Iterator[re.Match[str]]:
