@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,25 @@ class Model:
     def annotate(self, key: str, value: str | None) -> None:
         change = {"metadata": {"annotations": {f"argocd.argoproj.io/{key}": value}}}
         self.tree.cluster.api("PATCH", self.application_path, change, MERGE_PATCH)
+
+    @contextmanager
+    def braked(self) -> Iterator[None]:
+        """With the brake on, from when Argo CD has finished what was under way; off again whatever happens."""
+
+        def looked() -> tuple[Any, Any]:
+            found = self.application()
+            return found.get("operation"), found.get("status", {}).get("reconciledAt")
+
+        def quiet() -> bool:
+            seen = throughout(looked, 2)
+            return len(seen) == 1 and seen[0][0] is None
+
+        self.annotate("skip-reconcile", "true")
+        try:
+            until(quiet, "an Argo CD that has ended its last look", seconds=60)
+            yield
+        finally:
+            self.annotate("skip-reconcile", None)
 
     def state(self) -> tuple[str, str]:
         """What Argo CD says: (sync, health); empty before it said anything."""

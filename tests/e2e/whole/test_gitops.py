@@ -49,17 +49,16 @@ def test_a_change_by_hand_is_undone(first: Model, record_property: Record) -> No
 
 def test_a_release_is_left_alone_while_its_brake_is_on(first: Model) -> None:
     model = first
-    model.annotate("skip-reconcile", "true")
-    model.patch("poddisruptionbudgets", {"spec": {"maxUnavailable": 7}})
 
     def looks() -> tuple[Any, Any]:
         budget = model.get("poddisruptionbudgets") or {}
         brake = model.application()["metadata"]["annotations"].get("argocd.argoproj.io/skip-reconcile")
         return budget["spec"]["maxUnavailable"], brake
 
-    # Longer than the ApplicationSet waits between two looks, so that it had its chance to take the brake away.
-    assert throughout(looks, 13) == [(7, "true")]
-    model.annotate("skip-reconcile", None)
+    with model.braked():
+        model.patch("poddisruptionbudgets", {"spec": {"maxUnavailable": 7}})
+        # Longer than the ApplicationSet waits between two looks, so that it had its chance to take the brake away.
+        assert throughout(looks, 13) == [(7, "true")]
     until(lambda: looks()[0] == 1, "the repair after the brake", seconds=40)
 
 
