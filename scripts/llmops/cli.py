@@ -25,6 +25,7 @@ COMMANDS = (
     "explain",
     "fit",
     "model",
+    "new-repo",
     "plan",
     "preflight",
     "render",
@@ -42,7 +43,8 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 as click has it
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"llmops.commands.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        found: click.Command = getattr(import_module(f"llmops.commands.{module}"), module)
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -79,7 +79,6 @@ def rollback(
     *,
     to: str = "",
     commit: str = "",
-    trailers: list[tuple[str, str]] | None = None,
     ungated: bool = False,
 ) -> Move:
     """The newest change of an environment taken back exactly, or the newest state that ran version `to` restored.
@@ -110,7 +109,10 @@ def rollback(
     was = _values(before)
     version = text(below(was, ("global", "llm", "release", "version")))
     if not ungated:
-        _require_gated(judge, history, before, path, model, env)
+        try:
+            gated(judge, model, env, before)
+        except RefusedError as error:
+            raise RefusedError(f"{error.message}; name --ungated to go back all the same") from None
     name = model.absolute().name
     now = tree.running(model, env)
     subject = f"{name} {env}: back from {now.version or 'nothing'} to {version or 'nothing'}"
@@ -126,7 +128,6 @@ def rollback(
             ("Environment", env),
             ("Version", version),
             ("Rollback-Of", newest.id),
-            *(trailers or []),
         ],
     )
 
@@ -226,22 +227,27 @@ def _earlier(repository: Repository, history: list[Commit], path: str, version: 
     )
 
 
-def _require_gated(
-    judge: Judge, history: list[Commit], content: str, path: str, model: Path, env: str
-) -> None:
-    """The state was brought by a promotion whose gate passed, and passes still when its commit is judged again."""
-    repository, otherwise = judge.repository, "name --ungated to go back all the same"
-    if repository is None:
-        return
-    texts = repository.blobs(f"{one.id}:{path}" for one in history)
+def gated(judge: Judge, model: Path, env: str, content: str | None = None, revision: str = "HEAD") -> Commit:
+    """The commit up to a revision that brought this release.yaml, by default the one that stands there, and passed.
+
+    RefusedError where no promotion brought it, or where its commit does not pass when it is judged again.
+    """
+    if judge.repository is None:
+        raise RefusedError("there is no Git repository that knows what passed")
+    file = tree.release_file(model, env)
+    path = judge.repository.inside(file)
+    content = file.read_text(encoding="utf-8") if content is None else content
+    history = judge.repository.history([path], revision)
+    texts = judge.repository.blobs(f"{one.id}:{path}" for one in history)
     brought = [one for one, held in zip(history, texts, strict=True) if held == content]
     version = text(below(_values(content), ("global", "llm", "release", "version"))) or "(none)"
-    gated = next((one for one in brought if one.trailer("Gate") == "passed"), None)
-    if gated is None:
-        raise RefusedError(f"version {version} came there without passing its gate; {otherwise}")
-    verdict = judge.judged_at(gated, model, env)
+    found = next((one for one in brought if one.trailer("Gate") == "passed"), None)
+    if found is None:
+        raise RefusedError(f"version {version} came there without passing its gate")
+    verdict = judge.judged_at(found, model, env)
     if not verdict.passed:
-        raise RefusedError(f"{gated.id[:12]} says that its gate passed, but {refusal(verdict)}; {otherwise}")
+        raise RefusedError(f"{found.id[:12]} says that its gate passed, but {refusal(verdict)}")
+    return found
 
 
 def _values(content: str) -> dict[str, Any]:

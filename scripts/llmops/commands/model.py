@@ -16,13 +16,13 @@ from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION
 
 if TYPE_CHECKING:
+    from llmops.cards.gate import Verdict
     from llmops.cards.judge import Judge
     from llmops.git.delivery import Move
 
 models_option = click.option(
     "--models", type=PATH, default=Path("values/models"), show_default=True, help="Folder of the models."
 )
-env_option = click.option("--env", "environment", required=True, help="Environment of the release.")
 chart_option = click.option(
     "--chart",
     type=PATH,
@@ -54,10 +54,13 @@ def model() -> None:
 
 
 @model.command("gate")
-@click.argument("name", metavar="MODEL")
-@env_option
+@click.argument("name", metavar="[MODEL]", required=False, default="")
+@click.option("--env", "environment", default="", help="Environment of the release.")
 @click.option(
     "--version", default="", help="A version with a card; by default the one that release.yaml names."
+)
+@click.option(
+    "--changed", default="", help="Instead of MODEL: every release that differs from this revision."
 )
 @models_option
 @forge_options
@@ -65,31 +68,51 @@ def model() -> None:
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
 )
 def model_gate(
-    name: str, environment: str, version: str, models: Path, forge: str | None, forge_url: str, form: str
+    name: str,
+    environment: str,
+    version: str,
+    changed: str,
+    models: Path,
+    forge: str | None,
+    forge_url: str,
+    form: str,
 ) -> None:
     """Say whether a version may run in an environment, and why. MODEL is a name or a folder; exit 1 if it may not."""
-    from llmops.cards import card, release_file, results, show, tree
+    from llmops.cards import changed as changes
+    from llmops.cards import show, tree
 
-    folder = tree.model_folder(name, models)
-    judge = _judge(folder, forge, forge_url)
-    current = tree.running(folder, environment)
-    proposed = None
-    if version:
-        if version not in (known := card.versions(folder)):
-            raise InputError(
-                f"no version {version!r}; there are {', '.join(known) or 'none'}", str(folder / "versions")
-            )
-        found = card.read(folder / "versions" / version)
-        measured = results.read(found.folder)
-        image = measured.image_digest if measured else ""
-        proposed = release_file.changes(found, image, current, tree.running(folder, environment, {}))
-    verdict = judge.verdict(folder, environment, proposed=proposed, stable=current.version if version else "")
-    if form == "json":
-        shown = show.as_json(show.verdict_data(verdict))
+    if bool(name) == bool(changed) or (name and not environment):
+        raise InputError("say what to judge: MODEL with --env ENV, or --changed REVISION")
+    if changed:
+        verdicts = changes.verdicts(_judge(models, forge, forge_url), changed, models)
     else:
-        shown = (show.verdict_markdown if form == "markdown" else show.verdict_text)(verdict)
+        folder = tree.model_folder(name, models)
+        verdicts = [_verdict(_judge(folder, forge, forge_url), folder, environment, version)]
+    if form == "json":
+        data = [show.verdict_data(one) for one in verdicts]
+        shown = show.as_json(data if changed else data[0])
+    else:
+        render = show.verdict_markdown if form == "markdown" else show.verdict_text
+        shown = "\n\n".join(map(render, verdicts)) or f"no release differs from {changed}"
     say(shown, form)
-    sys.exit(not verdict.passed)
+    sys.exit(not all(one.passed for one in verdicts))
+
+
+def _verdict(judge: Judge, folder: Path, environment: str, version: str) -> Verdict:
+    """Of what stands in release.yaml, or of a version as its promotion would leave it."""
+    from llmops.cards import card, release_file, results, tree
+
+    if not version:
+        return judge.verdict(folder, environment)
+    if version not in (known := card.versions(folder)):
+        there = ", ".join(known) or "none"
+        raise InputError(f"no version {version!r}; there are {there}", str(folder / "versions"))
+    current = tree.running(folder, environment)
+    found = card.read(folder / "versions" / version)
+    measured = results.read(found.folder)
+    image = measured.image_digest if measured else ""
+    proposed = release_file.changes(found, image, current, tree.running(folder, environment, {}))
+    return judge.verdict(folder, environment, proposed=proposed, stable=current.version)
 
 
 @model.command("promote")
@@ -125,7 +148,7 @@ def model_promote(
 
 @model.command("rollback")
 @click.argument("name", metavar="MODEL")
-@env_option
+@click.option("--env", "environment", required=True, help="Environment of the release.")
 @click.option(
     "--to", default="", help="The version to go back to; by default the one before the newest change."
 )
