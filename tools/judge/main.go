@@ -185,6 +185,22 @@ func create(line []byte, version schema.GroupVersion, known kind) error {
 	if service, ok := obj.(*core.Service); ok {
 		allocate(service)
 	}
+	// What admission does before any validation.
+	if pod, ok := obj.(*core.Pod); ok && pod.Spec.ServiceAccountName == "" {
+		pod.Spec.ServiceAccountName = "default"
+	}
+	// What admission does before any validation.
+	if pod, ok := obj.(*core.Pod); ok && pod.Spec.ServiceAccountName == "" {
+		pod.Spec.ServiceAccountName = "default"
+	}
+	// What admission does before any validation.
+	if pod, ok := obj.(*core.Pod); ok && pod.Spec.ServiceAccountName == "" {
+		pod.Spec.ServiceAccountName = "default"
+	}
+	// What admission does before any validation.
+	if pod, ok := obj.(*core.Pod); ok && pod.Spec.ServiceAccountName == "" {
+		pod.Spec.ServiceAccountName = "default"
+	}
 	return rest.BeforeCreate(known.strategy, ctx, obj)
 }
 

@@ -22,8 +22,10 @@ from llmops.kubernetes.semantics.shapes import (
     number,
     one_of,
     shown,
+    since,
     strict,
     text,
+    until,
     whole,
 )
 
@@ -149,16 +151,21 @@ _value_from = Struct(
         "resourceFieldRef": resource_reference(file=False),
         "configMapKeyRef": _key_reference,
         "secretKeyRef": _key_reference,
-        "fileKeyRef": Struct(
-            {
-                "key": text(forms.environment_name, "environment"),
-                "path": text(forms.local_path, "environment"),
-            },
-            required=("key", "path", "volumeName"),
-            theme="environment",
+        "fileKeyRef": since(
+            35,
+            Struct(
+                {
+                    "key": text(forms.environment_name, "environment"),
+                    "path": text(forms.local_path, "environment"),
+                },
+                required=("key", "path", "volumeName"),
+                theme="environment",
+            ),
         ),
     },
-    one_of(*_SOURCES, theme="environment"),
+    # 1.34 leaves a fileKeyRef out unread.
+    since(35, one_of(*_SOURCES, theme="environment")),
+    until(34, one_of(*_SOURCES[:-1], theme="environment")),
 )
 
 
@@ -382,13 +389,16 @@ common: dict[str, Check] = {
     "envFrom": each(env_from),
     "resources": container_resources,
     "resizePolicy": every(each(_resize), _resize_twins),
-    "restartPolicy": strict("Always", "OnFailure", "Never", theme="workload"),
-    "restartPolicyRules": each(_restart_rule),
+    # What else stands in a container's restartPolicy, 1.34 leaves out.
+    "restartPolicy": since(35, strict("Always", "OnFailure", "Never", theme="workload")),
+    "restartPolicyRules": since(35, each(_restart_rule)),
     "securityContext": security,
     "volumeMounts": each(_mount, unique="mountPath"),
     "volumeDevices": every(each(_device, unique="name"), each(lambda *_: None, unique="devicePath")),
 }
-container = Struct({**common, **living}, _privileged_mounts, _overlaps, _restart, required=("name", "image"))
+container = Struct(
+    {**common, **living}, _privileged_mounts, _overlaps, since(35, _restart), required=("name", "image")
+)
 
 
 def _not_in_init(value: Any, at: str, out: Report) -> None:
@@ -400,5 +410,10 @@ def _not_in_init(value: Any, at: str, out: Report) -> None:
 
 
 init_container = Struct(
-    {**common, **living}, _privileged_mounts, _overlaps, _restart, _not_in_init, required=("name", "image")
+    {**common, **living},
+    _privileged_mounts,
+    _overlaps,
+    since(35, _restart),
+    _not_in_init,
+    required=("name", "image"),
 )

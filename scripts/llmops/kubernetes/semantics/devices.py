@@ -14,6 +14,7 @@ from llmops.kubernetes.semantics.shapes import (
     missing,
     number,
     shown,
+    since,
     text,
 )
 from llmops.kubernetes.semantics.storage import csi_driver
@@ -45,7 +46,33 @@ def _selectors(value: Any, at: str, out: Report) -> None:
             expressions.syntax(rule["expression"], f"{where}/expression", out)
 
 
+def _value_of_toleration(value: Any, at: str, out: Report) -> None:
+    if value.get("operator") == "Exists" and value.get("value"):
+        out.add("value", f"{at}/value", "is not allowed beside operator Exists", "Leave it out.")
+
+
+def _tolerations(value: Any, at: str, out: Report) -> None:
+    # 1.35 alone leaves them out unread, as long as a feature gate is off.
+    if out.minor != 35:
+        each(_TOLERATION if out.minor >= 36 else _OLD_TOLERATION)(value, at, out)
+
+
+def _toleration(*effects: str) -> Check:
+    return Struct(
+        {
+            "key": text(forms.qualified),
+            "operator": choice("Equal", "Exists"),
+            "value": text(forms.label_value),
+            "effect": choice(*effects),
+        },
+        _value_of_toleration,
+    )
+
+
+_OLD_TOLERATION = _toleration("NoExecute", "NoSchedule")
+_TOLERATION = _toleration("NoExecute", "NoSchedule", "None")
 _device: dict[str, Check] = {
+    "tolerations": _tolerations,
     "deviceClassName": text(forms.dns_subdomain, "name"),
     "allocationMode": choice("ExactCount", "All"),
 }
@@ -63,11 +90,15 @@ def _attribute(value: str) -> forms.Wrong:
 
 def _matched(value: Any, at: str, out: Report) -> None:
     for index, one in enumerate(value.get("constraints") or ()):
-        given = one.get("matchAttribute") if isinstance(one, dict) else None
-        if not given:
-            missing(out, f"{at}/constraints/{index}/matchAttribute", "value")
+        constraint, where = one if isinstance(one, dict) else {}, f"{at}/constraints/{index}"
+        match, distinct = constraint.get("matchAttribute"), constraint.get("distinctAttribute")
+        if match:
+            text(_attribute)(match, f"{where}/matchAttribute", out)
+            since(37, text(_attribute))(distinct, f"{where}/distinctAttribute", out)
+        elif distinct and out.minor != 35:  # as for tolerations
+            text(_attribute)(distinct, f"{where}/distinctAttribute", out)
         else:
-            text(_attribute)(given, f"{at}/constraints/{index}/matchAttribute", out)
+            missing(out, f"{where}/matchAttribute", "value")
         each(lambda *_: None, unique=str)(
             (one or {}).get("requests"), f"{at}/constraints/{index}/requests", out
         )

@@ -150,7 +150,8 @@ def _mounted(spec: Any, at: str, out: Report, more: Iterable[str] = ()) -> None:
                         "Name a volume with persistentVolumeClaim or ephemeral.",
                     )  # fmt: skip
         claims_exist(one, pointer, claims, out)
-        _file_keys(one, pointer, known, out)
+        if out.minor >= 35:
+            _file_keys(one, pointer, known, out)
 
 
 def _file_keys(one: Object, pointer: str, known: dict[Any, Object], out: Report) -> None:
@@ -286,7 +287,7 @@ def _host_sysctls(spec: Any, at: str, out: Report) -> None:
 
 def _hostname(spec: Any, at: str, out: Report) -> None:
     given = spec.get("hostnameOverride")
-    if not isinstance(given, str):
+    if not isinstance(given, str) or out.minor < 35:
         return
     if spec.get("setHostnameAsFQDN") is True or spec.get("hostNetwork") is True:
         said = "is not allowed beside setHostnameAsFQDN or hostNetwork"

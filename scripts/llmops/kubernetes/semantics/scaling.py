@@ -17,6 +17,7 @@ from llmops.kubernetes.semantics.shapes import (
     must,
     number,
     shown,
+    since,
     strict,
     text,
     whole,
@@ -168,7 +169,7 @@ _rules = Struct(
         "stabilizationWindowSeconds": whole(0, 3600, THEME),
         "selectPolicy": strict("Max", "Min", "Disabled", theme=THEME),
         "policies": each(_policy),
-        "tolerance": no_less,
+        "tolerance": since(35, no_less),
     },
     _policies,
 )

@@ -20,6 +20,7 @@ from llmops.kubernetes.semantics.shapes import (
     no_twins,
     number,
     shown,
+    since,
     strict,
     text,
     whole,
@@ -186,6 +187,12 @@ def _stateful(value: Any, at: str, out: Report) -> None:
         out.add("union", f"{at}/rollingUpdate", "is not allowed beside type OnDelete", "Leave it out.")
 
 
+def _unavailable(value: Any, at: str, out: Report) -> None:
+    part(value, at, out)
+    if zero(value):
+        out.add(THEME, at, "must not be 0", "Write 1 or more.")
+
+
 _RETENTION = choice("Retain", "Delete", theme=THEME)
 
 
@@ -212,7 +219,9 @@ stateful_set: Check = Struct(
                 "updateStrategy": Struct(
                     {
                         "type": choice("RollingUpdate", "OnDelete", theme=THEME),
-                        "rollingUpdate": Struct({"partition": count}),
+                        "rollingUpdate": Struct(
+                            {"partition": count, "maxUnavailable": since(37, _unavailable)}
+                        ),
                     },
                     _stateful,
                 ),
