@@ -40,7 +40,12 @@ def run(tree: Path, commands: str) -> tuple[bool, str]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
+        # Without MAKEFLAGS: the arguments of the make that runs this are none of the recipe's.
+        env={
+            **{name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "ARGS")},
+            "PYTHONPATH": str(tree / "scripts"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
