@@ -65,11 +65,11 @@ class Group(click.Group):
 
 def _fault(error: Exception) -> str:
     """One sentence for the user; the traceback goes into a file for whoever mends it."""
-    told = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_exception(error))
     file = Path("out", f"fault-{os.getpid()}.txt")
     where = str(file)
     try:
-        write(file, told)
+        write(file, trace)
     except InputError:
         where = "no file, since out/ cannot be written"
     what = type(error).__name__

@@ -84,7 +84,7 @@ def _summed(counts: Counts, ends: Sequence[int]) -> list[float]:
 def merge_rare(first: Counts, second: Counts, share: float) -> tuple[list[float], list[float]]:
     """Joins all categories below `share` of both samples' mean into one, the last; the others keep their order."""
     pooled = [(p + q) / 2 for p, q in zip(shares(first), shares(second), strict=True)]
-    kept = [index for index, weight in enumerate(pooled) if weight >= share]
+    indexes = [index for index, weight in enumerate(pooled) if weight >= share]
     rare = [index for index, weight in enumerate(pooled) if 0 < weight < share]
-    groups = [[index] for index in kept] + ([rare] if rare else [])
+    groups = [[index] for index in indexes] + ([rare] if rare else [])
     return tuple([sum(counts[i] for i in group) for group in groups] for counts in (first, second))  # type: ignore[return-value]

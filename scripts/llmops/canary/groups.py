@@ -118,9 +118,9 @@ def _partition(state: State, rolling: Rolling) -> int:
 
 def _obey(state: State, partition: int, number: int, at_once: int) -> State:
     """What the StatefulSet does: as many leaders as asked for, those from `partition` on of the new version."""
-    kept = state.groups[:number]
-    added = (Group(new=index >= partition, ready=False) for index in range(len(kept), number))
-    groups = [*kept, *added]
+    left = state.groups[:number]
+    added = (Group(new=index >= partition, ready=False) for index in range(len(left), number))
+    groups = [*left, *added]
     room = at_once - sum(not one.ready for one in groups)
     for index in range(len(groups) - 1, partition - 1, -1):
         if room > 0 and not groups[index].new:

@@ -36,7 +36,7 @@ class Step:
 
     `loads` counts the rounds of new pods, one after the other, and `drains` the rounds of pods that end before
     the next may load (or, at the end, before their GPUs are free). `missing` is the servers fewer than wanted at the
-    worst moment. `kept` is the seconds that the old version stays once it has no traffic; `leaving` is the GPUs of
+    worst moment. `scale_down_delay` is the seconds that the old version stays without traffic; `leaving` is the GPUs of
     pods that begin to end once the step has settled. `notes` are sentences that a reader of the step needs; `endless`:
     its controller never gets to the end of it. `beside` is the part of `gpus` that other workloads hold meanwhile.
     """
@@ -53,7 +53,7 @@ class Step:
     loads: int = 0
     drains: int = 0
     missing: int = 0
-    kept: float = 0
+    scale_down_delay: float = 0
     leaving: int = 0
     notes: tuple[str, ...] = ()
     endless: bool = False

@@ -44,16 +44,16 @@ def _plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None) 
     count = 1 if count is None else int(count)
     kind = workload.get("kind")
     strategy = spec.get("strategy") or {}
-    kept, keeps = 0.0, False
+    delay, keeps = 0.0, False
     if kind == "Rollout" and "blueGreen" in strategy:
         steps = _blue_green(strategy["blueGreen"] or {}, count)
-        kept, keeps = _kept(strategy["blueGreen"] or {}), True
+        delay, keeps = _scale_down_delay(strategy["blueGreen"] or {}), True
     elif kind == "Rollout":
         canary = strategy.get("canary") or {}
         routed = canary.get("trafficRouting") is not None
         steps = (_routed if routed else _basic)(canary, count)
         keeps = routed and not canary.get("dynamicStableScale")
-        kept = _kept(canary) if keeps else 0
+        delay = _scale_down_delay(canary) if keeps else 0
     elif kind == "Deployment":
         steps = _deployment(strategy, count)
     elif kind == "StatefulSet":
@@ -66,7 +66,7 @@ def _plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None) 
         )
     moved = tuple(steps)
     # A version that was kept ends as a whole at the very end.
-    done = Step("done", 0, 0, count, count, kept=kept, drains=int(keeps and count > 0))
+    done = Step("done", 0, 0, count, count, scale_down_delay=delay, drains=int(keeps and count > 0))
     # The plans count pods; only here do they become GPUs.
     whole = (Step("steady", 0, 0, count, count), *moved, done)
     return tuple(
@@ -74,7 +74,7 @@ def _plan(workload: Mapping[str, Any], gpus_per_pod: int, replicas: int | None) 
     )
 
 
-def _kept(strategy: Mapping[str, Any]) -> float:
+def _scale_down_delay(strategy: Mapping[str, Any]) -> float:
     delay = strategy.get("scaleDownDelaySeconds")
     return float(SCALE_DOWN_DELAY_SECONDS if delay is None else delay)
 

@@ -124,7 +124,7 @@ def timeline(steps: Iterable[Step], pace: Pace) -> Timeline:
             else:
                 pausing += took
         leaving, since = step.leaving, pausing + gating
-        rows.append(Timed(step, loading, draining, pausing, gating, step.kept, wanted, share))
+        rows.append(Timed(step, loading, draining, pausing, gating, step.scale_down_delay, wanted, share))
     return Timeline(tuple(rows), pace)
 
 

@@ -37,9 +37,9 @@ class Cache:
         block = self.layer_bytes * self.group_layers * BLOCK_TOKENS
         blocks = math.ceil(tokens / BLOCK_TOKENS) * self.full_groups
         if self.window_groups:
-            kept = min(tokens, self.window_tokens)
+            cached = min(tokens, self.window_tokens)
             # The window may begin within a block.
-            most = math.ceil(kept / BLOCK_TOKENS) + (1 if kept == self.window_tokens else 0)
+            most = math.ceil(cached / BLOCK_TOKENS) + (1 if cached == self.window_tokens else 0)
             blocks += most * self.window_groups
         return blocks * block
 

@@ -76,8 +76,8 @@ def _lists(
         yield from _differ(
             was, now, path + part, f"{old}/{at}" if at >= 0 else old, f"{new}/{to}" if to >= 0 else new
         )
-    kept = [name for name in before if name in after]
-    if kept != [name for name in after if name in before]:
+    common = [name for name in before if name in after]
+    if common != [name for name in after if name in before]:
         yield Field(path, list(before), list(after), old, new)
 
 

@@ -88,9 +88,9 @@ def _archive(chart: Path, schemas: bool) -> bytes:
         for stale in [path for path in files if path.startswith(f"{prefix}/")]:
             del files[stale]
         files |= {file.name: file for file in _files(folder, prefix)}
-    kept = tuple(file for path, file in sorted(files.items()) if schemas or not path.endswith(f"/{SCHEMA}"))
+    packed = tuple(file for path, file in sorted(files.items()) if schemas or not path.endswith(f"/{SCHEMA}"))
     # Without schemas it is for this process alone, which then need not unpack it again and again.
-    return _pack(kept, 1 if schemas else 0)
+    return _pack(packed, 1 if schemas else 0)
 
 
 def chart_yaml(chart: Path) -> ValuesFile:

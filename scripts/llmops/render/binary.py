@@ -145,8 +145,8 @@ def _split(manifest: str, notes_template: str) -> Rendered:
         if source == notes_template:
             notes = go_yaml(text)["data"]["text"]
             continue
-        kept = crds if _CRD.match(source) else templates
-        kept[source] = f"{kept[source].rstrip()}\n---\n{text}" if source in kept else text
+        target = crds if _CRD.match(source) else templates
+        target[source] = f"{target[source].rstrip()}\n---\n{text}" if source in target else text
     return Rendered(
         templates={path: text for path, text in templates.items() if text.strip()}, crds=crds, notes=notes
     )

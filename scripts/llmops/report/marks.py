@@ -77,7 +77,7 @@ def mark_archive(packed: bytes, templates: Collection[str]) -> bytes:
             data = file.read()
             if entry.name in templates:
                 data = marked(data.decode("utf-8")).encode("utf-8")
-            kept = tarfile.TarInfo(entry.name)
-            kept.size = len(data)
-            target.addfile(kept, io.BytesIO(data))
+            entry_copy = tarfile.TarInfo(entry.name)
+            entry_copy.size = len(data)
+            target.addfile(entry_copy, io.BytesIO(data))
     return gzip.compress(changed.getvalue(), compresslevel=1, mtime=0)

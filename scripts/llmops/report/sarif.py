@@ -34,12 +34,15 @@ def render(reports: Sequence[ReleaseReport]) -> str:
 
 def _invocation(reports: Sequence[ReleaseReport]) -> dict[str, Any]:
     """Whether every input could be read, and what is wrong with those that could not."""
-    told = [
+    notifications = [
         {"level": "error", "message": {"text": f"{heading(report)}: {report.unreadable}"}}
         for report in reports
         if report.unreadable
     ]
-    return {"executionSuccessful": not told, **({"toolExecutionNotifications": told} if told else {})}
+    return {
+        "executionSuccessful": not notifications,
+        **({"toolExecutionNotifications": notifications} if notifications else {}),
+    }
 
 
 def failure(message: str) -> str:

@@ -26,13 +26,13 @@ def smoke(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def quality(document: Mapping[str, Any]) -> dict[str, Any]:
     """Counts, by language too, what was not answered and why, and the items that changed."""
-    kept: dict[str, Any] = {
+    bounded: dict[str, Any] = {
         key: _words(document[key]) for key in ("problem", "version", "model", "finished") if document.get(key)
     }
-    kept |= _numbers(document, (*_CELLS, "stableUnanswered", "canaryUnanswered", "schemaVersion"))
+    bounded |= _numbers(document, (*_CELLS, "stableUnanswered", "canaryUnanswered", "schemaVersion"))
     languages = document.get("languages")
     if isinstance(languages, dict):
-        kept["languages"] = {
+        bounded["languages"] = {
             str(name)[:20]: _numbers(cells, _CELLS)
             for name, cells in list(languages.items())[:20]
             if isinstance(cells, dict)
@@ -40,12 +40,12 @@ def quality(document: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("problems", "characters"):
         sides = document.get(key)
         if isinstance(sides, dict):
-            kept[key] = {side: _side(sides[side]) for side in ("stable", "canary") if side in sides}
+            bounded[key] = {side: _side(sides[side]) for side in ("stable", "canary") if side in sides}
     for key in ("worseIds", "betterIds"):
         names = document.get(key)
         if isinstance(names, list):
-            kept[key] = [str(name)[:80] for name in names[:_MOST_IDS] if isinstance(name, str | int)]
-    return kept
+            bounded[key] = [str(name)[:80] for name in names[:_MOST_IDS] if isinstance(name, str | int)]
+    return bounded
 
 
 def _side(value: Any) -> Any:
