@@ -102,7 +102,7 @@ def test_the_gate_may_see_rollouts_write_one_secret_and_ask_whose_a_token_is(ren
         ("get", "rollouts"),
         ("list", "rollouts"),
         ("create", "secrets"),
-        ("update", "secrets", cluster.NAME),
+        ("patch", "secrets", cluster.NAME),
         ("create", "tokenreviews"),
     }
     (subject,) = objects.one("ClusterRoleBinding")["subjects"]

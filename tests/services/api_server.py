@@ -1,4 +1,4 @@
-"""The few answers of an API server that the gate needs, on loopback: Rollouts, Secrets of two verbs, TokenReview."""
+"""The few answers of an API server that the gate needs, on loopback: Rollouts, applied Secrets, TokenReview."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from llmops.services.gate.cluster import AUDIENCE, KEY, NAME, Api, Cluster
 
 @dataclass
 class ApiServer:
-    """`rollouts` are (namespace, name); `tokens` of Jobs by token, with namespace and audience."""
+    """`rollouts` are (namespace, name), `steps` those of some of them; `tokens` of Jobs by token, with namespace and
+    audience; `managers` who applied the Secret of a namespace."""
 
     rollouts: list[tuple[str, str]] = field(default_factory=list)
+    steps: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    managers: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     away: bool = False
@@ -48,7 +51,13 @@ class ApiServer:
             if parts[-1] == "rollouts" and self.objects:
                 return 200, {"items": self.objects, "metadata": {}}
             if parts[-1] == "rollouts":
-                items = [{"metadata": {"namespace": ns, "name": name}} for ns, name in self.rollouts]
+                items = [
+                    {
+                        "metadata": {"namespace": ns, "name": name},
+                        "spec": {"strategy": {"canary": {"steps": self.steps.get((ns, name), [])}}},
+                    }
+                    for ns, name in self.rollouts
+                ]
                 return 200, {"items": items, "metadata": {}}
             return (200 if (parts[4], parts[6]) in self.rollouts else 404), {}
         if parts[-1] == "tokenreviews":
@@ -59,12 +68,14 @@ class ApiServer:
             return 201, {"status": {"authenticated": True, "audiences": [audience], "user": user}}
         if parts[:3] == ["api", "v1", "namespaces"] and parts[4] == "secrets":
             namespace = parts[3]
-            if method == "POST" and namespace in self.secrets:
-                return 409, {"message": "already exists"}
-            if method == "PUT" and (parts[5:] != [NAME] or namespace not in self.secrets):
-                return 404, {"message": "not found"}
-            self.secrets[namespace] = body
-            return 201, body
+            if method != "PATCH" or parts[5:] != [NAME]:
+                return 403, {"message": "forbidden"}
+            manager = path.partition("fieldManager=")[2]
+            if self.managers.get(namespace, manager) != manager and namespace in self.secrets:
+                return 409, {"message": f'conflict with "{self.managers[namespace]}": .data.token'}
+            self.managers[namespace] = manager
+            before, self.secrets[namespace] = self.secrets.get(namespace), body
+            return 200 if before else 201, body
         return 403, {"message": "forbidden"}
 
 
@@ -83,7 +94,7 @@ def api_server(*rollouts: tuple[str, str]) -> Iterator[ApiServer]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -107,8 +118,8 @@ def account(folder: Path) -> Path:
     return folder
 
 
-def cluster_of(server: ApiServer, folder: Path) -> Cluster:
+def cluster_of(server: ApiServer, folder: Path, owner: str = NAME) -> Cluster:
     """A cluster that has been looked at once."""
-    found = Cluster(Api(server.url, account(folder)))
+    found = Cluster(Api(server.url, account(folder)), owner)
     found.refresh()
     return found

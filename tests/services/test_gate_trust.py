@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import Api, Cluster, in_cluster, looks_like_account
+from llmops.services.gate.cluster import Api, Cluster, in_cluster, looks_like_account, owner
 from llmops.services.gate.question import Release
 from llmops.services.gate.series import Source
 from llmops.services.gate.server import admission, routes
@@ -170,7 +170,23 @@ def test_the_secret_is_written_once_and_made_anew_where_it_was_taken_away(
     # A gate that was started anew knows none and reads none: it writes another one over it.
     again = cluster_of(api, tmp_path / "account")
     assert again.asks_for(api.token(NAMESPACE)) == NAMESPACE
-    assert {method for method, path in api.calls if "/secrets" in path} == {"POST", "PUT"}
+    assert {method for method, path in api.calls if "/secrets" in path} == {"PATCH"}
+
+
+def test_two_gates_do_not_take_a_namespace_from_each_other(tmp_path: Path, api: ApiServer) -> None:
+    first = cluster_of(api, tmp_path / "account", "monitoring.llm-canary-gate")
+    token = api.token(NAMESPACE)
+    with pytest.raises(JobError, match=r"is another gate's: have one gate .*conflict with .monitoring"):
+        cluster_of(api, tmp_path / "account", "team-a.llm-canary-gate")
+    first.refresh()
+    assert api.token(NAMESPACE) == token
+    assert first.asks_for(token) == NAMESPACE
+
+
+def test_a_gate_is_known_by_its_deployment(tmp_path: Path) -> None:
+    (tmp_path / "namespace").write_text("monitoring\n")
+    assert owner(tmp_path, "llm-canary-gate-7d9f5c-x2x4z") == "monitoring.llm-canary-gate"
+    assert owner(tmp_path / "none", "gate") == ".gate"
 
 
 def test_a_namespace_without_rollouts_loses_its_say(tmp_path: Path, api: ApiServer) -> None:
@@ -179,6 +195,20 @@ def test_a_namespace_without_rollouts_loses_its_say(tmp_path: Path, api: ApiServ
     api.rollouts.remove(("other", "theirs"))
     cluster.refresh()
     assert cluster.asks_for(token) is None
+
+
+def test_a_release_that_never_asked_is_seen_by_prometheus(tmp_path: Path, api: ApiServer) -> None:
+    """One whose steps ask the gate, not one that has none; strangers read the page without a token."""
+    gate = [{"setWeight": 5}, {"analysis": {"templates": [{"templateName": "good-gate"}]}}]
+    api.steps = {(NAMESPACE, "good"): gate, (NAMESPACE, "smoked"): [{"pause": {}}]}
+    running = Running(tmp_path, api)
+    try:
+        lines = request(f"{running.gate.url}/metrics")[1].splitlines()
+    finally:
+        running.end()
+    assert [line for line in lines if line.startswith("llm_gate_rollout{")] == [
+        f'llm_gate_rollout{{namespace="{NAMESPACE}",release="good"}} 1'
+    ]
 
 
 def test_an_api_server_that_refuses_is_one_sentence(tmp_path: Path, api: ApiServer) -> None:

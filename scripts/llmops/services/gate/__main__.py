@@ -18,7 +18,7 @@ from threading import Thread
 from typing import NoReturn
 
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import Api, Cluster, in_cluster
+from llmops.services.gate.cluster import Api, Cluster, in_cluster, owner
 from llmops.services.gate.question import read_release
 from llmops.services.gate.series import Source
 from llmops.services.gate.server import admission, routes
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     api = in_cluster(os.environ)
     if parsed.api_server:
         api = Api(parsed.api_server, parsed.service_account or Path())
-    cluster = Cluster(api) if api else None
+    cluster = Cluster(api, owner(api.account)) if api else None
     if cluster:
         Thread(target=_watch, args=(cluster,), daemon=True).start()
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import secrets
 import ssl
 import sys
@@ -26,7 +27,7 @@ AUDIENCE = NAME
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _ROLLOUTS = "/apis/argoproj.io/v1alpha1"
 _OURS = "app.kubernetes.io/part-of=llm-stack"
-_NAMES = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_APPLY = "application/apply-patch+yaml"
 _LARGEST = 16 * 2**20
 
 
@@ -38,13 +39,7 @@ class Api:
     account: Path = ACCOUNT
     timeout: float = 5.0
 
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        accept: str = "application/json",
-    ) -> tuple[int, Any]:
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """Status and document. JobError where there is no answer of an API server."""
         url = urllib.parse.urlsplit(self.url)
         try:
@@ -52,8 +47,8 @@ class Api:
             token = (self.account / "token").read_text(encoding="utf-8").strip()
             headers = {
                 "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                "Accept": accept,
+                "Content-Type": _APPLY if method == "PATCH" else "application/json",
+                "Accept": "application/json",
             }
             connection = self._connection(url)
             try:
@@ -87,30 +82,33 @@ def in_cluster(environment: Mapping[str, str], account: Path = ACCOUNT) -> Api |
 class Cluster:
     """Which Rollouts there are, and the token of each of their namespaces, in memory only: a restart makes new ones."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, api: Api, owner: str = NAME) -> None:
+        self._api, self._owner = api, owner
         self._lock = Lock()
         self._releases: frozenset[Release] = frozenset()
+        self.gated: frozenset[Release] = frozenset()
+        """Releases with a step or an analysis that asks the gate."""
         self._tokens: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Looks for Rollouts, and makes the Secret of a namespace that has none. JobError."""
         found: set[Release] = set()
+        gated: set[Release] = set()
         more = ""
         while True:
-            status, answer = self._api.call(
-                "GET",
-                f"{_ROLLOUTS}/rollouts?labelSelector={urllib.parse.quote(_OURS)}&limit=500&continue={more}",
-                accept=_NAMES,
-            )
+            selected = f"labelSelector={urllib.parse.quote(_OURS)}&limit=100&continue={more}"
+            status, answer = self._api.call("GET", f"{_ROLLOUTS}/rollouts?{selected}")
             if status != 200:
                 raise JobError(f"Rollouts cannot be listed: the API server says {status} {_message(answer)}")
             for each in answer["items"]:
-                found.add(Release(each["metadata"]["namespace"], each["metadata"]["name"]))
+                release = Release(each["metadata"]["namespace"], each["metadata"]["name"])
+                found.add(release)
+                if f"{release.name}-gate" in _templates(each.get("spec", {}).get("strategy")):
+                    gated.add(release)
             more = urllib.parse.quote(answer.get("metadata", {}).get("continue") or "")
             if not more:
                 break
-        self._releases = frozenset(found)
+        self._releases, self.gated = frozenset(found), frozenset(gated)
         failures = []
         for namespace in sorted({each.namespace for each in found}):
             try:
@@ -156,32 +154,66 @@ class Cluster:
         return user[2] if fine and len(user) == 4 and user[:2] == ["system", "serviceaccount"] else None
 
     def _secret(self, namespace: str) -> None:
-        """The Secret is written, never read: the gate needs no right to read one. JobError."""
-        token = secrets.token_urlsafe(32)
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": {
-                "name": NAME,
-                "namespace": namespace,
-                "labels": {"app.kubernetes.io/managed-by": "llm-canary-gate"},
-            },
-            "data": {KEY: base64.b64encode(token.encode()).decode()},
-        }
-        path = f"/api/v1/namespaces/{namespace}/secrets"
-        # It fails where there is one, and makes one anew where somebody took it away.
-        status, answer = self._api.call("POST", path, secret)
-        if status == 409:
-            if namespace in self._tokens:
-                return
-            status, answer = self._api.call("PUT", f"{path}/{NAME}", secret)
-        if status not in (200, 201):
-            raise JobError(f"the Secret {NAME} of {namespace} cannot be written: {status} {_message(answer)}")
+        """The Secret is applied, never read: the gate needs no right to read one, and none is taken from another gate.
+
+        Whoever takes it away gets another token. JobError.
+        """
+        known = self._tokens.get(namespace)
+        token = known or secrets.token_urlsafe(32)
+        status = self._apply(namespace, token)
+        if known and status == 201:
+            token = secrets.token_urlsafe(32)
+            status = self._apply(namespace, token)
+        if token == known:
+            return
         with self._lock:
             self._tokens[namespace] = token
         sys.stderr.write(f"wrote the Secret {NAME} of namespace {namespace}\n")
         sys.stderr.flush()
+
+    def _apply(self, namespace: str, token: str) -> int:
+        """Server-side, so that the API server itself keeps two gates apart: 201 where there was none. JobError."""
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": {"name": NAME, "labels": {"app.kubernetes.io/managed-by": "llm-canary-gate"}},
+            "data": {KEY: base64.b64encode(token.encode()).decode()},
+        }
+        path = f"/api/v1/namespaces/{namespace}/secrets/{NAME}?fieldManager={urllib.parse.quote(self._owner)}"
+        status, answer = self._api.call("PATCH", path, secret)
+        if status in (200, 201):
+            return status
+        with self._lock:
+            self._tokens.pop(namespace, None)
+        if status == 409:
+            raise JobError(
+                f"the Secret {NAME} of {namespace} is another gate's: have one gate in a cluster, or delete the Secret"
+                f" ({_message(answer)})"
+            )
+        raise JobError(f"the Secret {NAME} of {namespace} cannot be written: {status} {_message(answer)}")
+
+
+def owner(account: Path = ACCOUNT, host: str = "") -> str:
+    """What tells this gate from another: the namespace of its pod and the name of its Deployment."""
+    try:
+        namespace = (account / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        namespace = ""
+    # The pods of a Deployment are called NAME-HASH-HASH.
+    name = (host or os.uname().nodename).rsplit("-", 2)[0]
+    return f"{namespace}.{name}"[:128]
+
+
+def _templates(strategy: Any) -> set[str]:
+    """Names of the AnalysisTemplates that a strategy names, in steps and beside them."""
+    stack, names = [strategy], set()
+    while stack:
+        one = stack.pop()
+        if isinstance(one, dict):
+            names.add(str(one.get("templateName", "")))
+        stack += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return names
 
 
 def looks_like_account(token: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llmops.jobs.times import moment
@@ -12,6 +12,7 @@ from llmops.services.gate.state import Memory, Rollout
 
 _HASH = "rollouts_pod_template_hash"
 _METRICS = {
+    "llm_gate_rollout": "1 for each Rollout with a step that asks the gate, whether it was asked or not.",
     "llm_gate_requests": "Requests of a version that the gate has counted, as canary or as stable.",
     "llm_gate_required_requests": "Requests of a canary without which nothing is decided.",
     "llm_gate_statistic": "What a gate measured at its last look; absent where it could not.",
@@ -25,14 +26,19 @@ FORGOTTEN = 14 * 86400.0
 Row = tuple[str, dict[str, str], float]
 
 
-def page(memory: Memory, now: float) -> str:
-    """In the text format of Prometheus. A canary that was tried twice is shown as it was the last time."""
+def page(memory: Memory, now: float, gated: Iterable[Release] = ()) -> str:
+    """In the text format of Prometheus. A canary that was tried twice is shown as it was the last time.
+
+    `gated` are the releases that are expected to ask.
+    """
     newest = {
         (release, one.canary): one
         for release, one in memory.all()
         if one.began is not None and one.called > now - FORGOTTEN
     }
     rows = [row for (release, _), one in newest.items() for row in _rows(release, one)]
+    for each in gated:
+        rows.append(("llm_gate_rollout", {"namespace": each.namespace, "release": each.name}, 1.0))
     # Two rollouts may have had the same stable version; one series each.
     unique = {(name, tuple(sorted(own.items()))): (own, value) for name, own, value in rows}
     lines: list[str] = []

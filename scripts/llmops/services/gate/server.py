@@ -122,7 +122,9 @@ def routes(
         return JSONResponse(gate.evidence(release))
 
     def metrics(_: Request, __: bytes) -> Response:
-        return Response(page(gate.memory, now()), media_type=exposition.CONTENT_TYPE)
+        return Response(
+            page(gate.memory, now(), cluster.gated if cluster else ()), media_type=exposition.CONTENT_TYPE
+        )
 
     return [
         ("GET", "/api/v1/query", query),
