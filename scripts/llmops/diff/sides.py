@@ -52,9 +52,13 @@ def revision(
     """
     if not name:
         return Side(f"{role} working tree", *_tree(role, models, chart, env, version, renderer))
-    root = Path(_git(["rev-parse", "--show-toplevel"], "this is no Git tree; give two charts or two files"))
+    # The tree of the models, wherever the command was called; the folder itself may be in the revision alone.
+    inside = ["-C", str(next(one for one in (models.absolute(), *models.absolute().parents) if one.is_dir()))]
+    root = Path(
+        _git([*inside, "rev-parse", "--show-toplevel"], "this is no Git tree; give two charts or two files")
+    )
     commit = _git(
-        ["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
+        [*inside, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
         f"there is no revision {name!r}; name a commit, a branch or a tag",
     )
     with tempfile.TemporaryDirectory(prefix="llmops-") as folder:
