@@ -20,6 +20,7 @@ ORDER = (
     "alert-rules",
     "drift-cronjob",
     "canary-gate",
+    "reverter",
     "llm-policies",
     "llm-stack",
     "llm-platform",

@@ -43,13 +43,16 @@ def load(path: Path) -> dict[str, Any]:
 PROD = (ROOT / "values/environments/prod.yaml", ROOT / "values/platform/prod.yaml")
 VALUES = merge({}, *map(load, PROD))
 EVERYTHING = load(CHARTS / CHART / "ci/everything-values.yaml")
-# A component's switch, and the scope it gets where it has two.
+# What the reverter cannot be without.
+REPOSITORY = {"git": {"url": "https://git.example.com"}, "forge": {"tokenSecret": {"name": "token"}}}
+# A component's switch, and the scope it gets where it has two, or what it cannot be without.
 COMPONENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "monitoring": ("dashboards", {"scope": "cluster"}),
     "alert-rules": ("alerts", {}),
     "gpu-hpa": ("adapterRules", {"scope": "cluster"}),
     "drift-cronjob": ("driftExporter", {"scope": "cluster"}),
     "canary-gate": ("canaryGate", {}),
+    "reverter": ("reverter", REPOSITORY),
     "llm-policies": ("policies", {}),
 }
 
@@ -92,7 +95,8 @@ def test_its_components_are_the_ones_listed_here() -> None:
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_each_component_has_a_switch_of_its_own(render: Render, component: str) -> None:
     off = {bit: False for bit, _ in COMPONENTS.values()}
-    only = {"components": {**off, COMPONENTS[component][0]: True}}
+    switch, own = COMPONENTS[component]
+    only = {"components": {**off, switch: True}, component: own}
     facts = {
         "global": {"llm": {"environment": {"monitoring": {"prometheusUrl": "http://prometheus.monitoring"}}}}
     }
@@ -234,8 +238,8 @@ def test_pods_satisfy_the_restricted_pod_security_standard(render: Render) -> No
     }
     assert len(pods) > 1
     for name, pod in pods.items():
-        # The gate alone asks the API server.
-        assert pod["automountServiceAccountToken"] is (name == "llm-canary-gate")
+        # Gate and reverter alone ask the API server.
+        assert pod["automountServiceAccountToken"] is (name in ("llm-canary-gate", "llm-reverter"))
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()

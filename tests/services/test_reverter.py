@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from llmops.cards import promote
-from llmops.findings import RefusedError
+from llmops.findings import InputError, RefusedError
 from llmops.git import forges
 from llmops.jobs import JobError
 from llmops.services.gate.cluster import Api
@@ -203,6 +203,19 @@ def test_whoever_is_away_is_asked_again_and_nothing_is_done_twice(stage: Stage) 
     assert [one.kind for one in loop.look()] == [DONE]
     assert len(stage.reverts()) == 2
     assert len(stage.forge.opened) == 1
+
+
+def test_the_forges_token_opens_the_repository_and_stands_in_no_file(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stage.folder.with_name("by-token")
+    address = f"{stage.forge.url}/team/values.git"
+    repository = clone(address, str(folder), "main")
+    Reverter(repository).fetch()
+    assert not any(b"secret" in one.read_bytes() for one in (folder / ".git").rglob("*") if one.is_file())
+    monkeypatch.setenv("LLMOPS_FORGE_TOKEN", "old")
+    with pytest.raises(InputError, match="these credentials, which may have expired"):
+        clone(address, str(folder.with_name("by-another")), "main")
 
 
 def test_a_promotion_that_succeeded_is_told_once(stage: Stage) -> None:

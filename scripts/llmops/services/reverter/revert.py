@@ -5,6 +5,7 @@ Its only memory is Git: a tag with the Rollout's uid and the commit is pushed to
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 
 from llmops.findings import InputError, RefusedError
 from llmops.git.delivery import REMOTE, sentence
-from llmops.git.forges import Forge
+from llmops.git.forges import TOKEN, Forge
 from llmops.git.repository import Commit, Repository
 from llmops.services.reverter.rollouts import Rollout
 from llmops.untyped import below, mapping, text
@@ -199,11 +200,20 @@ def _values(content: str | None) -> dict[str, Any]:
         return {}
 
 
+# git asks this for user and password over HTTP; the token is in no file and in no argument.
+_HELPER = f'!f() {{ test "$1" = get && printf "username=git\\npassword=%s\\n" "${TOKEN}"; }}; f'
+
+
 def clone(url: str, folder: str, branch: str) -> Repository:
-    """A clone in an empty folder, or the one that is there. InputError where git cannot make it."""
+    """A clone in an empty folder, or the one that is there. InputError where git cannot make it.
+
+    Over HTTP the forge's token is the password.
+    """
     if not Path(folder, ".git").exists():
+        helper = ("-c", f"credential.helper={_HELPER}")
         made = subprocess.run(  # noqa: S603
-            ["git", "clone", "--quiet", "--no-checkout", "--branch", branch, "--", url, folder],  # noqa: S607
+            ["git", *helper, "clone", "--quiet", "--no-checkout", "--branch", branch, "--", url, folder],  # noqa: S607
+            env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
             capture_output=True,
             text=True,
             check=False,
@@ -212,4 +222,5 @@ def clone(url: str, folder: str, branch: str) -> Repository:
             raise InputError(sentence(f"the repository {branch}", made))
     repository = Repository(Path(folder))
     repository.out("remote", "set-url", REMOTE, url)
+    repository.out("config", "credential.helper", _HELPER)
     return repository
