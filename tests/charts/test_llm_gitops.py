@@ -440,6 +440,48 @@ def test_a_release_may_pin_the_chart_that_a_registry_holds(
     ]
 
 
+@pytest.mark.real
+def test_charts_may_stand_in_a_repository_of_their_own(render: Render, expand: Expand) -> None:
+    charts = {"url": "https://git.example.com/platform/charts.git", "revision": "v0.1.0"}
+    platforms = [{"name": "prod", "namespace": "monitoring", "cluster": {"name": "in-cluster"}}]
+    objects = gitops(render, merge(SMALL, {"chart": {"git": charts}, "platforms": platforms}))
+    (appset,) = objects.all("ApplicationSet")
+    model = expand(appset)["prod-qwen3-8b"]
+    chart, files = model["spec"]["sources"]
+    assert (chart["repoURL"], chart["path"], chart["targetRevision"]) == (
+        charts["url"], "charts/llm-stack", "v0.1.0"
+    )  # fmt: skip
+    assert [item.removeprefix("$values/") for item in chart["helm"]["valueFiles"]] == [
+        str(path.relative_to(ROOT)) for path in release_files("qwen3-8b", "prod")
+    ]
+    assert files == {"repoURL": SMALL["git"]["url"], "targetRevision": "main", "ref": "values"}
+    # What changes in the other repository is no path of this one.
+    paths = model["metadata"]["annotations"]["argocd.argoproj.io/manifest-generate-paths"]
+    assert "charts" not in paths
+    chart, files = objects.one("Application", "platform-prod")["spec"]["sources"]
+    assert (chart["repoURL"], chart["path"]) == (charts["url"], "charts/llm-platform")
+    assert chart["helm"]["valueFiles"] == [
+        "$values/values/environments/prod.yaml", "$values/values/platform/prod.yaml"
+    ]  # fmt: skip
+    for project in objects.all("AppProject"):
+        assert charts["url"] in project["spec"]["sourceRepos"]
+
+
+@pytest.mark.real
+def test_every_release_may_tell_a_channel_what_becomes_of_it(render: Render, expand: Expand) -> None:
+    told = [
+        {"trigger": "on-health-degraded", "service": "channel"},
+        {"trigger": "on-deployed", "service": "slack", "recipient": "llm-releases"},
+    ]
+    (appset,) = gitops(render, merge(SMALL, {"notifications": told})).all("ApplicationSet")
+    annotations = expand(appset)["prod-qwen3-8b"]["metadata"]["annotations"]
+    found = {key: value for key, value in annotations.items() if key.startswith("notifications.")}
+    assert found == {
+        "notifications.argoproj.io/subscribe.on-health-degraded.channel": "",
+        "notifications.argoproj.io/subscribe.on-deployed.slack": "llm-releases",
+    }
+
+
 def test_a_platform_gets_the_chart_and_file_of_its_cluster(render: Render) -> None:
     objects = gitops(render, VALUES)
     application = objects.one("Application", "platform-prod")["spec"]
@@ -519,6 +561,15 @@ REFUSED = {
     "both go to namespace llm-prod of the same cluster": {
         **SMALL,
         "environments": [ENV, {**ENV, "name": "live"}],
+    },
+    "chart.git.revision is empty": {**SMALL, "chart": {"git": {"url": "https://git.example.com/charts"}}},
+    "are both set": {
+        **SMALL,
+        "chart": {
+            "registry": "r.example.com",
+            "version": "0.1.0",
+            "git": {"url": "https://git.example.com/c"},
+        },
     },
     "chart.version is empty": {**SMALL, "chart": {"registry": "registry.example.com/charts"}},
     "platforms has prod twice": {**SMALL, "platforms": [ENV, ENV]},

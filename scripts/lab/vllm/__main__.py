@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
             if what == "chat":
                 # So small a model is right where it is sure: at a temperature of 0.2 it already makes up its words.
                 llmops = Path(sys.executable).with_name("llmops")
-                return subprocess.run([llmops, "chat", server.url, "--page", "--temperature=0"], check=False).returncode
+                return subprocess.run(
+                    [llmops, "chat", server.url, "--page", "--temperature=0"], check=False
+                ).returncode
             return server.process.wait()
         finally:
             server.end(40)

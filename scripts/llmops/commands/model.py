@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmops.commands.options import CHART, PATH, options, renderer
+from llmops.commands.options import CHART, MODELS, PATH, options, renderer
 from llmops.commands.output import say, write
 from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llmops.git.delivery import Move
 
 models_option = click.option(
-    "--models", type=PATH, default=Path("values/models"), show_default=True, help="Folder of the models."
+    "--models", type=PATH, default=MODELS, show_default=True, help="Folder of the models."
 )
 chart_option = click.option(
     "--chart",

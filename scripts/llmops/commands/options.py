@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Bytes of manifests that are read at all: a device has no end. The parser refuses less than that.
 _MOST = 100 * 2**20
 CHART = Path("charts/llm-stack")
+MODELS = Path("values/models")
 PATH = click.Path(path_type=Path)
 
 
@@ -57,11 +58,12 @@ class Selection:
         return [Inputs(self.chart, self.files, target, model_dir=model_dir(self.files))]
 
     def discover(self, models: Path, kube_version: str) -> list[Inputs]:
-        """The releases of a model's folder, or of a tree of such folders."""
+        """The releases of a model's folder or its name below values/models, or of a tree of such folders."""
         from llmops import release
 
+        named = MODELS / models
         return release.discover(
-            models,
+            named if not models.exists() and len(models.parts) == 1 and named.is_dir() else models,
             env=self.environment,
             environments=self.environments,
             chart=self.models_chart,

@@ -91,7 +91,8 @@ class Repository:
         """git with these arguments, in the tree; whatever its exit status. Never asks at the terminal."""
         quiet = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
         return subprocess.run(  # noqa: S603
-            ["git", "-C", str(self.root), *arguments],  # noqa: S607
+            # Names as they are, not quoted.
+            ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments],  # noqa: S607
             input=text,
             capture_output=True,
             encoding="utf-8",
