@@ -46,6 +46,7 @@ def no_match(text: str) -> str:
         (("Service", "Deployment", "PodDisruptionBudget", "NetworkPolicy"), str),
         (("Deployment", "HorizontalPodAutoscaler", "ConfigMap", "ServiceAccount", "RoleBinding"), str),
         (("Service", "Deployment", "PodMonitor", "ServiceMonitor", "Ingress", "NetworkPolicy"), str),
+        (("Service", "Deployment", "PodMonitor", "ServiceMonitor", "Ingress", "NetworkPolicy"), one_label),
         (("Rollout", "HTTPRoute", "ScaledObject"), str),
     ],
     ids=lambda one: one.__name__ if callable(one) else "-".join(one),
@@ -56,6 +57,17 @@ def test_four_times_the_objects_take_about_four_times_as_long(
     few, many = (change(estate(count, kinds)) for count in (FEW, MANY))
     seconds(few)  # what is loaded once
     assert seconds(many) < MOST * seconds(few)
+
+
+@pytest.mark.long
+def test_twenty_thousand_objects_take_about_four_times_as_long_as_five_thousand(
+    record_property: Callable[[str, float], None],
+) -> None:
+    few, many = (estate(count, ("Service", "Deployment")) for count in (1250, 5000))
+    assert many.count("\nkind: ") == 20000
+    took = seconds(few), seconds(many)
+    record_property("seconds", took[1])
+    assert took[1] < MOST * took[0]
 
 
 def test_a_sentence_does_not_grow_with_the_release() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llmops import engines
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
-from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
+from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, Target, Targets
 from llmops.engines import Engine
 from llmops.findings import Finding
 from llmops.references import Pods, mapping, sequence, text, walk
@@ -40,17 +40,20 @@ def scrape_path_unknown(release: Release) -> Iterator[Finding]:
     Judged are endpoints whose pods have one container, with an image that is known to run an engine.
     """
     objects = graph(release)
-    seen: set[tuple[int, str]] = set()
+    running: dict[int, list[tuple[Pods, Engine]]] = {}
     for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
         paths = {text(path) for _, path in walk(monitor.data, f"{_ENDPOINTS[monitor.kind]}/*/path")}
         if {one or _DEFAULT_PATH for one in paths} | {one.metrics for one in engines.engines()} == {
             _DEFAULT_PATH
         }:
             continue
-        for pointer, pods, _ in scraped(objects, monitor):
-            path, engine = text(monitor.get(f"{pointer}/path")) or _DEFAULT_PATH, _engine(pods)
-            if engine and path != engine.metrics and (id(monitor), pointer) not in seen:
-                seen.add((id(monitor), pointer))
+        for pointer, targets in objects.derived(Targets).of_monitor(monitor):
+            path = text(monitor.get(f"{pointer}/path")) or _DEFAULT_PATH
+            if id(targets) not in running:
+                running[id(targets)] = list(_running(targets))
+            known = running[id(targets)]
+            pods, engine = next((one for one in known if one[1].metrics != path), (None, None))
+            if pods and engine:
                 owner = pods.owner
                 message = (
                     f"{owner.kind} {owner.name} runs {engine.title}, which answers nothing under {path}."
@@ -58,6 +61,16 @@ def scrape_path_unknown(release: Release) -> Iterator[Finding]:
                 spare = ", or leave path out" if engine.metrics == _DEFAULT_PATH else ""
                 fix = f"Write path: {engine.metrics}{spare}."
                 yield defect(monitor, f"{pointer}/path", message, fix=fix)
+
+
+def _running(targets: Iterable[Target]) -> Iterator[tuple[Pods, Engine]]:
+    """The first pods that run each engine."""
+    seen: set[str] = set()
+    for pods, _ in targets:
+        engine = _engine(pods)
+        if engine and engine.metrics not in seen:
+            seen.add(engine.metrics)
+            yield pods, engine
 
 
 @rule(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llmops.checks.reading.backends import owners_of, pods_behind, port_names, some, target_ports
+from llmops.checks.reading.backends import owners_of, pods_behind, port_names, selector_of, some, target_ports
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE, Kind
@@ -109,20 +109,59 @@ def selected_services(objects: Graph, monitor: Object) -> list[Object]:
     return [one for space in sorted(spaces) for one in services.picked(_selector(monitor), space)]
 
 
-def scraped(objects: Graph, monitor: Object) -> Iterator[tuple[str, Pods, int | str]]:
-    """(pointer, pods, port of the pod) of every endpoint of a monitor."""
-    if monitor.kind == "PodMonitor":
-        for pointer, endpoint in walk(monitor.data, "/spec/podMetricsEndpoints/*"):
-            port = mapping(endpoint).get("port") or mapping(endpoint).get("portNumber")
-            for pods in selected_pods(objects, monitor):
+Target = tuple[Pods, int | str]
+"""Pods and a port of theirs."""
+
+
+class Targets:
+    """What monitors and routes lead to. Where several lead to the same it is one tuple, so that it is judged once."""
+
+    def __init__(self, objects: Graph) -> None:
+        self._objects = objects
+        self._known: dict[tuple[object, ...], tuple[Target, ...]] = {}
+
+    def of_monitor(self, monitor: Object) -> Iterator[tuple[str, tuple[Target, ...]]]:
+        """(pointer, targets) of each endpoint of a monitor."""
+        spaces = tuple(sorted(namespaces(self._objects, monitor)))
+        alike = (monitor.kind, spaces, repr(_selector(monitor)))
+        if monitor.kind == "PodMonitor":
+            for pointer, endpoint in walk(monitor.data, "/spec/podMetricsEndpoints/*"):
+                port = mapping(endpoint).get("port") or mapping(endpoint).get("portNumber")
                 if isinstance(port, int | str):
-                    yield pointer, pods, port
-        return
-    for pointer, endpoint in walk(monitor.data, "/spec/endpoints/*"):
-        for service in selected_services(objects, monitor):
-            for target in target_ports(service, mapping(endpoint).get("port")):
-                for pods in pods_behind(objects, service):
-                    yield pointer, pods, target
+                    yield pointer, self._of_pods(alike, monitor, port)
+            return
+        for pointer, endpoint in walk(monitor.data, "/spec/endpoints/*"):
+            port = mapping(endpoint).get("port")
+            key = (*alike, repr(port))
+            if key not in self._known:
+                self._known[key] = self._behind(selected_services(self._objects, monitor), port)
+            yield pointer, self._known[key]
+
+    def of_service(self, service: Object, port: object) -> tuple[Target, ...]:
+        """Where a port of a Service leads to."""
+        ports = tuple(target_ports(service, port))
+        key = (self._objects.namespace_of(service), repr(selector_of(service)), ports)
+        if key not in self._known:
+            self._known[key] = self._behind([service], port)
+        return self._known[key]
+
+    def _of_pods(self, alike: tuple[object, ...], monitor: Object, port: int | str) -> tuple[Target, ...]:
+        key = (*alike, port)
+        if key not in self._known:
+            self._known[key] = tuple((pods, port) for pods in selected_pods(self._objects, monitor))
+        return self._known[key]
+
+    def _behind(self, services: Iterable[Object], port: object) -> tuple[Target, ...]:
+        found: dict[tuple[int, int | str], Target] = {}
+        seen: set[tuple[int, int | str]] = set()
+        for service in services:
+            # The same list for the same selector.
+            behind = pods_behind(self._objects, service)
+            for target in target_ports(service, port):
+                if (id(behind), target) not in seen:
+                    seen.add((id(behind), target))
+                    found |= {(id(pods), target): (pods, target) for pods in behind}
+        return tuple(found.values())
 
 
 def _selector(monitor: Object) -> dict[str, Any]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llmops.checks.reading.backends import pods_behind, ports_named, target_ports
+from llmops.checks.reading.backends import ports_named
 from llmops.checks.registry import ERROR, defect, graph, rule
-from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
-from llmops.checks.rules.graph.policies import ingress_policies, opened
-from llmops.checks.rules.graph.routes import ROUTES
+from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, Target
+from llmops.checks.rules.graph.policies import Opening, Openings, wanted
 from llmops.findings import Finding
-from llmops.kubernetes.kinds import SERVICE
-from llmops.references import Graph, Pods, mapping, matches, sequence, text
+from llmops.references import Pods, kind_of, mapping, matches, sequence, text
 from llmops.release import Release
 
 _NAME = "kubernetes.io/metadata.name"
@@ -28,32 +26,35 @@ def network_policy_shuts_out(release: Release) -> Iterator[Finding]:
     """
     objects = graph(release)
     llm = release.view.llm
-    policies = objects.derived(ingress_policies)
+    openings = objects.derived(Openings)
     said: set[tuple[int, str]] = set()
-    for who, pods, port in _askers(objects) if policies else ():
+    judged: set[tuple[int, str]] = set()
+    for asker, _, targets in wanted(objects) if openings else ():
+        who = "monitoring" if kind_of(asker) in (POD_MONITOR, SERVICE_MONITOR) else "gateway"
         space = llm.text(f"environment.{who}.namespace")
-        over = policies.over(pods.namespace, pods.labels, pods.runtime_labels)
-        for number in ports_named(pods, port) if space and over else ():
-            opening = [(one, at, rule_) for one in over for at, rule_ in opened(one, pods, number)]
-            shut = opening and not any(_lets_in(rule_, space, pods) for _, _, rule_ in opening)
-            policy, at, _ = opening[0] if shut else (None, "", None)
-            if policy is not None and (id(policy), who) not in said:
+        if not space or (id(targets), who) in judged:
+            continue
+        judged.add((id(targets), who))
+        for pods, port, (policy, at, _) in _shut(openings, targets, space):
+            if (id(policy), who) not in said:
                 said.add((id(policy), who))
                 message = f"the port {port} of {pods.owner.kind} {pods.owner.name} is shut for {_WHO[who]} in {space}."
                 yield defect(policy, f"{at}/from", message)
 
 
-def _askers(objects: Graph) -> Iterator[tuple[str, Pods, int | str]]:
-    """(who, pods, port) of what is scraped and of what routes lead to."""
-    for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
-        for _, pods, port in scraped(objects, monitor):
-            yield "monitoring", pods, port
-    for route in objects.of_kind(*ROUTES):
-        for edge in objects.edges_of(route):
-            if edge.kind == SERVICE and edge.target is not None:
-                for target in target_ports(edge.target, edge.port):
-                    for pods in pods_behind(objects, edge.target):
-                        yield "gateway", pods, target
+def _shut(
+    openings: Openings, targets: Iterable[Target], space: str
+) -> Iterator[tuple[Pods, int | str, Opening]]:
+    """(pods, port, first opening) of targets that are open, but not for that namespace."""
+    lets: dict[tuple[int, str], bool] = {}
+    for pods, port in targets:
+        for number in ports_named(pods, port):
+            opening = openings.of(pods, number)
+            key = (id(opening), pods.namespace)
+            if key not in lets:
+                lets[key] = any(_lets_in(rule_, space, pods) for _, _, rule_ in opening)
+            if opening and not lets[key]:
+                yield pods, port, opening[0]
 
 
 def _lets_in(rule_: Mapping[str, Any], namespace: str, pods: Pods) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llmops.checks.reading.analysis_runs import number
-from llmops.checks.reading.backends import owners_of, pods_behind, ports_named, target_ports
+from llmops.checks.reading.backends import owners_of, ports_named, some
 from llmops.checks.reading.missing_names import runs_pods
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
-from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, scraped
+from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, Target, Targets
 from llmops.checks.rules.graph.routes import ROUTES
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import AUTOSCALERS, SCALABLE, SERVICE, Kind
@@ -79,52 +79,87 @@ def network_policy_shuts_port(release: Release) -> Iterator[Finding]:
     A port that a monitor scrapes or a route leads to, and that no policy opens for anybody, answers nobody.
     """
     objects = graph(release)
-    policies = objects.derived(ingress_policies)
+    openings = objects.derived(Openings)
+    judged: dict[tuple[int, str], list[tuple[Pods, int | str, list[Object]]]] = {}
     seen: set[tuple[int, int, str]] = set()
-    for asker, pointer, pods, port in _wanted(objects) if policies else ():
-        over = policies.over(pods.namespace, pods.labels, pods.runtime_labels)
-        numbers = ports_named(pods, port)
+    for asker, pointer, targets in wanted(objects) if openings else ():
         protocol = "UDP" if asker.kind == "IngressRouteUDP" else "TCP"
-        if (
-            over
-            and numbers
-            and not any(any(opened(one, pods, number, protocol)) for one in over for number in numbers)
-        ):
+        if (id(targets), protocol) not in judged:
+            judged[id(targets), protocol] = list(_shut(openings, targets, protocol))
+        for pods, port, over in judged[id(targets), protocol]:
             key = (id(asker), id(pods.owner), str(port))
             if key not in seen:
                 seen.add(key)
-                names = ", ".join(one.name for one in over)
+                names = some(one.name for one in over)
                 message = f"the port {port} of {pods.owner.kind} {pods.owner.name} is shut by NetworkPolicy {names}."
                 yield defect(asker, pointer, message)
 
 
-def _wanted(objects: Graph) -> Iterator[tuple[Object, str, Pods, int | str]]:
-    """(who, where, pods, port) of everything in the release that means to reach a pod."""
+def _shut(
+    openings: Openings, targets: Iterable[Target], protocol: str
+) -> Iterator[tuple[Pods, int | str, list[Object]]]:
+    """(pods, port, policies) of targets that some policy closes and none opens."""
+    for pods, port in targets:
+        over, numbers = openings.over(pods), ports_named(pods, port)
+        if over and numbers and not any(openings.of(pods, number, protocol) for number in numbers):
+            yield pods, port, over
+
+
+def wanted(objects: Graph) -> Iterator[tuple[Object, str, tuple[Target, ...]]]:
+    """(who, where, targets) of everything in the release that means to reach pods."""
+    known = objects.derived(Targets)
     for monitor in objects.of_kind(POD_MONITOR, SERVICE_MONITOR):
-        for pointer, pods, port in scraped(objects, monitor):
-            yield monitor, pointer, pods, port
+        for pointer, targets in known.of_monitor(monitor):
+            yield monitor, pointer, targets
     for route in objects.of_kind(*ROUTES):
         for edge in objects.edges_of(route):
             if edge.kind == SERVICE and edge.target is not None:
-                for target in target_ports(edge.target, edge.port):
-                    for pods in pods_behind(objects, edge.target):
-                        yield route, edge.pointer, pods, target
+                yield route, edge.pointer, known.of_service(edge.target, edge.port)
 
 
-def about_ingress(policy: Object) -> bool:
+def _about_ingress(policy: Object) -> bool:
     types = sequence(policy.get("/spec/policyTypes"))
     return not types or "Ingress" in types
 
 
-def ingress_policies(objects: Graph) -> Selecting[Object]:
-    """The NetworkPolicies about what comes in, by the labels of the pods that they select."""
-    policies = [one for one in objects.of_kind(NETWORK_POLICY) if about_ingress(one)]
-    return Selecting(policies, objects.namespace_of, lambda one: mapping(one.get("/spec/podSelector")))
+Opening = tuple[Object, str, dict[str, Any]]
+"""A NetworkPolicy, the pointer of one of its rules, and that rule."""
 
 
-def opened(
-    policy: Object, pods: Pods, number: int, protocol: str = "TCP"
-) -> Iterator[tuple[str, dict[str, Any]]]:
+class Openings:
+    """Which policies select pods, and which of their rules open a port; found once for all pods that are alike."""
+
+    def __init__(self, objects: Graph) -> None:
+        policies = [one for one in objects.of_kind(NETWORK_POLICY) if _about_ingress(one)]
+        selector = lambda one: mapping(one.get("/spec/podSelector"))  # noqa: E731
+        self._policies = Selecting(policies, objects.namespace_of, selector)
+        self._over: dict[tuple[str, str, frozenset[str]], list[Object]] = {}
+        self._opened: dict[tuple[int, str, int, str], list[Opening]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._policies)
+
+    def over(self, pods: Pods) -> list[Object]:
+        """The policies about what comes in that select the pods."""
+        key = (pods.namespace, repr(sorted(pods.labels.items(), key=str)), pods.runtime_labels)
+        if key not in self._over:
+            self._over[key] = self._policies.over(pods.namespace, pods.labels, pods.runtime_labels)
+        return self._over[key]
+
+    def of(self, pods: Pods, number: int, protocol: str = "TCP") -> list[Opening]:
+        """The rules that open a port of the pods, to whomever."""
+        over = self.over(pods)
+        # A rule may name a port, and which one that is the containers say.
+        named = repr([container.get("ports") for _, container in pods.containers()])
+        key = (id(over), named, number, protocol)
+        if key not in self._opened:
+            self._opened[key] = [
+                (one, at, rule_) for one in over for at, rule_ in _opened(one, pods, number, protocol)
+            ]
+        return self._opened[key]
+
+
+def _opened(policy: Object, pods: Pods, number: int, protocol: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The ingress rules, with their pointers, that open a port of the pods, to whomever."""
     for pointer, rule_ in walk(policy.data, "/spec/ingress/*"):
         ports = [mapping(one) for one in sequence(mapping(rule_).get("ports"))]
