@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ def main(arguments: list[str]) -> int:
     if what not in ("build", "serve", "chat"):
         sys.stderr.write(f"{__doc__}\n")
         return 2
+    # Whoever ends this ends the engine too, which is a process group of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         built = build()
         if what == "build":
