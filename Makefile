@@ -68,6 +68,8 @@ generate: setup-tools ## Write defines, schemas and READMEs from their sources
 verify: setup-tools ## Fail if a generated file is stale, or what values/ deploys has a finding
 	@$(BIN)/python -m generate --bin $(TOOLS) --verify
 	@$(BIN)/llmops check --models values/models --kube-version 1.34,1.35,1.36,1.37
+	@# A version with a card has to pass its gate where it runs.
+	@$(BIN)/llmops model status --quiet
 	@# The gate's image is one that each user builds and pins.
 	@$(BIN)/llmops check charts/llm-platform --namespace monitoring -f values/environments/prod.yaml -f values/platform/prod.yaml \
 		--kube-version 1.34,1.35,1.36,1.37 --fail-on warning --disable image/missing-digest
@@ -110,9 +112,9 @@ e2e-on-demand: setup-cluster ## The parts alone: alerts, an autoscaler, object m
 e2e-policies: setup-cluster ## The API server and the toolkit judge the same objects: policies and Pod Security
 	@$(BIN)/python -m pytest tests/e2e/test_policies.py tests/e2e/test_pod_security.py -n 0 $(ARGS)
 
-e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk
+e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk; a version from its card to production and back
 	@$(BIN)/python tools/setup.py cluster argo-cd
-	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py -n 0 $(ARGS)
+	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py tests/e2e/whole/test_gitops_versions.py -n 0 $(ARGS)
 
 e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the live cluster; out/e2e/whole.json
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics argo-cd

@@ -231,10 +231,17 @@ def model_audit(
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @models_option
 @forge_options
+@click.option("--quiet", is_flag=True, help="Only those that are refused.")
 @click.option("--from", "saved", type=PATH, help="Rollouts of the cluster that kubectl saved (YAML or JSON).")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def model_status(
-    names: tuple[str, ...], models: Path, forge: str | None, forge_url: str, saved: Path | None, form: str
+    names: tuple[str, ...],
+    models: Path,
+    forge: str | None,
+    forge_url: str,
+    saved: Path | None,
+    quiet: bool,
+    form: str,
 ) -> None:
     """Every model in every environment: version, gate, age, next step; exit 1 if one is refused."""
     from llmops.cards import show, status, tree
@@ -244,8 +251,11 @@ def model_status(
     found = status.rows(_judge(folders[0], forge, forge_url), folders)
     if saved:
         found = status.with_cluster(found, parse(read_text(saved), str(saved)), status.namespaces(folders[0]))
-    say(show.as_json(show.status_data(found)) if form == "json" else show.status_text(found), form)
-    sys.exit(any(one.gate in ("refused", "unreadable") for one in found))
+    refused = [one for one in found if one.gate in ("refused", "unreadable")]
+    listed = refused if quiet else found
+    if listed or form == "json":
+        say(show.as_json(show.status_data(listed)) if form == "json" else show.status_text(listed), form)
+    sys.exit(bool(refused))
 
 
 def _judge(folder: Path, forge: str | None, forge_url: str) -> Judge:
