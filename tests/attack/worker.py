@@ -117,8 +117,9 @@ def main(family: str, seed: str, count: str) -> None:
         except (InputError, RefusedError) as error:
             status = "unreadable" if isinstance(error, InputError) else "refused"
             fault = "" if "Traceback" not in str(error) else str(error)
-        except Exception:
-            status, fault = "traceback", traceback.format_exc()
+        except Exception as error:
+            frames = "".join(traceback.format_tb(error.__traceback__))[-1600:]
+            status, fault = "traceback", f"{frames}{type(error).__name__}: {str(error)[:300]}"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         line = {
             "case": f"{family}-{seed}-{number}",

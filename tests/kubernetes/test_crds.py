@@ -193,3 +193,9 @@ def test_every_pinned_schema_compiles_and_takes_an_object_without_a_spec() -> No
         assert {violation.pointer for violation in one.violations({"metadata": {"name": "x"}})} <= {
             "/spec"
         }, name
+
+
+@pytest.mark.parametrize("kind", ["x" * 70000, "../../a", "", "a\x00b"])
+def test_what_is_no_name_has_no_schema(kind: str) -> None:
+    assert crds.path("argoproj.io/v1alpha1", kind) is None
+    assert crds.path(f"argoproj.io/{kind}", "Rollout") is None

@@ -63,6 +63,7 @@ def test_it_agrees_on_every_place_that_it_tells(chart: str, values: str, rendere
         ("a:\n  - 'b': 1\n", "a/0/b", None),
         ("a: 1\n", "a/b", None),
         ("a:\n\tb: 1\n", "a/b", None),
+        ("a:\n  -  \n  - b: 1\n", "a/0", None),
     ],
 )
 def test_a_line_or_nothing(text: str, pointer: str, line: Any) -> None:

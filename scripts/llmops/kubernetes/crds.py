@@ -110,6 +110,9 @@ def read_pins(pins: Path) -> dict[str, str]:
     return found
 
 
+_NAME = re.compile(r"[A-Za-z0-9]{1,63}")
+
+
 def path(api_version: str, kind: str) -> Path | None:
     """The cached schema of a kind, None when no pinned module defines it.
 
@@ -140,7 +143,8 @@ def _path(
                 "run `make setup` or `python -m llmops.kubernetes.crds`"
             )
         file = folder / f"{group}_{version}_{kind}.json"
-        if "/" not in kind and file.is_file():
+        # What is no name is no file either: too long, or with a slash.
+        if _NAME.fullmatch(version) and _NAME.fullmatch(kind) and file.is_file():
             return file
     return None
 

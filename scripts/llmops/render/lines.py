@@ -75,6 +75,8 @@ def _item(block: Sequence[Line], index: int) -> tuple[Line, Sequence[Line]] | No
             seen += 1
             if seen == index:
                 inner = line.content[1:].lstrip(" ")
+                if not inner:
+                    return None
                 if inner[0] in "{[\"'&*!|>#":
                     return line, ()
                 first = Line(line.number, line.indent + len(line.content) - len(inner), inner)
