@@ -119,7 +119,18 @@ def nobody(tree: Tree) -> None:
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
 
 
+def conflicting(tree: Tree) -> None:
+    tree.git("checkout", "-q", "-b", "other")
+    tree.write("values/models/demo/envs/dev/values.yaml", "a: 1\n")
+    tree.commit("One")
+    tree.git("checkout", "-q", "main")
+    tree.write("values/models/demo/envs/dev/values.yaml", "a: 2\n")
+    tree.commit("Another")
+    tree.git("merge", "-q", "other", check=False)
+
+
 STATES = {
+    "conflict": (conflicting, "the working tree is not clean (values/models/demo/envs/dev/values.yaml)"),
     "dirty": (dirty, "the working tree is not clean (notes.txt)"),
     "detached": (detached, "HEAD is detached"),
     "nobody": (nobody, "git does not know who you are"),

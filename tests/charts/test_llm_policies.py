@@ -117,3 +117,62 @@ def test_the_readme_lists_every_policy_with_the_rule_of_the_toolkit() -> None:
     for name, file in FILES.items():
         rule = file["metadata"]["annotations"].get("llm-policies/rule", f"policy/{name}")
         assert f"| {name} | {rule} |" in readme
+
+
+A, B = (f"sha256:{digit * 64}" for digit in "ab")
+
+
+def test_a_list_of_cards_is_a_policy_of_its_own_and_none_is_no_policy(render: Render) -> None:
+    assert (POLICY, "rules-approved-cards") not in installed(render).kinds()
+    objects = installed(
+        render, {"approvedCards": [A, B], "policies": {"approved-cards": {"mode": "enforce"}}}
+    )
+    policy = objects.one(POLICY, "rules-approved-cards")["spec"]
+    assert f'["{A}","{B}"]' in policy["validations"][0]["expression"]
+    assert binding(objects, "approved-cards")["validationActions"] == ["Deny", "Audit"]
+    # Pods are never judged: one that comes back in the middle of a canary is let in whatever the list says.
+    judged = {one for rule in policy["matchConstraints"]["resourceRules"] for one in rule["resources"]}
+    assert judged == {"rollouts", "deployments"}
+
+
+def server(*cards: str) -> list[dict[str, Any] | None]:
+    """A server before and after, each naming a card; an empty text names none."""
+    return [
+        {
+            "metadata": {
+                "labels": {"app.kubernetes.io/name": "vllm-inference"},
+                "annotations": {"llm-stack/card-digest": card} if card else {"other": "x"},
+            }
+        }
+        if card is not None
+        else None
+        for card in cards
+    ]
+
+
+CASES = {
+    "made with a card of the list": (None, A, True),
+    "made with another": (None, B, False),
+    "made without one": (None, "", True),
+    "changed to one of the list": (B, A, True),
+    "changed to another": (A, B, False),
+    "named none before": ("", B, False),
+    "stays with one that left the list": (B, B, True),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_a_change_to_a_card_off_the_list_is_refused(render: Render, case: str) -> None:
+    from cel_expr_python import cel
+
+    before, after, admitted = CASES[case]
+    spec = installed(render, {"approvedCards": [A]}).one(POLICY, "rules-approved-cards")["spec"]
+    old, new = server(before, after)  # type: ignore[arg-type]
+    known = {"object": new, "oldObject": old, "request": {"operation": "UPDATE" if old else "CREATE"}}
+    env = cel.NewEnv(variables=dict.fromkeys(known, cel.Type.DYN))
+
+    def holds(expression: str) -> bool:
+        return bool(env.compile(expression).eval(data=known).value())
+
+    judged = all(holds(one["expression"]) for one in spec["matchConditions"])
+    assert (not judged or holds(spec["validations"][0]["expression"])) is admitted

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from llmops.cards import card, gate, limits, results, tree
+from llmops.cards import card, gate, limits, release_file, results, tree
 from llmops.cards.approvals import UNKNOWN, Approver, Reviews, approver
 from llmops.cards.gate import Case, Check, Verdict
 from llmops.diff.sides import unpack
@@ -52,6 +52,21 @@ class Judge:
         before = results.read(model / "versions" / stable) if stable and stable != running.version else None
         case = Case(env, running, found, results.read(folder), bounds, self.today, who, before)
         return gate.judge(case)
+
+    def of_version(self, model: Path, env: str, version: str) -> Verdict:
+        """The verdict of a version as its promotion would leave the release; the image is the one it was measured on.
+
+        InputError where the version has no folder.
+        """
+        if version not in (known := card.versions(model)):
+            there = ", ".join(known) or "none"
+            raise InputError(f"no version {version!r}; there are {there}", str(model / "versions"))
+        current = tree.running(model, env)
+        found = card.read(model / "versions" / version)
+        measured = results.read(found.folder)
+        image = measured.image_digest if measured else ""
+        proposed = release_file.changes(found, image, current, tree.running(model, env, {}))
+        return self.verdict(model, env, proposed=proposed, stable=current.version)
 
     def judged_at(self, commit: Commit, model: Path, env: str) -> Verdict:
         """The verdict as it was at a commit, on the day of that commit.

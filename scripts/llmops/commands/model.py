@@ -16,7 +16,6 @@ from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION
 
 if TYPE_CHECKING:
-    from llmops.cards.gate import Verdict
     from llmops.cards.judge import Judge
     from llmops.git.delivery import Move
 
@@ -87,7 +86,12 @@ def model_gate(
         verdicts = changes.verdicts(_judge(models, forge, forge_url), changed, models)
     else:
         folder = tree.model_folder(name, models)
-        verdicts = [_verdict(_judge(folder, forge, forge_url), folder, environment, version)]
+        judge = _judge(folder, forge, forge_url)
+        # Of what stands in release.yaml, or of a version as its promotion would leave it.
+        asked = (
+            judge.of_version(folder, environment, version) if version else judge.verdict(folder, environment)
+        )
+        verdicts = [asked]
     if form == "json":
         data = [show.verdict_data(one) for one in verdicts]
         shown = show.as_json(data if changed else data[0])
@@ -96,23 +100,6 @@ def model_gate(
         shown = "\n\n".join(map(render, verdicts)) or f"no release differs from {changed}"
     say(shown, form)
     sys.exit(not all(one.passed for one in verdicts))
-
-
-def _verdict(judge: Judge, folder: Path, environment: str, version: str) -> Verdict:
-    """Of what stands in release.yaml, or of a version as its promotion would leave it."""
-    from llmops.cards import card, release_file, results, tree
-
-    if not version:
-        return judge.verdict(folder, environment)
-    if version not in (known := card.versions(folder)):
-        there = ", ".join(known) or "none"
-        raise InputError(f"no version {version!r}; there are {there}", str(folder / "versions"))
-    current = tree.running(folder, environment)
-    found = card.read(folder / "versions" / version)
-    measured = results.read(found.folder)
-    image = measured.image_digest if measured else ""
-    proposed = release_file.changes(found, image, current, tree.running(folder, environment, {}))
-    return judge.verdict(folder, environment, proposed=proposed, stable=current.version)
 
 
 @model.command("promote")
@@ -256,6 +243,18 @@ def model_status(
     if listed or form == "json":
         say(show.as_json(show.status_data(listed)) if form == "json" else show.status_text(listed), form)
     sys.exit(bool(refused))
+
+
+@model.command("approved")
+@click.option("--env", "environment", required=True, help="Environment of the cluster.")
+@models_option
+@forge_options
+def model_approved(environment: str, models: Path, forge: str | None, forge_url: str) -> None:
+    """Print the cards that servers of an environment may name, as values of llm-platform (policy approved-cards)."""
+    from llmops.cards import approved, tree
+
+    judge = _judge(models, forge, forge_url)
+    say(approved.as_values(approved.entries(judge, tree.model_folders(models), environment)))
 
 
 def _judge(folder: Path, forge: str | None, forge_url: str) -> Judge:
