@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lab import ROOT
 from lab.images.assemble import DOCKERFILE, REF, llmops_image
+from lab.images.digests import base, pinned
 from lab.images.dockerfile import parse
 from lab.preflight import engine_answers
 
@@ -29,9 +30,13 @@ def command(engine: str, arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str], out: Path = OUT) -> int:
     """Exit status of the build; 0 where the image was assembled."""
+    image = base(arguments)
     for engine in ENGINES:
         if engine_answers(engine):
             words = command(engine, arguments)
+            if not pinned(image):
+                remedy = "python -m lab.images.digests prints its digest"
+                _say(f"warning: {image} is a tag, which can be pushed again; {remedy}")
             _say(f"building: {' '.join(words)}")
             return subprocess.run(words, cwd=ROOT, check=False).returncode
     archive = llmops_image(out)

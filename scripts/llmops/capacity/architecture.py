@@ -113,6 +113,9 @@ class Architecture:
 def uncovered(config: Mapping[str, Any]) -> str:
     """Why this config.json is beyond the estimate, as half a sentence; empty when it is covered."""
     model_type = word(config, "model_type")
+    if not model_type:
+        # Every file of transformers says it: without it, no figure would be looked at.
+        raise refused("model_type", None)
     if model_type in PICTURES:
         return ""
     for key in ("vision_config", "audio_config", "text_config"):
@@ -127,9 +130,6 @@ def uncovered(config: Mapping[str, Any]) -> str:
     odd = set(texts(config, "layer_types")) - {"full_attention", "sliding_attention"}
     if odd:
         return f"layers of {min(odd)} (layer_types)"
-    if not model_type:
-        # Every file of transformers says it: without it, no figure would be looked at.
-        raise refused("model_type", None)
     if model_type not in FAMILIES:
         known = ", ".join(sorted({*FAMILIES, *PICTURES}))
         return f"model type {model_type} (covered: {known})"

@@ -183,6 +183,9 @@ def read_manifests(name: str) -> tuple[str, str]:
     try:
         if name == "-":
             return sys.stdin.buffer.read(_MOST).decode("utf-8"), "stdin"
+        # Whoever opens a pipe that nobody writes to waits for ever; those of a shell stand below /dev.
+        if Path(name).is_fifo() and not name.startswith(("/dev/", "/proc/")):
+            raise InputError("this is a pipe; write - and give it to the standard input", name)
         with Path(name).open("rb") as file:
             return file.read(_MOST).decode("utf-8"), name
     except (OSError, UnicodeDecodeError) as error:

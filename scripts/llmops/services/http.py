@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from llmops import redaction
 from llmops.jobs import JobError
 
 Handler = Callable[[Request, bytes], Response]
@@ -194,7 +195,7 @@ async def _healthy(_: Request) -> Response:
 
 def _refused(request: Request, status: int, sentence: str) -> Response:
     """One line for who asked, and one for the log. What was asked is written so that it stays one line."""
-    sentence = " ".join(sentence.split())[:1000]
+    sentence = " ".join(redaction.without_credentials(sentence).split())[:1000]
     sys.stderr.write(f"{status} {request.method} {request.scope['path'][:200]!a}: {sentence!a}\n")
     sys.stderr.flush()
     # What a refused client still sends is not read as a next request.

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NoReturn
 
+from llmops import redaction
 from llmops.jobs import JobError
 from llmops.services.gate.cluster import Api, Cluster, in_cluster, owner
 from llmops.services.gate.question import read_release
@@ -82,7 +83,7 @@ def _watch(cluster: Cluster) -> NoReturn:
         except Exception as error:
             words = f"Rollouts cannot be looked at: {type(error).__name__}"
         if words and words != said:
-            sys.stderr.write(f"{words}\n")
+            sys.stderr.write(f"{redaction.clean_data(words)}\n")
             sys.stderr.flush()
         said = words
         time.sleep(EVERY)
