@@ -25,7 +25,7 @@ def describe(
     compared = compare(old, new)
     if show.is_impossible(compared):
         why = next(one.why for each in compared for one in each.changes if one.cost is each.cost)
-        raise RefusedError(f"{model.name} {env} cannot be updated so: {why}; see `llmops diff`")
+        raise RefusedError(f"{model.absolute().name} {env} cannot be updated so: {why}; see `llmops diff`")
     text = show.as_markdown(compared, (base[:12], "this commit"))
     return text + "\n" + "\n".join(_plan(one) for one in new.releases.values())
 

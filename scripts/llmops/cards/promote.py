@@ -29,6 +29,7 @@ def promotion(
     Nothing is changed: the commit is in no branch yet.
     """
     repository, branch = _ready(judge)
+    name = model.absolute().name
     current = tree.running(model, target)
     card_of, image = _promoted(model, source, version)
     values = release_file.changes(card_of, image, current, tree.running(model, target, {}))
@@ -37,12 +38,11 @@ def promotion(
     after = release_file.edited(before, values, file)
     if _values(before) == _values(after):
         raise RefusedError(
-            f"{model.name} {target} runs version {card_of.version} already; there is nothing to promote"
+            f"{name} {target} runs version {card_of.version} already; there is nothing to promote"
         )
     verdict = judge.verdict(model, target, proposed=_values(after), stable=current.version)
     if not verdict.passed:
         raise RefusedError(refusal(verdict))
-    name = model.absolute().name
     tag = _tag(repository, name, card_of)
     move = Move(
         repository,
@@ -89,8 +89,8 @@ def rollback(
     if not reason.strip():
         raise InputError("say why with --reason TEXT; it stands in the commit")
     repository, branch = _ready(judge)
-    file = tree.release_file(model, env)
-    path = repository.inside(file)
+    name = model.absolute().name
+    path = repository.inside(tree.release_file(model, env))
     history = repository.history([path])
     if not history:
         raise RefusedError(f"no commit ever changed {path}; there is nothing to roll back")
@@ -104,7 +104,7 @@ def rollback(
     (before,) = repository.blobs([f"{restored_from}:{path}"]) if restored_from else [None]
     if before is None:
         raise RefusedError(
-            f"{newest.id[:12]} was the first release of {model.name} in {env}; there is none before it"
+            f"{newest.id[:12]} was the first release of {name} in {env}; there is none before it"
         )
     was = _values(before)
     version = text(below(was, ("global", "llm", "release", "version")))
@@ -113,7 +113,6 @@ def rollback(
             gated(judge, model, env, before)
         except RefusedError as error:
             raise RefusedError(f"{error.message}; name --ungated to go back all the same") from None
-    name = model.absolute().name
     now = tree.running(model, env)
     subject = f"{name} {env}: back from {now.version or 'nothing'} to {version or 'nothing'}"
     exact = f"This reverts commit {newest.id}." if not to else f"release.yaml is again as in {restored_from}."
@@ -164,7 +163,7 @@ def _promoted(model: Path, source: str, version: str) -> tuple[card.Card, str]:
         runs = tree.running(model, source)
         if not runs.version or not runs.card_digest:
             raise RefusedError(
-                f"{model.name} {source} runs no version with a card; promote one to {source} first"
+                f"{model.absolute().name} {source} runs no version with a card; promote one to {source} first"
             )
         found = card.read(model / "versions" / runs.version)
         if found.digest != runs.card_digest:
