@@ -23,8 +23,8 @@ from tests.values_coverage.rows import Missing, Pair, Setting, layered
 from tests.values_coverage.shrink import shrunk, signature, without
 
 CHARTS_UNDER_TEST = (
-    "vllm-inference", "gpu-hpa", "monitoring", "alert-rules", "drift-cronjob", "canary-gate", "llm-policies",
-    "llm-gitops",
+    "vllm-inference", "gpu-hpa", "monitoring", "alert-rules", "drift-cronjob", "canary-gate", "reverter",
+    "llm-policies", "llm-gitops",
 )  # fmt: skip
 SHRUNK = 6
 """Failures of one chart that are shrunk; more of them have the same few causes."""

@@ -145,6 +145,8 @@ def test_the_baseline_speaks_of_charts_and_files_that_are_there() -> None:
     assert set(known) == set(CHARTS_UNDER_TEST)
     for chart, gaps in known.items():
         for place in gaps["never_taken"]:
-            assert (CHARTS / chart / "templates" / place.split()[0]).is_file(), place
+            # A library's templates are rendered as those of the chart that takes them.
+            folders = (CHARTS / name / "templates" for name in (chart, "llm-serving", "llm-common"))
+            assert any((folder / place.split()[0]).is_file() for folder in folders), place
         keys = {".".join(path) for path in domain(chart)}
         assert set(gaps["never_read"]) <= keys
