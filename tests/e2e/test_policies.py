@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from lab.cluster import Cluster
+from lab.cluster.client import ApiError
 from lab.cluster.objects import apply
+from lab.cluster.waiting import until
 from llmops.kubernetes.admission import policies
 from tests.charts.conftest import release_values
 from tests.policies import corpus, live
@@ -110,3 +112,57 @@ def test_a_namespace_is_judged_by_its_label(cluster: Cluster, pod: corpus.Data) 
     finally:
         gone = {"metadata": {"labels": {"llm-policies/judged": None}}}
         cluster.api("PATCH", f"/api/v1/namespaces/{corpus.NAMESPACE}", gone, live.MERGE)
+
+
+def test_a_card_off_the_list_comes_in_nowhere_and_stops_nothing_that_runs(cluster: Cluster) -> None:
+    """A digest that leaves the list while its servers run stops neither a change of their Rollout nor a new pod."""
+    listed, other = (f"sha256:{digit * 64}" for digit in "ab")
+    path = f"/apis/argoproj.io/v1alpha1/namespaces/{corpus.NAMESPACE}/rollouts"
+
+    def values(card: str) -> dict[str, Any]:
+        only = {one.name: {"mode": "audit"} for one in policies() if one.name != "literal-secret"}
+        mine = {"approved-cards": {"mode": "enforce"}}
+        return {"mode": "warn", **live.ALL, "approvedCards": [card], "policies": only | mine}
+
+    def rollout(name: str, card: str) -> dict[str, Any]:
+        labels = {"app.kubernetes.io/name": "vllm-inference"}
+        return {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Rollout",
+            "metadata": {
+                "name": name, "namespace": corpus.NAMESPACE, "labels": labels,
+                "annotations": {"llm-stack/card-digest": card},
+            },
+            "spec": {
+                "replicas": 0, "selector": {"matchLabels": labels}, "strategy": {"canary": {}},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"containers": [{"name": "engine", "image": "llm-charts.local/engine:dev"}]},
+                },
+            },
+        }  # fmt: skip
+
+    def refused(name: str, card: str) -> bool:
+        try:
+            cluster.api("POST", f"{path}?dryRun=All", rollout(name, card))
+        except ApiError as error:
+            return "the server names a model card that is not on the list" in str(error)
+        return False
+
+    with live.installed(cluster, values(listed), awaited=("literal-secret",)):
+        until(lambda: refused("stranger", other), "a policy that acts", 30)
+        assert not refused("known", listed)
+        cluster.api("POST", path, rollout("known", listed))
+    try:
+        with live.installed(cluster, values(other), awaited=("literal-secret",)):
+            until(lambda: refused("stranger", listed), "a policy with another list", 30)
+            change = {
+                "spec": {"revisionHistoryLimit": 3},
+                "metadata": {"annotations": {"by": "a controller"}},
+            }
+            found = cluster.api("PATCH", f"{path}/known", change, live.MERGE)
+            assert found["spec"]["revisionHistoryLimit"] == 3
+            back = {"metadata": {"annotations": {"llm-stack/card-digest": other}}}
+            cluster.api("PATCH", f"{path}/known", back, live.MERGE)
+    finally:
+        cluster.api("DELETE", f"{path}/known")
