@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import random
 import socket
@@ -36,7 +37,8 @@ def dripping(data: bytes, seconds: float = 0.05) -> Answer:
     """A byte at a time: no pause is ever long enough for a time-out."""
 
     def answer(connection: socket.socket, _: str) -> None:
-        for byte in data * 100_000:
+        # Whoever asks goes away, or the byte that is sent then fails.
+        for byte in itertools.cycle(data):
             connection.sendall(bytes([byte]))
             time.sleep(seconds)
 

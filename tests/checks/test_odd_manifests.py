@@ -103,3 +103,13 @@ def test_containers_that_are_none_take_no_gpu(odd: str) -> None:
     (report,) = examine.manifests(text, "stdin", ["1.35"])
     assert report.gpus_per_pod == 0
     assert "schema/invalid-object" in {finding.rule for finding in report.findings}
+
+
+def test_sources_of_a_projected_volume_that_are_no_list_are_a_finding() -> None:
+    from llmops import examine
+
+    volume = "{name: v, projected: {sources: 0.1}}"
+    spec = f"{{containers: [{{name: c, image: i}}], volumes: [{volume}]}}"
+    text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n"
+    (report,) = examine.manifests(text, "odd.yaml", ["1.35"])
+    assert "/spec/volumes/0/projected/sources" in {one.path for one in report.findings}

@@ -320,3 +320,16 @@ def test_manifests_of_a_file_find_their_line() -> None:
     text = yaml.safe_dump(rule_of("vllm:nothing > 1"))
     (one,) = [one for one in checks.run(manifests(text)).findings if one.rule == "promql/unknown-metric"]
     assert one.source.startswith("given.yaml:")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["x @ 1e400", "x @ NaN", "x @ -Inf", "rate(x[9999999999999999999999y])", "x @ 99999999999999999999"],
+)
+def test_a_moment_that_fits_no_clock_ends_no_check(query: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The parser panics there, which no `except Exception` sees, and writes about it."""
+    from llmops.promql.names import parsed
+
+    assert parsed(query) is None
+    assert capfd.readouterr().err == ""
+    assert parsed('x{pod="01234567890123456789"} @ 1700000000') is not None

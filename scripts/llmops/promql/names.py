@@ -23,6 +23,9 @@ UNKNOWN_LABEL, UNKNOWN_LABEL_VALUE = "unknown-label", "unknown-label-value"
 _FREE = ("info",)
 _OPERATORS = re.compile(r"[-+*/%^<>(\[]|\b(?:and|or|unless|atan2)\b", re.I)
 _MOST_OPERATORS = 1000
+_STRING = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`""")
+# Moments and durations that fit no clock: the parser panics at them, and says so on stderr.
+_NO_TIME = re.compile(r"(?i)\d{16,}|\de[+-]?\d{3,}|@\s*[-+]?\s*(?:nan|inf)")
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,16 @@ def _parsed(expr: str) -> Any:
 
 def parsed(expr: str) -> Any:
     """The tree of an expression; None when it is no PromQL or longer than anybody writes."""
-    if len(_OPERATORS.findall(expr)) > _MOST_OPERATORS:
+    if len(_OPERATORS.findall(expr)) > _MOST_OPERATORS or _NO_TIME.search(_STRING.sub('""', expr)):
         return None
     try:
         return _parsed(expr)
     except ValueError:
+        return None
+    except BaseException as error:
+        # The parser's own panic, at a duration of more seconds than there are, is no Exception of Python's.
+        if type(error).__name__ != "PanicException":
+            raise
         return None
 
 

@@ -87,7 +87,8 @@ _projection = Struct(
 def _projected_paths(value: Any, at: str, out: Report) -> None:
     """No two files of a projected volume have the same path."""
     seen: set[str] = set()
-    for index, source in enumerate(value.get("sources") or ()):
+    sources = value.get("sources")
+    for index, source in enumerate(sources if isinstance(sources, list) else ()):
         for pointer, path in _paths(source if isinstance(source, dict) else {}, f"{at}/sources/{index}"):
             if path in seen:
                 out.add("duplicate", pointer, f"is {path} as in another source", "Write another path.")
