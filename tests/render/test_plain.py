@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,12 @@ def test_a_document_that_is_full_of_unclear_values_is_read_by_go_at_once() -> No
     text = "".join(f"- 1e{number}\n" for number in range(100))
     [document] = documents(f"v:\n{text}", "x.yaml")
     assert document.data is UNSURE
+
+
+def test_a_word_without_an_end_is_soon_refused() -> None:
+    from llmops.render.refusal import refusal
+
+    text = f'template: a/b.yaml:3:4: executing "a/b.yaml" at <.x>: range can\'t iterate over {"x" * 200_000}'
+    began = time.process_time()
+    assert refusal(text).message.startswith("a/b.yaml:3: .x fails: range can't iterate over xxx")
+    assert time.process_time() - began < 5

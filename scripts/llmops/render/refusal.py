@@ -7,6 +7,7 @@ import re
 from llmops.findings import RefusedError
 
 _LONGEST_PROBLEM = 400  # characters; endless recursion repeats one frame thousands of times
+_ENDLESS = re.compile(r"\S{2000,}")
 _FAIL = re.compile(r"execution error at \([^)]*\): ")
 _FRAME = re.compile(r'(?:template: )?(\S+?):(\d+)(?::\d+)?:?\s+executing "[^"]*" at <(.*?)>:\s*', re.DOTALL)
 _PARSE = re.compile(r"parse error at \(([^():]+):(\d+)\): (.*)", re.DOTALL)
@@ -34,7 +35,8 @@ def refusal(text: str) -> RefusedError:
     For `fail` and `required` it is the chart's own sentence; for any other template error the template's
     FILE:LINE and the failing expression; for a schema one line per wrong key.
     """
-    text = text.strip()
+    # A word that nobody reads to its end; to look for frames in it takes the square of its length.
+    text = _ENDLESS.sub(lambda word: f"{word[0][:_LONGEST_PROBLEM]}…", text.strip())
     if found := _FAIL.match(text):
         return RefusedError(text[found.end() :].strip())
     if found := _SCHEMA.search(text):
