@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from llmops.checks.reading.values_schema import violations as values_violations
+from llmops.cli import main
 from llmops.findings import RefusedError
 from llmops.kubernetes.schema import known, violations
 from llmops.release import archive
@@ -195,3 +198,50 @@ def test_the_examples_of_the_documentation_are_accepted(page: str, render: Rende
         values = yaml.safe_load(example)
         assert values_violations(CHARTS / CHART, merge_values(archive(CHARTS / CHART), [values])) == []
         assert render(CHART, values).one("AlertmanagerConfig")
+
+
+ROBOTS = {
+    "https://oapi.dingtalk.com/robot/send": "DingTalk",
+    "https://OAPI.dingtalk.com:443/robot/send": "DingTalk",
+    "https://qyapi.weixin.qq.com/cgi-bin/webhook/send": "WeCom",
+    "https://open.feishu.cn/open-apis/bot/v2/hook/0": "Feishu",
+    "https://open.larksuite.com/open-apis/bot/v2/hook/0": "Lark",
+}
+
+
+@pytest.mark.parametrize("form", ["AlertmanagerConfig", "ConfigMap"])
+@pytest.mark.parametrize("url", ROBOTS)
+def test_a_robot_that_drops_alerts_with_http_200_is_refused(url: str, form: str, render: Render) -> None:
+    """The key is named, and what to write; the address, which holds a token, is not repeated."""
+    receivers = [
+        {"name": "log", "webhook": {"url": "http://robot-adapter.monitoring:8080/alerts"}},
+        {"name": "robot", "webhook": {"url": f"{url}?access_token=0123456789abcdef"}},
+    ]
+    with pytest.raises(RefusedError) as refusal:
+        render(CHART, {"receivers": receivers, "alertmanager": {"format": form}})
+    message = refusal.value.message
+    assert f"receivers[1].webhook.url is a robot of {ROBOTS[url]}" in message
+    assert 'webhook: {url: "http://robot-adapter.monitoring:8080/alerts"}' in message
+    assert ("wecom: {corpId: ID" in message) == (ROBOTS[url] == "WeCom")
+    assert "0123456789abcdef" not in message
+
+
+@pytest.mark.parametrize("host", ["oapi.dingtalk.com.example.com", "robots.example.com/oapi.dingtalk.com"])
+def test_an_adapter_named_after_a_robot_is_no_robot(host: str, render: Render) -> None:
+    hook = {"receivers": [{"name": "robot", "webhook": {"url": f"http://{host}"}}]}
+    receivers = render(CHART, hook).one("AlertmanagerConfig")["spec"]["receivers"]
+    assert receivers[1]["webhookConfigs"][0]["url"] == f"http://{host}"
+
+
+def test_a_receiver_without_a_known_key_is_told_the_missing_ones(tmp_path: Path) -> None:
+    """Nothing to write is no `{}` after other keys, which was a YAML error of the chart's own file."""
+    file = tmp_path / "values.yaml"
+    file.write_text(
+        'receivers: [{name: wecom, wecom: {url: "https://wecom.example.com"}}]\n', encoding="utf-8"
+    )
+    done = CliRunner().invoke(
+        main, ["check", str(CHARTS / CHART), "-f", str(file), "--namespace", "monitoring"]
+    )
+    assert done.exit_code == 1
+    assert "receivers[0].wecom.corpId is missing" in done.output
+    assert "receivers[0].wecom.url is no known field" in done.output
