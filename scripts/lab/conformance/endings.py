@@ -137,6 +137,7 @@ def stalled_idle(start: Start) -> dict[str, Any]:
     """The core stops while nothing runs: what is asked then shows nowhere but as answered, once clients have left."""
     with start() as server:
         ask(server.url, chat(), 60)
+        settled(server.url, {})
         server.core_stops()
         before = counters(server.url)
         steps = _steps(server.url)
