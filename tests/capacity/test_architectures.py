@@ -12,6 +12,8 @@ from llmops.capacity import gpu_products
 from llmops.capacity.architecture import architecture
 from llmops.capacity.fit import Fit, fit
 from llmops.capacity.kv import cache
+from llmops.capacity.memory import memory
+from llmops.capacity.settings import Settings, read
 from llmops.capacity.weights import parameters
 
 
@@ -87,6 +89,26 @@ def test_tokens_of_a_cache_in_groups_are_those_of_the_log() -> None:
     for name, gib, logged in (("gpt-oss-20b", 58.47, 1_277_184), ("gemma-3-27b", 19.53, 36_560)):
         stored = cache(architecture(models()[name]), 2, batched=8192)
         assert stored.tokens(gib * 2**30, 8192) == pytest.approx(logged, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("model", "gib", "engine", "tokens"),
+    # Answers of vLLM 0.33's own planner for 131,072 tokens a request and 8,192 a step.
+    [
+        ("gpt-oss-20b", 40, {}, 1_551_920),
+        ("gpt-oss-20b", 40, {"extraArgs": ["--no-async-scheduling"]}, 1_643_116),
+        ("gemma-3-27b", 60, {}, 437_488),
+    ],
+)
+def test_windows_keep_room_for_the_step_that_async_scheduling_prepares(
+    model: str, gib: int, engine: dict[str, Any], tokens: int
+) -> None:
+    arch, h200 = architecture(models()[model]), gpu_products.product("H200-141GB")
+    asked = read({}, {"version": "0.33.0", "maxModelLen": 131072, **engine}, "", "")
+    assert isinstance(asked, Settings)
+    stored = memory(arch, asked, h200).cache
+    # The planner works in whole blocks of the pool: less than one block for each request that fits.
+    assert stored.tokens(gib * 2**30, 131072) == pytest.approx(tokens, abs=16)
 
 
 def test_experts_in_mxfp4_take_what_the_engine_logged() -> None:

@@ -18,7 +18,7 @@ class Cache:
     """How one GPU stores keys and values: bytes of a token in one layer, and its layers in two kinds of groups.
 
     A group has `group_layers` layers; `full_groups` keep every token, `window_groups` the last ones only:
-    at most `window_tokens`, the window and one batch of prefill.
+    at most `window_tokens`, the window and the prefill under way.
     """
 
     layer_bytes: float
@@ -62,7 +62,7 @@ class Cache:
 def cache(
     arch: Architecture, element_bytes: float, tensor: int = 1, pipeline: int = 1, batched: int = 0
 ) -> Cache:
-    """The cache of the fullest GPU; `batched` is the most tokens of one engine step."""
+    """The cache of the fullest GPU; `batched` is the most tokens of the engine steps under way."""
     if arch.latent:
         # One latent vector for all heads, so every GPU of a tensor group keeps it whole.
         each = (arch.latent.rank + arch.latent.rotary) * element_bytes

@@ -19,6 +19,9 @@ GIB = float(2**30)
 
 # First version that takes the graphs out of the pool, as its log says.
 GRAPHS_COUNTED_SINCE = (0, 21)
+# Logs up to 0.19 hold a window and one step; the planner of 0.33 reserves a second step for the one that async
+# scheduling prepares. When that came is not known, so it is counted from the first version without such a log.
+STEP_AHEAD_SINCE = (0, 20)
 # Sizes that graphs are captured for: 1, 2, 4, then every 8 up to 256, every 16 up to 512.
 _LARGEST_CAPTURE = 512
 
@@ -68,6 +71,18 @@ def batch(settings: Settings, gpu: Gpu) -> tuple[int, int]:
     return settings.max_batched_tokens or tokens, settings.max_num_seqs or sequences
 
 
+def in_flight(settings: Settings, gpu: Gpu) -> int:
+    """Tokens of all engine steps that may be under way at once: a layer with a window keeps room for them.
+
+    vLLM's `max_in_flight_tokens`: one step per pipeline stage, and one more with async scheduling. Its older model
+    runner leaves that one out where there are stages; it is counted, so that too little is promised, not too much.
+    """
+    tokens, _ = batch(settings, gpu)
+    if settings.version < STEP_AHEAD_SINCE:
+        return tokens
+    return tokens * (settings.pipeline + (1 if settings.async_scheduling else 0))
+
+
 def non_torch(tensor: int, constants: Constants = MEASURED) -> float:
     """GiB that the driver, NCCL and libraries take beside PyTorch on one GPU.
 
@@ -94,7 +109,7 @@ def memory(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constant
     graph = graphs(settings, gpu, constants)
     counted = graph if settings.version >= GRAPHS_COUNTED_SINCE else 0.0
     pool = max(0.0, settings.utilization * gpu.usable_gib - weights - act - other - counted)
-    stored = cache(arch, settings.kv_bytes, tensor, pipeline, batch(settings, gpu)[0])
+    stored = cache(arch, settings.kv_bytes, tensor, pipeline, in_flight(settings, gpu))
     return Memory(weights, act, other, graph, pool, stored)
 
 

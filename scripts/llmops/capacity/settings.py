@@ -95,6 +95,7 @@ class Settings:
     max_num_seqs: int | None = None
     max_batched_tokens: int | None = None
     enforce_eager: bool = False
+    async_scheduling: bool = True
     version: tuple[int, ...] = NEWEST
 
 
@@ -147,6 +148,7 @@ def read(
         max_num_seqs=_count(engine, "maxNumSeqs", prefix, None),
         max_batched_tokens=_batched(engine, prefix),
         enforce_eager="--enforce-eager" in flags,
+        async_scheduling="--no-async-scheduling" not in flags,
         version=_version(engine),
     )
 
