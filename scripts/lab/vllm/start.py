@@ -19,7 +19,7 @@ from lab.vllm.build import OVERLAY, Built
 from lab.vllm.whole import GIB, BuildError, need_memory
 
 NAME = "smollm2"
-MEMORY = 3 * GIB
+MEMORY = 4 * GIB
 # One engine start: libraries 15 s, weights 1 s, a warm-up run; several times that beside other work.
 START_SECONDS = 300
 
