@@ -24,11 +24,11 @@ args:
   {{- end }}
   - --every={{ int .everySeconds }}
   - --port={{ int .port }}
-  - --folder=/work/clone
+  - --folder=/repository/clone
 env:
   {{- /* git writes nothing outside of its clone, and reads no settings of the image. */}}
   - name: HOME
-    value: /work
+    value: /repository
   - name: LLMOPS_FORGE_TOKEN
     valueFrom:
       secretKeyRef: {name: {{ .forge.tokenSecret.name | quote }}, key: {{ .forge.tokenSecret.key | quote }}}
@@ -45,7 +45,7 @@ env:
 livenessSeconds: 10
 ephemeralMiB: 1024
 serviceAccount: {{ .name | quote }}
-volume: {name: work, path: /work, claim: "", size: 1Gi}
+volume: {name: work, path: /repository, claim: "", size: 1Gi}
 ingress:
   {{- /* Nobody but itself: an empty list would be everybody. The kubelet's probes come in all the same. */}}
   - podSelector:

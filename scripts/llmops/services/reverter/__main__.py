@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "--values", default="values", help="folder with environments/ and models/ (%(default)s)"
     )
     made.add_argument(
-        "--folder", type=Path, default=Path("/work/clone"), help="where it is cloned (%(default)s)"
+        "--folder", type=Path, default=Path("/repository/clone"), help="where it is cloned (%(default)s)"
     )
     made.add_argument(
         "--forge", choices=("github", "gitlab", "gitea"), default="github", help="(%(default)s)"
