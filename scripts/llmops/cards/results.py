@@ -54,9 +54,15 @@ def read(folder: Path) -> Results | None:
     try:
         data = json.loads(read_text(file))
     except (ValueError, RecursionError):
-        raise InputError("this is no JSON; let `python -m llmops.jobs.measure` write it", str(file)) from None
+        raise InputError(
+            "this is no JSON; let the program that measures write it (docs/model-in-git.md says the form)",
+            str(file),
+        ) from None
     if not isinstance(data, dict):
-        raise InputError("expected an object; let `python -m llmops.jobs.measure` write it", str(file))
+        raise InputError(
+            "expected an object; let the program that measures write it (docs/model-in-git.md says the form)",
+            str(file),
+        )
     return _results(file, data)
 
 
@@ -110,5 +116,5 @@ def _day(file: Path, value: str) -> date:
 
 def _by_hand(file: Path, problem: str) -> InputError:
     return InputError(
-        f"{problem}: figures come from a run of `python -m llmops.jobs.measure`, not from a pen", str(file)
+        f"{problem}: figures come from a run of a program that measures, not from a pen", str(file)
     )
