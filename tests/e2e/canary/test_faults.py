@@ -17,7 +17,8 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "answers 503": ({"error_rate": 0.3, "error_status": 503}, ("errors",)),
     "slow first token": (SLOW_FIRST, ("ttft",)),
     "slow tokens": (SLOW_TOKENS, ("itl", "e2e")),
-    "hangs with a healthy /health": ({"hang": True}, ("stall",)),
+    # With a request in it: a core that stops while idle is seen only once clients give up, and here they wait.
+    "hangs with a healthy /health": ({"hang": True, "gauges": {"vllm:num_requests_running": 1}}, ("stall",)),
     "empty answers": ({"empty_rate": 0.5}, ("empty",)),
 }
 
