@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import random
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,18 +34,24 @@ def until(condition: Callable[[], T | None], what: str, seconds: float = PATIENC
         time.sleep(every)
 
 
-def free_port() -> int:
-    """A port of loopback on which nothing listens; each worker of a run has ports of its own."""
+@functools.cache
+def worker_ports() -> Iterator[int]:
+    """The ports of this worker, round and round: one that was given stays out until all others had their turn."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
     first = FIRST_PORT + worker * PORTS_OF_A_WORKER
-    for port in random.sample(range(first, first + PORTS_OF_A_WORKER), PORTS_OF_A_WORKER):
+    return itertools.cycle(random.sample(range(first, first + PORTS_OF_A_WORKER), PORTS_OF_A_WORKER))
+
+
+def free_port() -> int:
+    """A port of loopback on which nothing listens, and which nobody else of this run was given lately."""
+    for port in itertools.islice(worker_ports(), PORTS_OF_A_WORKER):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise AssertionError(f"no port from {first} to {first + PORTS_OF_A_WORKER - 1} is free")
+    raise AssertionError(f"none of the {PORTS_OF_A_WORKER} ports of this worker is free")
 
 
 def listens(port: int) -> bool:
