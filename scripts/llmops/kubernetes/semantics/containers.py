@@ -1,13 +1,14 @@
-"""One container: ports, environment, probes, mounts, security."""
+"""One container: probes and hooks, mounts, restarts, and what ports, environment and security context say."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from llmops.kubernetes.semantics import forms
-from llmops.kubernetes.semantics.quantities import quantity
-from llmops.kubernetes.semantics.resources import any_amount, container_resources
+from llmops.kubernetes.semantics.environment import env_from, variable
+from llmops.kubernetes.semantics.ports import container_port, port, port_number, required_port
+from llmops.kubernetes.semantics.resources import container_resources
+from llmops.kubernetes.semantics.security_context import security
 from llmops.kubernetes.semantics.shapes import (
     INT64,
     Check,
@@ -16,178 +17,14 @@ from llmops.kubernetes.semantics.shapes import (
     choice,
     each,
     every,
-    missing,
     must,
     no_twins,
     number,
     one_of,
-    shown,
     since,
     strict,
     text,
-    until,
     whole,
-)
-
-PROTOCOLS = ("TCP", "UDP", "SCTP")
-port_number = whole(1, 65535, "port")
-
-
-def port(value: Any, at: str, out: Report) -> None:
-    """A port's number, or its name."""
-    if isinstance(value, str):
-        if wrong := forms.port_name(value) if value else ("is empty", "Write a port's number or name."):
-            out.add("port", at, f"is {shown(value)}, which {wrong[0]}", wrong[1])
-    else:
-        port_number(value, at, out)
-
-
-def required_port(field: str = "port") -> Check:
-    """An object needs a port; 0 is none."""
-
-    def check(value: Any, at: str, out: Report) -> None:
-        if value.get(field) is None:
-            missing(out, f"{at}/{field}", "port")
-
-    return check
-
-
-container_port = Struct(
-    {
-        "name": text(forms.port_name, "port"),
-        "containerPort": port_number,
-        "hostPort": whole(1, 65535, "port", zero=True),
-        "protocol": choice(*PROTOCOLS, theme="port"),
-    },
-    required_port("containerPort"),
-)
-
-# Environment
-
-_FIELDS = (
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
-    "status.hostIPs", "status.podIP", "status.podIPs",
-)  # fmt: skip
-_FILE_FIELDS = (
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "metadata.annotations",
-    "metadata.labels",
-)
-_RESOURCES = tuple(
-    f"{side}.{name}" for side in ("limits", "requests") for name in ("cpu", "memory", "ephemeral-storage")
-)
-_SUBSCRIPT = re.compile(r"(.*)\['(.*)'\]", re.DOTALL)
-_CONVERTED = (*_FIELDS, "metadata.annotations", "metadata.labels", "spec.host", "spec.restartPolicy",
-              "spec.schedulerName", "status.phase", "status.nominatedNodeName")  # fmt: skip
-_UNITS = {"1", *(f"1{unit}" for unit in ("k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))}
-
-
-def field_reference(allowed: tuple[str, ...]) -> Check:
-    """A field of the pod by its path."""
-
-    def check(value: Any, at: str, out: Report) -> None:
-        path = value.get("fieldPath")
-        if value.get("apiVersion") not in (None, "", "v1"):
-            out.add(
-                "environment",
-                f"{at}/apiVersion",
-                f"must be v1, not {shown(value['apiVersion'])}",
-                "Write v1.",
-            )
-        if not isinstance(path, str) or not path:
-            missing(out, f"{at}/fieldPath", "environment")
-            return
-        match = _SUBSCRIPT.fullmatch(path)
-        if match:
-            key = {"metadata.labels": match[2], "metadata.annotations": match[2].lower()}.get(match[1])
-            if key is None or forms.qualified(key):
-                said, fix = (
-                    "is no label or annotation",
-                    "Write metadata.labels['KEY'] or metadata.annotations['KEY'].",
-                )
-                out.add("environment", f"{at}/fieldPath", f"is {shown(path)}, which {said}", fix)
-        elif path not in allowed:
-            choice(*allowed, theme="environment")(path, f"{at}/fieldPath", out)
-
-    return Struct({}, check)
-
-
-def resource_reference(*, file: bool) -> Check:
-    """An amount that a container requests or is limited to."""
-
-    def check(value: Any, at: str, out: Report) -> None:
-        name, divisor = value.get("resource"), value.get("divisor")
-        if file and not value.get("containerName"):
-            missing(out, f"{at}/containerName", "environment")
-        if not name:
-            missing(out, f"{at}/resource", "environment")
-        elif name not in _RESOURCES and not str(name).startswith(
-            ("limits.hugepages-", "requests.hugepages-")
-        ):
-            choice(*_RESOURCES, theme="environment")(name, f"{at}/resource", out)
-        given = quantity(divisor) if divisor is not None else None
-        if given and isinstance(name, str):
-            allowed = {"1", "1m"} if name.endswith(".cpu") else _UNITS
-            if given not in {quantity(one) for one in allowed}:
-                units = "1m" if name.endswith(".cpu") else "1 with a unit"
-                said = f"is {shown(divisor)}, but only 1 and {units} may be"
-                out.add("environment", f"{at}/divisor", said, "Write 1, or 1m for cpu, or 1Mi for memory.")
-
-    return Struct({"divisor": any_amount}, check)
-
-
-_key_reference = Struct(
-    {"name": text(forms.dns_subdomain, "name"), "key": text(forms.config_key, "environment")},
-    must(lambda value: bool(value.get("name")), "name", "is missing or empty", "Write name.", "environment"),
-    required=("key",),
-    theme="environment",
-)
-_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_value_from = Struct(
-    {
-        "fieldRef": field_reference(_FIELDS),
-        "resourceFieldRef": resource_reference(file=False),
-        "configMapKeyRef": _key_reference,
-        "secretKeyRef": _key_reference,
-        "fileKeyRef": since(
-            35,
-            Struct(
-                {
-                    "key": text(forms.environment_name, "environment"),
-                    "path": text(forms.local_path, "environment"),
-                },
-                required=("key", "path", "volumeName"),
-                theme="environment",
-            ),
-        ),
-    },
-    # 1.34 leaves a fileKeyRef out unread.
-    since(35, one_of(*_SOURCES, theme="environment")),
-    until(34, one_of(*_SOURCES[:-1], theme="environment")),
-)
-
-
-def _either_value(value: Any, at: str, out: Report) -> None:
-    if value.get("value") and isinstance(value.get("valueFrom"), dict) and any(value["valueFrom"].values()):
-        out.add("environment", f"{at}/valueFrom", "stands beside value", "Keep value or valueFrom.")
-
-
-variable = Struct(
-    {"name": text(forms.environment_name, "environment"), "valueFrom": _value_from},
-    _either_value,
-    required=("name",),
-    theme="environment",
-)
-_env_source = Struct({"name": text(forms.dns_subdomain, "name")}, required=("name",), theme="environment")
-env_from = Struct(
-    {
-        "prefix": text(forms.environment_name, "environment"),
-        "configMapRef": _env_source,
-        "secretRef": _env_source,
-    },
-    one_of("configMapRef", "secretRef", theme="environment"),
 )
 
 # Probes and hooks
@@ -233,66 +70,6 @@ living: dict[str, Check] = {
     "readinessProbe": Struct(_probe, _one_handler, _no_grace),
     "startupProbe": Struct(_probe, _one_handler, _once),
 }
-
-# Security
-
-identity = whole(0, 2147483647, "security-context")
-
-
-def _localhost(value: Any, at: str, out: Report) -> None:
-    local, kind = value.get("localhostProfile"), value.get("type")
-    if not kind:
-        missing(out, f"{at}/type", "security-context")
-    elif kind == "Localhost" and not local:
-        missing(out, f"{at}/localhostProfile", "security-context")
-    elif kind != "Localhost" and local is not None:
-        said = f"is not allowed beside type {kind}"
-        out.add("security-context", f"{at}/localhostProfile", said, "Leave it out, or write type: Localhost.")
-
-
-_PROFILES = choice("Localhost", "RuntimeDefault", "Unconfined", theme="security-context")
-seccomp = Struct(
-    {"type": _PROFILES, "localhostProfile": text(forms.local_path, "security-context")}, _localhost
-)
-
-
-def _apparmor_name(value: Any, at: str, out: Report) -> None:
-    if isinstance(value, str) and value:
-        if value.strip() != value or not value.strip():
-            out.add("security-context", at, "begins or ends with a space", "Leave the space out.")
-        elif len(value) > 4095:
-            out.add("security-context", at, "has more than 4095 characters", "Write at most 4095 characters.")
-
-
-apparmor = Struct({"type": _PROFILES, "localhostProfile": _apparmor_name}, _localhost)
-
-
-def _escalation(value: Any, at: str, out: Report) -> None:
-    if value.get("allowPrivilegeEscalation") is False:
-        if value.get("privileged") is True:
-            said = "cannot be false in a privileged container"
-            out.add(
-                "security-context", f"{at}/allowPrivilegeEscalation", said, "Leave privileged or this out."
-            )
-        capabilities = value.get("capabilities")
-        added = capabilities.get("add") if isinstance(capabilities, dict) else None
-        if "CAP_SYS_ADMIN" in (added or ()):
-            said = "cannot be false beside the capability CAP_SYS_ADMIN"
-            out.add("security-context", f"{at}/allowPrivilegeEscalation", said, "Leave CAP_SYS_ADMIN out.")
-
-
-windows = Struct({"gmsaCredentialSpecName": text(forms.dns_subdomain, "security-context")})
-security = Struct(
-    {
-        "runAsUser": identity,
-        "runAsGroup": identity,
-        "windowsOptions": windows,
-        "procMount": strict("Default", "Unmasked", theme="security-context"),
-        "seccompProfile": seccomp,
-        "appArmorProfile": apparmor,
-    },
-    _escalation,
-)
 
 # Mounts
 

@@ -7,17 +7,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from llmops.kubernetes.semantics import forms
-from llmops.kubernetes.semantics.containers import (
-    apparmor,
-    container,
-    identity,
-    init_container,
-    seccomp,
-    windows,
+from llmops.kubernetes.semantics.containers import container, init_container
+from llmops.kubernetes.semantics.hosts import (
+    containers,
+    host_network,
+    host_sysctls,
+    host_users,
+    hostname,
+    system,
 )
 from llmops.kubernetes.semantics.meta import labels, template_metadata
 from llmops.kubernetes.semantics.resources import claims_exist, container_list, pod_resources
 from llmops.kubernetes.semantics.scheduling import affinity, constraints, toleration
+from llmops.kubernetes.semantics.security_context import apparmor, identity, seccomp, windows
 from llmops.kubernetes.semantics.shapes import (
     Check,
     Object,
@@ -133,7 +135,7 @@ def _mounted(spec: Any, at: str, out: Report, more: Iterable[str] = ()) -> None:
         for one in spec.get("resourceClaims") or ()
         if isinstance(one, dict) and isinstance(one.get("name"), str)
     }
-    for pointer, one in _containers(spec, at):
+    for pointer, one in containers(spec, at):
         for index, mount in enumerate(one.get("volumeMounts") or ()):
             name = mount.get("name") if isinstance(mount, dict) else None
             if isinstance(name, str) and name and name not in known:
@@ -167,15 +169,6 @@ def _file_keys(one: Object, pointer: str, known: dict[Any, Object], out: Report)
                 )
 
 
-def _containers(spec: Any, at: str) -> list[tuple[str, Object]]:
-    return [
-        (f"{at}/{group}/{index}", one)
-        for group in ("containers", "initContainers")
-        for index, one in enumerate(spec.get(group) or ())
-        if isinstance(one, dict)
-    ]
-
-
 def _grace(spec: Any, at: str, out: Report) -> None:
     """A sleeping hook ends before the pod's time is over."""
     given = spec.get("terminationGracePeriodSeconds")
@@ -183,7 +176,7 @@ def _grace(spec: Any, at: str, out: Report) -> None:
     if grace is None:
         return
     grace = 1 if grace < 0 else grace
-    for pointer, one in _containers(spec, at):
+    for pointer, one in containers(spec, at):
         lifecycle = one.get("lifecycle")
         if not isinstance(lifecycle, dict):
             continue
@@ -197,35 +190,9 @@ def _grace(spec: Any, at: str, out: Report) -> None:
                         "Sleep shorter, or raise terminationGracePeriodSeconds.")  # fmt: skip
 
 
-def _host_network(spec: Any, at: str, out: Report) -> None:
-    """On the host's network, a port of the host is the port of the container."""
-    taken: set[Any] = set()
-    for pointer, one in _containers(spec, at):
-        local: set[Any] = taken if "/containers/" in pointer else set()
-        for index, port in enumerate(one.get("ports") or ()):
-            host = port.get("hostPort") if isinstance(port, dict) else None
-            where = f"{pointer}/ports/{index}/hostPort"
-            if (
-                spec.get("hostNetwork") is True
-                and host
-                and "/containers/" in pointer
-                and host != port.get("containerPort")
-            ):
-                out.add(
-                    "port", where, "must equal containerPort on the host's network", "Write the same number."
-                )
-            if not host and spec.get("hostNetwork") is True and isinstance(port, dict):
-                host = port.get("containerPort")
-            if host:
-                key = (port.get("protocol") or "TCP", port.get("hostIP") or "", host)
-                if key in local:
-                    out.add("duplicate", where, f"is {host} again", "Write another port.")
-                local.add(key)
-
-
 def _resizing(spec: Any, at: str, out: Report) -> None:
     if spec.get("restartPolicy") == "Never":
-        for pointer, one in _containers(spec, at):
+        for pointer, one in containers(spec, at):
             for index, policy in enumerate(one.get("resizePolicy") or ()):
                 if isinstance(policy, dict) and policy.get("restartPolicy") == "RestartContainer":
                     where = f"{pointer}/resizePolicy/{index}/restartPolicy"
@@ -244,96 +211,6 @@ def _dns_policy(spec: Any, at: str, out: Report) -> None:
             missing(out, f"{at}/dnsConfig/nameservers")
 
 
-def _host_users(spec: Any, at: str, out: Report) -> None:
-    if spec.get("hostUsers") is False:
-        for name in ("hostNetwork", "hostPID", "hostIPC"):
-            if spec.get(name) is True:
-                out.add(
-                    "security-context",
-                    f"{at}/{name}",
-                    "is not allowed beside hostUsers: false",
-                    "Leave it out.",
-                )
-        for pointer, one in _containers(spec, at):
-            if one.get("volumeDevices"):
-                where = f"{pointer}/volumeDevices"
-                out.add("security-context", where, "is not allowed beside hostUsers: false", "Leave it out.")
-    else:
-        for pointer, one in _containers(spec, at):
-            context = one.get("securityContext")
-            if isinstance(context, dict) and context.get("procMount") == "Unmasked":
-                where = f"{pointer}/securityContext/procMount"
-                out.add(
-                    "security-context",
-                    where,
-                    "may be Unmasked only beside hostUsers: false",
-                    "Write Default.",
-                )
-    if spec.get("shareProcessNamespace") is True and spec.get("hostPID") is True:
-        out.add(
-            "security-context", f"{at}/shareProcessNamespace", "stands beside hostPID", "Keep one of the two."
-        )
-
-
-def _host_sysctls(spec: Any, at: str, out: Report) -> None:
-    context = spec.get("securityContext")
-    for index, one in enumerate((context.get("sysctls") or ()) if isinstance(context, dict) else ()):
-        name = str(one.get("name") or "").replace("/", ".") if isinstance(one, dict) else ""
-        shared = name.startswith(("kernel.shm", "kernel.msg", "fs.mqueue.")) or name == "kernel.sem"
-        if (name.startswith("net.") and spec.get("hostNetwork")) or (shared and spec.get("hostIPC")):
-            where = f"{at}/securityContext/sysctls/{index}/name"
-            out.add("security-context", where, "is not allowed in the host's namespace", "Leave it out.")
-
-
-def _hostname(spec: Any, at: str, out: Report) -> None:
-    given = spec.get("hostnameOverride")
-    if not isinstance(given, str) or out.minor < 35:
-        return
-    if spec.get("setHostnameAsFQDN") is True or spec.get("hostNetwork") is True:
-        said = "is not allowed beside setHostnameAsFQDN or hostNetwork"
-        out.add("value", f"{at}/hostnameOverride", said, "Leave it out.")
-    if wrong := forms.dns_subdomain(given):
-        out.add("value", f"{at}/hostnameOverride", f"is {shown(given)}, which {wrong[0]}", wrong[1])
-    elif len(given) > 64:
-        out.add(
-            "value", f"{at}/hostnameOverride", "has more than 64 characters", "Write at most 64 characters."
-        )
-
-
-_LINUX_ONLY = ("hostPID", "hostIPC", "shareProcessNamespace")
-
-
-def _system(spec: Any, at: str, out: Report) -> None:
-    """What stands in a pod of one operating system and belongs to the other."""
-    system = spec.get("os")
-    name = system.get("name") if isinstance(system, dict) else None
-    contexts = [(f"{at}/securityContext", spec.get("securityContext"))]
-    contexts += [
-        (f"{pointer}/securityContext", one.get("securityContext")) for pointer, one in _containers(spec, at)
-    ]
-    windows = (
-        "appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged",
-        "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "sysctls",
-        "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy",
-    )  # fmt: skip
-    foreign = {"linux": ("windowsOptions",), "windows": windows}.get(str(name), ())
-    for pointer, context in contexts:
-        for field in foreign if isinstance(context, dict) else ():
-            if context.get(field) is not None:
-                out.add(
-                    "security-context",
-                    f"{pointer}/{field}",
-                    f"is not allowed in a pod of {name}",
-                    "Leave it out.",
-                )
-    if name == "windows":
-        for field in _LINUX_ONLY:
-            if spec.get(field) is True:
-                out.add(
-                    "security-context", f"{at}/{field}", "is not allowed in a pod of windows", "Leave it out."
-                )
-
-
 def _pod_limits(spec: Any, at: str, out: Report) -> None:
     """What all containers ask for fits into what the pod asks for."""
     from llmops.kubernetes.semantics.quantities import quantity
@@ -342,7 +219,7 @@ def _pod_limits(spec: Any, at: str, out: Report) -> None:
     requests = whole_pod.get("requests") if isinstance(whole_pod, dict) else None
     for name, one in requests.items() if isinstance(requests, dict) else ():
         given, total = quantity(one), quantity("0")
-        for pointer, each_one in _containers(spec, at):
+        for pointer, each_one in containers(spec, at):
             own = each_one.get("resources")
             asked = own.get("requests") if isinstance(own, dict) else None
             if "/containers/" in pointer and isinstance(asked, dict) and total is not None:
@@ -353,7 +230,7 @@ def _pod_limits(spec: Any, at: str, out: Report) -> None:
 
 
 _gate = Struct({"name": text(forms.qualified, "name")}, required=("name",))
-_RULES = (_names, _grace, _host_network, _resizing, _dns_policy, _host_users, _host_sysctls, _hostname, _system,
+_RULES = (_names, _grace, host_network, _resizing, _dns_policy, host_users, host_sysctls, hostname, system,
           _pod_limits)  # fmt: skip
 _spec: Check = Struct(
     {
@@ -430,7 +307,7 @@ _IMAGE = re.compile(r"\S(.*\S)?", re.DOTALL)
 
 def images(value: Any, at: str, out: Report) -> None:
     """A container of a Pod names its image; in a template it may be filled in later, but not left empty."""
-    for pointer, one in _containers(value, at):
+    for pointer, one in containers(value, at):
         image = one.get("image")
         if isinstance(image, str) and image and not _IMAGE.fullmatch(image):
             out.add("value", f"{pointer}/image", "begins or ends with a space", "Leave the space out.")

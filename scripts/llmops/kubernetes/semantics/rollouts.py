@@ -12,7 +12,6 @@ from llmops.kubernetes.semantics.shapes import (
     Object,
     Report,
     Struct,
-    each,
     missing,
     number,
     one_of,
@@ -24,22 +23,24 @@ from llmops.kubernetes.semantics.workloads import amount_of, restarts
 THEME = "rollout"
 TWINS = "services"
 """Of two Services of a Rollout that are one."""
-_DURATION = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|[+-]?0", re.ASCII)
+DURATION = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|[+-]?0", re.ASCII)
 _ROUTERS_WITH_SERVICES = ("smi", "apisix", "ambassador", "nginx", "appMesh", "traefik")
 
 
-def _map(value: Any) -> Object:
+def as_map(value: Any) -> Object:
+    """The value when it is a map, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """The value when it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def _selects(spec: Any, at: str, out: Report) -> None:
     chosen, template = spec.get("selector"), spec.get("template")
     if spec.get("workloadRef") is not None:
-        if _map(template) and any(_map(template).values()):
+        if as_map(template) and any(as_map(template).values()):
             out.add("union", f"{at}/template", "stands beside workloadRef", "Keep one of the two.")
         return
     if not isinstance(chosen, dict):
@@ -48,7 +49,7 @@ def _selects(spec: Any, at: str, out: Report) -> None:
     if empty(chosen):
         out.add("selector", f"{at}/selector", "is empty", "Select the labels of the template.")
         return
-    labels = _map(_map(_map(template).get("metadata")).get("labels"))
+    labels = as_map(as_map(as_map(template).get("metadata")).get("labels"))
     try:
         fits = accepts(chosen, labels)
     except (AttributeError, TypeError):
@@ -79,7 +80,7 @@ def _zero(value: Any) -> bool:
 
 
 def _strategy(spec: Any, at: str, out: Report) -> None:
-    strategy = _map(spec.get("strategy"))
+    strategy = as_map(spec.get("strategy"))
     canary, blue = strategy.get("canary"), strategy.get("blueGreen")
     where = f"{at}/strategy"
     if (canary is not None) == (blue is not None):
@@ -146,7 +147,7 @@ def _canary(canary: Object, at: str, out: Report) -> None:
                 "is only for nginx and plugins",
                 "Leave it out.",
             )
-    for index, step in enumerate(_list(canary.get("steps"))):
+    for index, step in enumerate(as_list(canary.get("steps"))):
         if isinstance(step, dict):
             _step(step, routing if isinstance(routing, dict) else None, f"{at}/steps/{index}", out)
     _anti_affinity(canary, at, out)
@@ -162,7 +163,7 @@ def _services(canary: Object, routing: Any, at: str, out: Report) -> None:
             "Write two different Services.",
         )
     ping = canary.get("pingPong")
-    router = _map(routing)
+    router = as_map(routing)
     if isinstance(ping, dict):
         if isinstance(routing, dict) and router.get("alb") is None and router.get("istio") is None:
             out.add(THEME, f"{at}/pingPong", "is only for alb and istio", "Leave it out.")
@@ -213,7 +214,7 @@ def _step(step: Object, routing: Object | None, at: str, out: Report) -> None:
         out.add("union", f"{at}/{several[1]}", f"stands beside {several[0]} in one step", "Write two steps.")
     most = number((routing or {}).get("maxTrafficWeight")) or 100
     whole(0, most, THEME)(step.get("setWeight"), f"{at}/setWeight", out)
-    pause = _map(step.get("pause")).get("duration")
+    pause = as_map(step.get("pause")).get("duration")
     if _negative(pause):
         out.add(
             THEME, f"{at}/pause/duration", f"is {shown(pause)}, no duration", "Write it as 5m, or as seconds."
@@ -234,7 +235,7 @@ def _negative(duration: Any) -> bool:
     if isinstance(duration, str) and duration:
         if re.fullmatch(r"[+-]?\d+", duration):
             return int(duration) < 0
-        return not _DURATION.fullmatch(duration) or (duration.startswith("-") and _seconds(duration) >= 1)
+        return not DURATION.fullmatch(duration) or (duration.startswith("-") and _seconds(duration) >= 1)
     return (number(duration) or 0) < 0
 
 
@@ -257,27 +258,27 @@ def _route_steps(step: Object, routing: Object | None, at: str, out: Report) -> 
             listed = ", ".join(routers)
             out.add(THEME, f"{at}/{name}", f"needs trafficRouting by {listed}", "Leave the step out.")
         elif name == "setHeaderRoute":
-            for index, match in enumerate(_list(route.get("match"))):
+            for index, match in enumerate(as_list(route.get("match"))):
                 _header(
-                    _map(match).get("headerValue"),
+                    as_map(match).get("headerValue"),
                     router.get("alb") is not None,
                     f"{at}/{name}/match/{index}",
                     out,
                 )
         if name == "setMirrorRoute":
-            for index, match in enumerate(_list(route.get("match"))):
+            for index, match in enumerate(as_list(route.get("match"))):
                 for field in ("method", "path"):
-                    if _map(match).get(field) is not None:
+                    if as_map(match).get(field) is not None:
                         _header(match[field], False, f"{at}/{name}/match/{index}/{field}", out)
         if routing is not None:
-            managed = [_map(one).get("name") or "" for one in _list(router.get("managedRoutes"))]
+            managed = [as_map(one).get("name") or "" for one in as_list(router.get("managedRoutes"))]
             if (route.get("name") or "") not in managed:
                 said = f"is {shown(route.get('name'))}, which trafficRouting.managedRoutes does not list"
                 out.add(THEME, f"{at}/{name}/name", said, "Add it to managedRoutes.")
 
 
 def _header(match: Any, exact_only: bool, at: str, out: Report) -> None:
-    given = [name for name in ("exact", "regex", "prefix") if _map(match).get(name)]
+    given = [name for name in ("exact", "regex", "prefix") if as_map(match).get(name)]
     if exact_only and given != ["exact"]:
         out.add(THEME, at, "must match an exact value with alb", "Write exact.")
     elif len(given) != 1:
@@ -288,8 +289,8 @@ def _experiment(step: Object, routing: Object | None, at: str, out: Report) -> N
     able = any((routing or {}).get(name) is not None for name in ("alb", "smi", "istio")) or (
         routing or {}
     ).get("plugins")
-    for index, template in enumerate(_list(_map(step.get("experiment")).get("templates"))):
-        if _map(template).get("weight") is not None and not able:
+    for index, template in enumerate(as_list(as_map(step.get("experiment")).get("templates"))):
+        if as_map(template).get("weight") is not None and not able:
             where = f"{at}/experiment/templates/{index}/weight"
             out.add(THEME, where, "needs trafficRouting by alb, smi, istio or plugins", "Leave weight out.")
 
@@ -305,13 +306,13 @@ _ENVIRONMENT = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 def _older_library(template: Object, at: str, out: Report) -> None:
     """The controller's library is older than the API server: it takes fewer names, and looks at more fields."""
     for group in ("containers", "initContainers"):
-        for index, one in enumerate(_list(_map(template.get("spec")).get(group))):
-            lifecycle = _map(_map(one).get("lifecycle"))
-            if lifecycle.get("stopSignal") and not _map(_map(template.get("spec")).get("os")).get("name"):
+        for index, one in enumerate(as_list(as_map(template.get("spec")).get(group))):
+            lifecycle = as_map(as_map(one).get("lifecycle"))
+            if lifecycle.get("stopSignal") and not as_map(as_map(template.get("spec")).get("os")).get("name"):
                 where = f"{at}/{group}/{index}/lifecycle/stopSignal"
                 out.add("probe", where, "needs spec.os.name", "Write os: {name: linux}.")
-            for place, variable in enumerate(_list(_map(one).get("env"))):
-                name = _map(variable).get("name")
+            for place, variable in enumerate(as_list(as_map(one).get("env"))):
+                name = as_map(variable).get("name")
                 if isinstance(name, str) and name and not _ENVIRONMENT.fullmatch(name):
                     said = f"is {shown(name)}, which the Rollouts controller refuses"
                     fix = "Write letters, digits, '_', '-' and '.', no digit first."
@@ -346,77 +347,3 @@ rollout: Check = Struct(
         )
     }
 )
-
-# Analysis
-
-_PROVIDERS = ("prometheus", "job", "web", "wavefront", "kayenta", "datadog", "newRelic", "cloudWatch", "graphite",
-              "influxdb", "skywalking")  # fmt: skip
-
-
-def _limit(value: Any) -> int:
-    """A limit as the controller reads it: what is no number is 0."""
-    if number(value) is not None:
-        return int(value)
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value) else 0
-
-
-def _metric(value: Any, at: str, out: Report) -> None:
-    if not isinstance(value, dict):
-        return
-    total, failures = _limit(value.get("count")), _limit(value.get("failureLimit"))
-    successes, unclear = _limit(value.get("consecutiveSuccessLimit")), _limit(value.get("inconclusiveLimit"))
-    for name, given, least in (
-        ("consecutiveSuccessLimit", successes, 0),
-        ("failureLimit", failures, -1),
-        ("inconclusiveLimit", unclear, 0),
-        ("consecutiveErrorLimit", _limit(value.get("consecutiveErrorLimit")), 0),
-    ):
-        if given < least:
-            out.add(
-                "analysis",
-                f"{at}/{name}",
-                f"must be at least {least}, not {given}",
-                f"Write {least} or more.",
-            )
-    if failures == -1 and successes == 0:
-        said = "is -1, which needs a consecutiveSuccessLimit"
-        out.add("analysis", f"{at}/failureLimit", said, "Write consecutiveSuccessLimit, or 0 or more.")
-    if total > 0:
-        least = max(failures, 0) + max(successes, 0)
-        if total < least:
-            said = f"is {total}, less than failureLimit and consecutiveSuccessLimit together, {least}"
-            out.add("analysis", f"{at}/count", said, f"Write {least} or more.")
-        if total < unclear:
-            said = f"is {unclear}, more than count {total}"
-            out.add("analysis", f"{at}/inconclusiveLimit", said, f"Write at most {total}.")
-    if total > 1 and not value.get("interval"):
-        out.add("analysis", f"{at}/interval", f"is missing, but count is {total}", "Write interval.")
-    for name in ("interval", "initialDelay"):
-        written = value.get(name)
-        if isinstance(written, str) and written and not _readable(written):
-            out.add("analysis", f"{at}/{name}", f"is {shown(written)}, no duration", "Write it as 30s or 5m.")
-    provider = _map(value.get("provider"))
-    found = [name for name in _PROVIDERS if provider.get(name) is not None] + list(
-        _map(provider.get("plugin"))
-    )
-    if len(found) != 1:
-        said = f"names {len(found)} providers of exactly one"
-        out.add(
-            "analysis",
-            f"{at}/provider",
-            said,
-            "Write one provider; for each other write a metric of its own.",
-        )
-
-
-def _readable(duration: str) -> bool:
-    # A query's argument stands for a duration that is not known yet.
-    return bool(_DURATION.fullmatch(duration)) or "{{" in duration
-
-
-def _metrics(spec: Any, at: str, out: Report) -> None:
-    if not spec.get("metrics") and not spec.get("templates"):
-        missing(out, f"{at}/metrics", "analysis")
-
-
-analysis: Check = Struct({"spec": Struct({"metrics": each(_metric, unique="name")}, _metrics)})

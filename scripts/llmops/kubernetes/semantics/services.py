@@ -1,12 +1,12 @@
-"""Services, Ingresses, NetworkPolicies and what else is about the network."""
+"""Services: types, ports, addresses."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from llmops.kubernetes.semantics import forms
-from llmops.kubernetes.semantics.containers import PROTOCOLS, port, port_number, required_port
-from llmops.kubernetes.semantics.meta import labels, selector
+from llmops.kubernetes.semantics.meta import labels
+from llmops.kubernetes.semantics.ports import PROTOCOLS, port, port_number, required_port
 from llmops.kubernetes.semantics.shapes import (
     Check,
     Report,
@@ -174,7 +174,8 @@ def _external(value: Any, at: str, out: Report) -> None:
         out.add(THEME, at, f"is {value}, which no Service may have", "Write an address of your network.")
 
 
-def _range(value: Any, at: str, out: Report) -> None:
+def address_range(value: Any, at: str, out: Report) -> None:
+    """A network as ADDRESS/BITS."""
     if isinstance(value, str) and (wrong := forms.network(value.strip())):
         out.add(THEME, at, f"is {shown(value)}, which {wrong[0]}", wrong[1])
 
@@ -193,7 +194,7 @@ service: Check = Struct(
                 "ipFamilies": each(strict("IPv4", "IPv6", theme=THEME)),
                 "trafficDistribution": strict("PreferClose", "PreferSameZone", "PreferSameNode", theme=THEME),
                 "externalIPs": each(_external),
-                "loadBalancerSourceRanges": each(_range),
+                "loadBalancerSourceRanges": each(address_range),
                 "loadBalancerClass": text(forms.qualified, THEME),
             },
             _ports,
@@ -203,225 +204,3 @@ service: Check = Struct(
         )
     }
 )
-
-# Ingress
-
-_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
-_ENDS = ("/..", "/.")
-
-
-def host(value: Any, at: str, out: Report) -> None:
-    """A DNS name, perhaps with a wildcard in front; no address."""
-    if not isinstance(value, str) or not value:
-        return
-    if forms.parsed_ip(value):
-        out.add(THEME, at, f"is the address {value}", "Write a DNS name.")
-    elif wrong := (forms.wildcard_host if "*" in value else forms.dns_subdomain)(value):
-        out.add(THEME, at, f"is {shown(value)}, which {wrong[0]}", wrong[1])
-
-
-def _tls_host(value: Any, at: str, out: Report) -> None:
-    if isinstance(value, str) and (
-        wrong := (forms.wildcard_host if "*" in value else forms.dns_subdomain)(value)
-    ):
-        out.add(THEME, at, f"is {shown(value)}, which {wrong[0]}", wrong[1])
-
-
-def _path(value: Any, at: str, out: Report) -> None:
-    kind, path = value.get("pathType"), value.get("path") or ""
-    if kind is None:
-        missing(out, f"{at}/pathType", THEME)
-        return
-    if not isinstance(path, str):
-        return
-    if (path or kind in ("Exact", "Prefix")) and not path.startswith("/") and kind:
-        out.add(THEME, f"{at}/path", f"is {shown(path)}, no absolute path", "Begin it with '/'.")
-    if kind in ("Exact", "Prefix") and (any(one in path for one in _SEQUENCES) or path.endswith(_ENDS)):
-        out.add(THEME, f"{at}/path", f"is {shown(path)}, no plain path", "Leave '//', '.' and '..' out.")
-
-
-def _backend(value: Any, at: str, out: Report) -> None:
-    service_, resource = value.get("service"), value.get("resource")
-    if (service_ is not None) == (resource is not None):
-        out.add("union", at, "needs either service or resource", "Write one of the two.")
-        return
-    if not isinstance(service_, dict):
-        return
-    given = service_.get("port") if isinstance(service_.get("port"), dict) else {}
-    name, count = (given or {}).get("name"), (given or {}).get("number")
-    if bool(name) == bool(count):
-        out.add("union", f"{at}/service/port", "needs either name or number", "Write one of the two.")
-    elif isinstance(name, str) and name:
-        port(name, f"{at}/service/port/name", out)
-    else:
-        port_number(count, f"{at}/service/port/number", out)
-
-
-_typed = Struct(
-    {
-        "apiGroup": every(
-            text(forms.dns_subdomain, THEME), must(bool, "", "is empty", "Leave it out.", THEME)
-        ),
-        "kind": text(forms.path_segment, THEME),
-        "name": text(forms.path_segment, THEME),
-    },
-    required=("kind", "name"),
-    theme=THEME,
-)
-_ingress_service = Struct({"name": text(forms.service_name, "name")}, required=("name",), theme=THEME)
-_ingress_backend = Struct({"service": _ingress_service, "resource": _typed}, _backend)
-_http = Struct(
-    {
-        "paths": each(
-            Struct(
-                {
-                    "pathType": strict("Exact", "Prefix", "ImplementationSpecific", theme=THEME),
-                    "backend": _ingress_backend,
-                },
-                _path,
-                must(
-                    lambda value: isinstance(value.get("backend"), dict),
-                    "backend",
-                    "is missing",
-                    "Write backend.",
-                    THEME,
-                ),
-            )
-        )
-    },
-    required=("paths",),
-    theme=THEME,
-)
-ingress: Check = Struct(
-    {
-        "spec": Struct(
-            {
-                "ingressClassName": every(
-                    text(forms.dns_subdomain, "name"), must(bool, "", "is empty", "Leave it out.", "name")
-                ),
-                "defaultBackend": _ingress_backend,
-                "tls": each(Struct({"hosts": each(_tls_host), "secretName": text(forms.dns_subdomain, "name")})),
-                "rules": each(Struct({"host": host, "http": _http})),
-            },
-            must(lambda spec: bool(spec.get("rules")) or spec.get("defaultBackend") is not None, "rules",
-                 "is empty, and there is no defaultBackend", "Write rules or defaultBackend.", THEME),
-        )
-    },
-)  # fmt: skip
-
-
-def _class_scope(value: Any, at: str, out: Report) -> None:
-    scope, namespace = value.get("scope"), value.get("namespace")
-    if scope == "Namespace" and not namespace:
-        missing(out, f"{at}/namespace", THEME)
-    elif scope != "Namespace" and namespace is not None:
-        out.add(
-            THEME,
-            f"{at}/namespace",
-            "is only for scope: Namespace",
-            "Leave it out, or write scope: Namespace.",
-        )
-
-
-def _controller(value: Any, at: str, out: Report) -> None:
-    if not isinstance(value, str) or not value:
-        missing(out, at, THEME)
-        return
-    domain, slash, path = value.partition("/")
-    if not slash or not path or forms.dns_subdomain(domain) or len(value) > 250:
-        out.add(THEME, at, f"is {shown(value)}, not DOMAIN/PATH", "Write it as example.com/ingress.")
-
-
-ingress_class: Check = Struct(
-    {
-        "spec": Struct(
-            {
-                "controller": _controller,
-                "parameters": every(
-                    _typed,
-                    Struct(
-                        {
-                            "scope": strict("Cluster", "Namespace", theme=THEME),
-                            "namespace": text(forms.dns_label, "name"),
-                        },
-                        _class_scope,
-                    ),
-                ),
-            },
-            must(
-                lambda spec: spec.get("controller") is not None,
-                "controller",
-                "is missing",
-                "Write controller.",
-                THEME,
-            ),
-        )
-    },
-)
-
-# NetworkPolicy
-
-
-def _policy_port(value: Any, at: str, out: Report) -> None:
-    given, end = value.get("port"), value.get("endPort")
-    if given is not None:
-        port(given, f"{at}/port", out)
-    if end is None:
-        return
-    if number(given) is None:
-        out.add("port", f"{at}/endPort", "needs a port number beside it", "Write port as a number.")
-    else:
-        port_number(end, f"{at}/endPort", out)
-        if (number(end) or 0) < given:
-            out.add("port", f"{at}/endPort", f"must be at least port, {given}", "Raise it.")
-
-
-def _block(value: Any, at: str, out: Report) -> None:
-    whole_range = value.get("cidr")
-    if not whole_range:
-        missing(out, f"{at}/cidr", THEME)
-        return
-    _range(whole_range, f"{at}/cidr", out)
-    outer = forms.parsed_network(whole_range) if isinstance(whole_range, str) else None
-    for index, one in enumerate(value.get("except") or ()):
-        _range(one, f"{at}/except/{index}", out)
-        inner = forms.parsed_network(one) if isinstance(one, str) else None
-        if outer and inner:
-            within = inner.version == outer.version and inner.network_address in outer
-            if not within or inner.prefixlen <= outer.prefixlen:
-                said = f"is {one}, no part of {whole_range}"
-                out.add(THEME, f"{at}/except/{index}", said, "Write a smaller range inside cidr.")
-
-
-def _peer(value: Any, at: str, out: Report) -> None:
-    given = [name for name in ("podSelector", "namespaceSelector", "ipBlock") if value.get(name) is not None]
-    if not given:
-        out.add("union", at, "names no peer", "Write podSelector, namespaceSelector or ipBlock.")
-    elif "ipBlock" in given and len(given) > 1:
-        out.add("union", f"{at}/ipBlock", "stands beside a selector", "Write it as a peer of its own.")
-
-
-_peers = each(
-    Struct({"podSelector": selector, "namespaceSelector": selector, "ipBlock": Struct({}, _block)}, _peer)
-)
-_rule = Struct(
-    {
-        "from": _peers,
-        "to": _peers,
-        "ports": each(Struct({"protocol": strict(*PROTOCOLS, theme="port")}, _policy_port)),
-    }
-)
-network_policy: Check = Struct(
-    {
-        "spec": Struct(
-            {
-                "podSelector": selector,
-                "ingress": each(_rule),
-                "egress": each(_rule),
-                "policyTypes": each(strict("Ingress", "Egress", theme=THEME)),
-            },
-            must(lambda spec: len(spec.get("policyTypes") or ()) <= 2, "policyTypes", "has more than two items",
-                 "Write Ingress and Egress once each.", THEME),
-        )
-    }
-)  # fmt: skip

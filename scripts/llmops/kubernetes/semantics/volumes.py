@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from llmops.kubernetes.semantics import forms
-from llmops.kubernetes.semantics.containers import field_reference, resource_reference
+from llmops.kubernetes.semantics.environment import field_reference, resource_reference
 from llmops.kubernetes.semantics.meta import claim_metadata
 from llmops.kubernetes.semantics.resources import no_less
 from llmops.kubernetes.semantics.shapes import (
