@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from llmops.services.gate.cluster import AUDIENCE, KEY, NAME, Api, Cluster
+from llmops.services.api_server import Api
+from llmops.services.gate.cluster import AUDIENCE, KEY, NAME, Cluster
 
 
 @dataclass

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import Api, Cluster, in_cluster, looks_like_account, owner
+from llmops.services.api_server import Api, in_cluster
+from llmops.services.gate.cluster import Cluster, looks_like_account, owner
 from llmops.services.gate.question import Release
 from llmops.services.gate.series import Source
 from llmops.services.gate.server import admission, routes

@@ -14,7 +14,7 @@ from llmops.cards import promote
 from llmops.findings import InputError, RefusedError
 from llmops.git import forges
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import Api
+from llmops.services.api_server import Api
 from llmops.services.reverter.__main__ import Loop
 from llmops.services.reverter.revert import DONE, LEFT, REVERTED, Reverter, clone
 from tests.cards.conftest import finished, keys, tree

@@ -19,7 +19,8 @@ from typing import NoReturn
 
 from llmops import redaction
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import Api, Cluster, in_cluster, owner
+from llmops.services.api_server import Api, in_cluster
+from llmops.services.gate.cluster import Cluster, owner
 from llmops.services.gate.question import read_release
 from llmops.services.gate.series import Source
 from llmops.services.gate.server import admission, routes

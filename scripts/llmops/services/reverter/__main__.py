@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from llmops.findings import InputError, RefusedError
 from llmops.git import forges
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import ACCOUNT, Api
+from llmops.services.api_server import ACCOUNT, Api
 from llmops.services.http import serve
 from llmops.services.reverter.revert import DONE, REVERTED, Outcome, Reverter, clone
 from llmops.services.reverter.rollouts import Rollout, rollouts

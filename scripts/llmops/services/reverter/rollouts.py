@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmops.jobs import JobError
-from llmops.services.gate.cluster import Api
+from llmops.services.api_server import Api
 from llmops.untyped import below, mapping, sequence, text
 
 _PATH = "/apis/argoproj.io/v1alpha1/rollouts?labelSelector=app.kubernetes.io%2Fpart-of%3Dllm-stack"
