@@ -40,7 +40,7 @@ _RULE = '''
 def {function}(release: Release) -> Iterator[Finding]:
     """{reason}"""
     for obj in graph(release).of_kind(("", "ConfigMap")):
-        if obj.name == "{function}":
+        if obj.get("/data/key") == "replace this condition":
             yield defect(obj, "/data/key", "say what is wrong, with the value that is written.")
 '''
 _EXAMPLE = """\

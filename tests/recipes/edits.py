@@ -28,7 +28,7 @@ def after(file: Path, line: str, new: str) -> None:
 
 def rule(root: Path) -> None:
     file = root / "scripts/llmops/checks/rules/graph/my_defect.py"
-    replace(file, 'obj.name == "my_defect"', 'obj.get("/data/key") == "1"')
+    replace(file, '"replace this condition"', '"1"')
     replace(
         file,
         "What goes wrong in the cluster, and for whom, when an object has this defect.",

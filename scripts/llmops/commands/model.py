@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from llmops.commands.options import CHART, MODELS, PATH, options, renderer
+from llmops.commands.options import CHART, MODELS, PATH, gathered, options, renderer
 from llmops.commands.output import say, write
 from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION
@@ -18,18 +19,64 @@ from llmops.render import DEFAULT_KUBE_VERSION
 if TYPE_CHECKING:
     from llmops.cards.judge import Judge
     from llmops.git.delivery import Move
+    from llmops.git.forges import Forge
+    from llmops.git.repository import Repository as Git
 
-models_option = click.option(
-    "--models", type=PATH, default=MODELS, show_default=True, help="Folder of the models."
-)
-chart_option = click.option(
-    "--chart",
-    type=PATH,
-    default=CHART,
-    show_default=True,
-    help="Chart of the releases, for the rendered difference.",
-)
-forge_options = options(
+
+@dataclass(frozen=True)
+class Repository:
+    """The models' repository as a command sees it: their folder, who reviews changes, and how one is delivered."""
+
+    models: Path
+    forge: str | None
+    forge_url: str
+    chart: Path = CHART
+    push: bool = False
+    pull_request: bool = False
+
+    def judge(self, folder: Path) -> Judge:
+        """What judges versions below that folder today."""
+        from llmops.cards.judge import Judge
+        from llmops.git.repository import Repository as Git
+
+        git = Git(folder)
+        return Judge(datetime.now(UTC).date(), git, self.connect(git) if self.forge else None)
+
+    def connect(self, git: Git) -> Forge:
+        """The forge that was named. InputError where none was."""
+        from llmops.git import forges
+
+        if not self.forge:
+            raise InputError("a pull request is opened by a forge: name it with --forge")
+        return forges.connect(self.forge, self.forge_url, git)
+
+    def describe(self, folder: Path, env: str) -> Callable[[str, str], str]:
+        """What a change from one commit to another means for a release, for its message."""
+        from llmops.cards.describe import describe
+
+        return lambda base, head: describe(
+            base, head, folder, env, self.chart, DEFAULT_KUBE_VERSION, renderer("sdk")
+        )
+
+    def land(self, move: Move) -> None:
+        """Commits the change, pushes it, or opens a pull request of it, and says which."""
+        from llmops.cards import promote
+        from llmops.git import delivery
+
+        if self.pull_request:
+            opened = delivery.open_change(move, self.connect(move.repository))
+            say(f"{move.subject}\nbranch {move.branch_of_change}\n{opened}")
+            return
+        if self.push:
+            delivery.push(move)
+        promote.land(move)
+        tagged, pushed = f", tag {move.tag}" if move.tag else "", ", pushed" if self.push else ""
+        say(f"{move.subject}\ncommit {move.commit[:12]} on {move.branch}{tagged}{pushed}")
+
+
+repository_option = gathered(
+    Repository,
+    click.option("--models", type=PATH, default=MODELS, show_default=True, help="Folder of the models."),
     click.option(
         "--forge",
         type=click.Choice(["github", "gitlab", "gitea"]),
@@ -37,7 +84,14 @@ forge_options = options(
     ),
     click.option("--forge-url", default="", help="Its address; by default that of the remote `origin`."),
 )
-landing_options = options(
+delivery_options = options(
+    click.option(
+        "--chart",
+        type=PATH,
+        default=CHART,
+        show_default=True,
+        help="Chart of the releases, for the rendered difference.",
+    ),
     click.option("--push", is_flag=True, help="Push the branch too; nothing is kept where that is refused."),
     click.option(
         "--pull-request",
@@ -61,19 +115,16 @@ def model() -> None:
 @click.option(
     "--changed", default="", help="Instead of MODEL: every release that differs from this revision."
 )
-@models_option
-@forge_options
+@repository_option
 @click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
 )
 def model_gate(
+    repository: Repository,
     name: str,
     environment: str,
     version: str,
     changed: str,
-    models: Path,
-    forge: str | None,
-    forge_url: str,
     form: str,
 ) -> None:
     """Say whether a version may run in an environment, and why. MODEL is a name or a folder; exit 1 if it may not."""
@@ -83,10 +134,10 @@ def model_gate(
     if bool(name) == bool(changed) or (name and not environment):
         raise InputError("say what to judge: MODEL with --env ENV, or --changed REVISION")
     if changed:
-        verdicts = changes.verdicts(_judge(models, forge, forge_url), changed, models)
+        verdicts = changes.verdicts(repository.judge(repository.models), changed, repository.models)
     else:
-        folder = tree.model_folder(name, models)
-        judge = _judge(folder, forge, forge_url)
+        folder = tree.model_folder(name, repository.models)
+        judge = repository.judge(folder)
         # Of what stands in release.yaml, or of a version as its promotion would leave it.
         asked = (
             judge.of_version(folder, environment, version) if version else judge.verdict(folder, environment)
@@ -107,30 +158,23 @@ def model_gate(
 @click.option("--from", "source", default="", help="Environment whose version is promoted.")
 @click.option("--version", default="", help="A version by its card instead, for the first environment.")
 @click.option("--to", "target", required=True, help="Environment that gets it.")
-@models_option
-@chart_option
-@forge_options
-@landing_options
+@repository_option
+@delivery_options
 def model_promote(
+    repository: Repository,
     name: str,
     source: str,
     version: str,
     target: str,
-    models: Path,
-    chart: Path,
-    forge: str | None,
-    forge_url: str,
-    push: bool,
-    pull_request: bool,
 ) -> None:
     """Ask the gate, then commit the one release.yaml that puts a version of MODEL into an environment."""
     from llmops.cards import promote, tree
 
-    folder = tree.model_folder(name, models)
-    judge = _judge(folder, forge, forge_url)
-    describe = _describe(folder, target, chart)
+    folder = tree.model_folder(name, repository.models)
+    judge = repository.judge(folder)
+    describe = repository.describe(folder, target)
     move = promote.promotion(judge, folder, target, describe, source=source, version=version)
-    _land(move, forge, forge_url, push=push, pull_request=pull_request)
+    repository.land(move)
 
 
 @model.command("rollback")
@@ -141,31 +185,24 @@ def model_promote(
 )
 @click.option("--reason", required=True, help="Why; it stands in the commit.")
 @click.option("--ungated", is_flag=True, help="Go back even to what never passed its gate.")
-@models_option
-@chart_option
-@forge_options
-@landing_options
+@repository_option
+@delivery_options
 def model_rollback(
+    repository: Repository,
     name: str,
     environment: str,
     to: str,
     reason: str,
     ungated: bool,
-    models: Path,
-    chart: Path,
-    forge: str | None,
-    forge_url: str,
-    push: bool,
-    pull_request: bool,
 ) -> None:
     """Commit the exact reverse of the newest change of MODEL in an environment."""
     from llmops.cards import promote, tree
 
-    folder = tree.model_folder(name, models)
-    judge = _judge(folder, forge, forge_url)
-    describe = _describe(folder, environment, chart)
+    folder = tree.model_folder(name, repository.models)
+    judge = repository.judge(folder)
+    describe = repository.describe(folder, environment)
     move = promote.rollback(judge, folder, environment, reason, describe, to=to, ungated=ungated)
-    _land(move, forge, forge_url, push=push, pull_request=pull_request)
+    repository.land(move)
 
 
 @model.command("audit")
@@ -176,28 +213,25 @@ def model_rollback(
     type=PATH,
     help="Folder with AnalysisRuns that kubectl saved: they are put beside the commits.",
 )
-@models_option
-@forge_options
+@repository_option
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True
 )
 @click.option("--out", type=PATH, help="File instead of the terminal.")
 def model_audit(
+    repository: Repository,
     name: str,
     environment: str,
     evidence: Path | None,
-    models: Path,
-    forge: str | None,
-    forge_url: str,
     form: str,
     out: Path | None,
 ) -> None:
     """Who put which version of MODEL where and when, and whether it had passed; exit 1 if one had not."""
     from llmops.cards import audit, show, tree
 
-    folder = tree.model_folder(name, models)
+    folder = tree.model_folder(name, repository.models)
     found = audit.entries(
-        _judge(folder, forge, forge_url), folder, audit.runs(evidence) if evidence else (), environment
+        repository.judge(folder), folder, audit.runs(evidence) if evidence else (), environment
     )
     if form == "text":
         shown = show.audit_text(found)
@@ -216,16 +250,13 @@ def model_audit(
 
 @model.command("status")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
-@models_option
-@forge_options
+@repository_option
 @click.option("--quiet", is_flag=True, help="Only those that are refused.")
 @click.option("--from", "saved", type=PATH, help="Rollouts of the cluster that kubectl saved (YAML or JSON).")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def model_status(
+    repository: Repository,
     names: tuple[str, ...],
-    models: Path,
-    forge: str | None,
-    forge_url: str,
     saved: Path | None,
     quiet: bool,
     form: str,
@@ -234,8 +265,12 @@ def model_status(
     from llmops.cards import show, status, tree
     from llmops.render.manifest import parse, read_text
 
-    folders = [tree.model_folder(one, models) for one in names] if names else tree.model_folders(models)
-    found = status.rows(_judge(folders[0], forge, forge_url), folders)
+    folders = (
+        [tree.model_folder(one, repository.models) for one in names]
+        if names
+        else tree.model_folders(repository.models)
+    )
+    found = status.rows(repository.judge(folders[0]), folders)
     if saved:
         found = status.with_cluster(found, parse(read_text(saved), str(saved)), status.namespaces(folders[0]))
     refused = [one for one in found if one.gate in ("refused", "unreadable")]
@@ -247,48 +282,10 @@ def model_status(
 
 @model.command("approved")
 @click.option("--env", "environment", required=True, help="Environment of the cluster.")
-@models_option
-@forge_options
-def model_approved(environment: str, models: Path, forge: str | None, forge_url: str) -> None:
+@repository_option
+def model_approved(repository: Repository, environment: str) -> None:
     """Print the cards that servers of an environment may name, as values of llm-platform (policy approved-cards)."""
     from llmops.cards import approved, tree
 
-    judge = _judge(models, forge, forge_url)
-    say(approved.as_values(approved.entries(judge, tree.model_folders(models), environment)))
-
-
-def _judge(folder: Path, forge: str | None, forge_url: str) -> Judge:
-    from llmops.cards.judge import Judge
-    from llmops.git import forges
-    from llmops.git.repository import Repository
-
-    repository = Repository(folder)
-    reviews = forges.connect(forge, forge_url, repository) if forge else None
-    return Judge(_today(), repository, reviews)
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
-def _describe(folder: Path, env: str, chart: Path) -> Callable[[str, str], str]:
-    from llmops.cards.describe import describe
-
-    return lambda base, head: describe(base, head, folder, env, chart, DEFAULT_KUBE_VERSION, renderer("sdk"))
-
-
-def _land(move: Move, forge: str | None, forge_url: str, *, push: bool, pull_request: bool) -> None:
-    from llmops.cards import promote
-    from llmops.git import delivery, forges
-
-    if pull_request:
-        if not forge:
-            raise InputError("a pull request is opened by a forge: name it with --forge")
-        opened = delivery.open_change(move, forges.connect(forge, forge_url, move.repository))
-        say(f"{move.subject}\nbranch {move.branch_of_change}\n{opened}")
-        return
-    if push:
-        delivery.push(move)
-    promote.land(move)
-    tagged = f", tag {move.tag}" if move.tag else ""
-    say(f"{move.subject}\ncommit {move.commit[:12]} on {move.branch}{tagged}{', pushed' if push else ''}")
+    judge = repository.judge(repository.models)
+    say(approved.as_values(approved.entries(judge, tree.model_folders(repository.models), environment)))

@@ -71,18 +71,23 @@ class Selection:
         )
 
 
-def selection(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Click arguments and options whose values reach the command as one Selection, its first argument."""
+def gathered(record: type[Any], *chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Click arguments and options whose values reach the command as one `record`, a dataclass, its first argument."""
 
     def decorate(command: Callable[..., None]) -> Any:
         @wraps(command)
-        def with_selection(**arguments: Any) -> None:
-            offered = [field.name for field in fields(Selection) if field.name in arguments]
-            command(Selection(**{name: arguments.pop(name) for name in offered}), **arguments)
+        def with_record(**arguments: Any) -> None:
+            offered = [field.name for field in fields(record) if field.name in arguments]
+            command(record(**{name: arguments.pop(name) for name in offered}), **arguments)
 
-        return options(*chosen)(with_selection)
+        return options(*chosen)(with_record)
 
     return decorate
+
+
+def selection(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What a command looks at, as one Selection."""
+    return gathered(Selection, *chosen)
 
 
 def options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:

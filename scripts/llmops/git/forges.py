@@ -107,7 +107,9 @@ def _refused(url: str, error: urllib.error.HTTPError) -> str:
 
 
 @dataclass(frozen=True)
-class GitHub:
+class _Repos:
+    """What the APIs of GitHub and Gitea have in common."""
+
     api: Api
     project: str
 
@@ -115,6 +117,8 @@ class GitHub:
         content = {"title": title, "head": branch, "base": target, "body": body}
         return _address(self.api.call("POST", f"/repos/{self.project}/pulls", content), "html_url")
 
+
+class GitHub(_Repos):
     def find(self, branch: str) -> str:
         head = quote(f"{self.project.partition('/')[0]}:{branch}", safe="")
         return _first(self.api.call("GET", f"/repos/{self.project}/pulls?state=all&head={head}"), "html_url")
@@ -128,15 +132,7 @@ class GitHub:
         return Review(text(change.get("html_url")), _login(change), _standing(reviews))
 
 
-@dataclass(frozen=True)
-class Gitea:
-    api: Api
-    project: str
-
-    def open(self, branch: str, target: str, title: str, body: str) -> str:
-        content = {"title": title, "head": branch, "base": target, "body": body}
-        return _address(self.api.call("POST", f"/repos/{self.project}/pulls", content), "html_url")
-
+class Gitea(_Repos):
     def find(self, branch: str) -> str:
         changes = sequence(self.api.call("GET", f"/repos/{self.project}/pulls?state=all&sort=recentupdate"))
         return _first([one for one in changes if below(one, ("head", "ref")) == branch], "html_url")
