@@ -2,7 +2,7 @@
 
 Read off the update validation of Kubernetes 1.34 to 1.37, which say the same of these kinds with two exceptions: the
 Workload of scheduling.k8s.io is an alpha API of 1.35, and since 1.36 the resources of a suspended Job may change, which
-the table refuses all the same. Pointers may hold `*` for any key or index; a list item with a name stands under its name.
+the table refuses all the same. Pointers may hold `*` for any key or index; a list item with a name stands under it.
 """
 
 from __future__ import annotations
