@@ -47,7 +47,10 @@ def generate(root: Path) -> None:
     tables = {
         "llm-common.defaults": (schema, defaults(load(root / schema)["properties"]["llm"])),
         "llm-common.signals": (signals := f"{data}/metrics/vllm.yaml", load(root / signals)["signals"]),
-        "llm-serving.gpus": (f"{data}/gpus.yaml", {name: row["nodeLabels"] for name, row in gpus.items()}),
+        "llm-serving.gpus": (
+            f"{data}/gpus.yaml",
+            {name: row["nodeLabels"] for name, row in gpus.items() if "vendor" not in row},
+        ),
         "llm-serving.presets": (presets, load(root / presets)),
     }
     for engine, table in engine_tables(root).items():

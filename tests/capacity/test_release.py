@@ -86,7 +86,7 @@ def test_a_figure_that_cannot_be_read_is_named_with_its_file(tmp_path: Path) -> 
     assert reason.fix == "Write the figure of the model's own file."
 
 
-@pytest.mark.parametrize(("product", "known"), [("H100-80GB", True), ("L4", False)])
+@pytest.mark.parametrize(("product", "known"), [("H100-80GB", True), ("L4", True), ("L20", False)])
 def test_only_a_running_engine_measures_the_memory_of_a_gpu(product: str, known: bool) -> None:
     result = from_release(release({"maxModelLen": 1024, "gpuMemoryUtilization": 0.9}, product=product))
     assert result

@@ -13,7 +13,7 @@ from llmops.capacity.architecture import CONFIG, FigureError, architecture, unco
 from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.kv import cache
 from llmops.capacity.memory import GIB, batch, memory
-from llmops.capacity.reasons import KV_POOL_MARGIN, Keys, Reason
+from llmops.capacity.reasons import Keys, Reason
 from llmops.capacity.settings import Uncovered, read
 from llmops.capacity.weights import parameters
 from llmops.findings import InputError, Severity
@@ -58,6 +58,7 @@ class Fit:
     non_torch: float = 0.0
     graphs: float = 0.0
     kv_pool: float = 0.0
+    pool_margin: float = 0.0
     parameters: int = 0
     quantization: str = ""
     kv_dtype: str = ""
@@ -76,7 +77,7 @@ class Fit:
     @property
     def margin(self) -> float:
         """Share of the KV pool that one request of the whole context leaves; negative where it does not fit."""
-        return 1 - (1 - KV_POOL_MARGIN) / self.concurrency if self.concurrency else 0.0
+        return 1 - (1 - self.pool_margin) / self.concurrency if self.concurrency else 0.0
 
     def in_flight(self, itl_seconds: float) -> int:
         """Requests at once that one server can hold and answer: a target for its autoscaler; at least 1.
@@ -172,6 +173,7 @@ def fit(
         non_torch=used.non_torch,
         graphs=used.graphs,
         kv_pool=used.kv_pool,
+        pool_margin=used.margin,
         parameters=parameters(arch),
         quantization=settings.quantization,
         kv_dtype=settings.kv_dtype,

@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmops.capacity.architecture import Architecture
-from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
+from llmops.capacity.constants import (
+    LEAN_GROUP_SINCE,
+    LEAN_SAMPLER_SINCE,
+    MEASURED,
+    POOL_MARGINS,
+    Constants,
+)
 from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.kv import Cache, cache
 from llmops.capacity.settings import Settings
@@ -28,7 +34,10 @@ _LARGEST_CAPTURE = 512
 
 @dataclass(frozen=True)
 class Memory:
-    """GiB on the fullest GPU of a replica; `cache` says what a token and a request take of the pool."""
+    """GiB on the fullest GPU of a replica; `cache` says what a token and a request take of the pool.
+
+    `margin` is the share of the pool that is not promised.
+    """
 
     weights: float
     activation: float
@@ -36,6 +45,7 @@ class Memory:
     graphs: float
     kv_pool: float
     cache: Cache
+    margin: float = 0.0
 
 
 def activation(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
@@ -64,10 +74,7 @@ def widest_layer(
 
 def batch(settings: Settings, gpu: Gpu) -> tuple[int, int]:
     """Tokens and sequences of one engine step: the values, else vLLM's defaults, which follow the GPU."""
-    tokens, sequences = (8192, 1024) if gpu.large_batches else (2048, 256)
-    if settings.version >= GRAPHS_COUNTED_SINCE:
-        # Newer engines measured more on an A100 than 2048 tokens explain; the larger batch covers it.
-        tokens = 8192
+    tokens, sequences = gpu.batch(settings.version)
     return settings.max_batched_tokens or tokens, settings.max_num_seqs or sequences
 
 
@@ -83,13 +90,18 @@ def in_flight(settings: Settings, gpu: Gpu) -> int:
     return tokens * (settings.pipeline + (1 if settings.async_scheduling else 0))
 
 
-def non_torch(tensor: int, constants: Constants = MEASURED) -> float:
-    """GiB that the driver, NCCL and libraries take beside PyTorch on one GPU.
+def non_torch(settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
+    """GiB that the driver, NCCL and libraries take beside PyTorch on one GPU, left-overs of the allocator included.
 
     Pipeline stages alone take less (0.07 measured on the first); the last has the sampler, so it is not
     counted on.
     """
-    return constants.non_torch_group if tensor > 1 else constants.non_torch_single
+    if settings.tensor == 1:
+        return constants.non_torch_alone(gpu.kind)
+    if gpu.kind not in ("data-centre", "foreign"):
+        return constants.non_torch_group_pcie
+    late = settings.version >= LEAN_GROUP_SINCE
+    return constants.non_torch_group_late if late else constants.non_torch_group
 
 
 def graphs(settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
@@ -105,12 +117,12 @@ def memory(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constant
     """The estimate for one replica; a pool that would be negative is 0."""
     tensor, pipeline = settings.tensor, settings.pipeline
     weights = weight_bytes(arch, settings.bytes, tensor, pipeline) / GIB
-    act, other = activation(arch, settings, gpu, constants), non_torch(tensor, constants)
+    act, other = activation(arch, settings, gpu, constants), non_torch(settings, gpu, constants)
     graph = graphs(settings, gpu, constants)
     counted = graph if settings.version >= GRAPHS_COUNTED_SINCE else 0.0
     pool = max(0.0, settings.utilization * gpu.usable_gib - weights - act - other - counted)
     stored = cache(arch, settings.kv_bytes, tensor, pipeline, in_flight(settings, gpu))
-    return Memory(weights, act, other, graph, pool, stored)
+    return Memory(weights, act, other, graph, pool, stored, POOL_MARGINS[gpu.kind])
 
 
 def expert_buffers(arch: Architecture, settings: Settings, tokens: int) -> float:

@@ -12,10 +12,6 @@ from llmops.capacity.memory import GIB, GRAPHS_COUNTED_SINCE, Memory, batch, mem
 from llmops.capacity.settings import Settings
 from llmops.findings import Severity
 
-# Every promise (fits, largest context, concurrency) is made for a pool this much smaller than the estimate. The
-# worst measured row is within it: `llmops fit --score` shows by how much.
-KV_POOL_MARGIN = 0.08
-
 # CUDA graphs took 0.5 to 1.9 GiB in the measured runs, before 0.21 out of what the utilization leaves free.
 GRAPHS_GIB = (0.5, 1.9)
 # What the driver keeps of each GPU before the engine begins: 79.19 GiB there were, 78.68 free.
@@ -128,7 +124,7 @@ def of_the_memory(
             yield keys.error("maxModelLen", f"is {unset}{context_tokens}, but {what}", fix)
         else:
             what = (
-                f"leaves less than {KV_POOL_MARGIN * 100:.0f} % of the KV cache of {gpu.product} as margin for "
+                f"leaves less than {used.margin * 100:.0f} % of the KV cache of {gpu.product} as margin for "
                 "the error of the estimate, so the engine may refuse to start"
             )
             yield replace(
@@ -161,8 +157,12 @@ def of_the_rest(arch: Architecture, settings: Settings, gpu: Gpu, keys: Keys) ->
 
 
 def promised_pool(used: Memory) -> float:
-    """Bytes of KV cache that are there even when the pool comes out KV_POOL_MARGIN smaller."""
-    return used.kv_pool * GIB * (1 - KV_POOL_MARGIN)
+    """Bytes of KV cache that are there even when the pool comes out smaller by the margin of this kind of GPU.
+
+    Every promise (fits, largest context, concurrency) is made for it: `llmops fit --score` shows that the worst
+    measured row of each kind is within it.
+    """
+    return used.kv_pool * GIB * (1 - used.margin)
 
 
 def largest_context(arch: Architecture, used: Memory) -> int:
@@ -188,6 +188,6 @@ def _other_ways(arch: Architecture, settings: Settings, gpu: Gpu, keys: Keys) ->
             yield f"{keys.name('parallelism.tensor')}: {tensor}"
             break
     for row in sorted(gpu_products.table().values(), key=lambda row: row.usable_gib):
-        if row.usable_gib > gpu.usable_gib and enough(settings, row):
+        if row.vendor == gpu.vendor and row.usable_gib > gpu.usable_gib and enough(settings, row):
             yield f"global.llm.gpu.product: {row.product}"
             break

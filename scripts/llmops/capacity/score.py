@@ -16,7 +16,6 @@ from llmops.capacity.architecture import Architecture, architecture
 from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
 from llmops.capacity.fit import Verdict, fit
 from llmops.capacity.memory import GIB, Memory, batch, expert_buffers, memory, widest_layer
-from llmops.capacity.reasons import KV_POOL_MARGIN
 from llmops.capacity.settings import Settings, Uncovered, read
 from llmops.findings import InputError
 
@@ -47,6 +46,11 @@ class Row:
     run: Run
     predicted: Memory
     tokens: int
+
+    @property
+    def kind(self) -> str:
+        """Kind of the run's GPU (data/gpus.yaml)."""
+        return gpu_products.product(self.run.gpu).kind
 
     @property
     def weights_error(self) -> float:
@@ -110,8 +114,16 @@ class Score:
 
     @property
     def covered(self) -> bool:
-        """Whether the margin of the check is larger than the worst error."""
-        return self.worst.kv_error < KV_POOL_MARGIN
+        """Whether the margin of the check is larger than the worst error, for each kind of GPU."""
+        return all(row.kv_error < row.predicted.margin for row in self.rows)
+
+    @property
+    def kinds(self) -> Mapping[str, Score]:
+        """The same for each kind of GPU that there are runs of."""
+        found = dict.fromkeys(row.kind for row in self.rows)
+        return {
+            kind: replace(self, rows=tuple(row for row in self.rows if row.kind == kind)) for kind in found
+        }
 
 
 def score() -> Score:

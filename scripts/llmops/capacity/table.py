@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from llmops.capacity.fit import Fit
-from llmops.capacity.reasons import KV_POOL_MARGIN
 from llmops.capacity.score import Run, Score
 
 _HEAD = (
@@ -127,8 +126,15 @@ def score_text(score: Score) -> str:
             "any run of its model.",
             f"Mean absolute error: KV cache {100 * score.kv_error:.2f} %, weights {100 * score.weights_error:.2f} %, "
             f"tokens {100 * score.tokens_error:.2f} %.",
-            f"Most KV cache promised beyond the measured: {worst.run.model}, {_percent(worst.kv_error)}; the margin "
-            f"of the check is {100 * KV_POOL_MARGIN:.0f} %.",
+            f"Most KV cache promised beyond the measured: {worst.run.model}, {_percent(worst.kv_error)}.",
+            "",
+            *_grid(
+                [
+                    ("kind of GPU", "runs", "KV cache", "most promised beyond", "margin"),
+                    *map(_kind, score.kinds.items()),
+                ]
+            ),
+            "",
             f"Measured GPUs: {', '.join(sorted({row.run.gpu for row in score.rows}))}. All others are marked.",
             "",
             *_grid([("failed start", "GPU", "verdict", "what happened"), *fails]),
@@ -141,6 +147,18 @@ def score_text(score: Score) -> str:
     )
 
 
+def _kind(named: tuple[str, Score]) -> tuple[str, ...]:
+    kind, part = named
+    worst = part.worst
+    return (
+        kind,
+        str(len(part.rows)),
+        f"{100 * part.kv_error:.2f} %",
+        _percent(worst.kv_error),
+        f"{100 * worst.predicted.margin:.0f} %",
+    )
+
+
 def score_document(score: Score) -> dict[str, Any]:
     """The same for a program; errors are shares."""
     return {
@@ -148,7 +166,15 @@ def score_document(score: Score) -> dict[str, Any]:
         "weightsError": score.weights_error,
         "tokensError": score.tokens_error,
         "worst": {"model": score.worst.run.model, "kvError": score.worst.kv_error},
-        "margin": KV_POOL_MARGIN,
+        "kinds": {
+            kind: {
+                "runs": len(part.rows),
+                "kvError": part.kv_error,
+                "worst": part.worst.kv_error,
+                "margin": part.worst.predicted.margin,
+            }
+            for kind, part in score.kinds.items()
+        },
         "constants": asdict(score.constants),
         "runs": [
             {

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from llmops.canary.steps import Step
 from llmops.capacity.fit import Fit
-from llmops.capacity.reasons import KV_POOL_MARGIN
 
 MEMORY_WIDTH = 1000.0
 # A segment narrower than this has no room for its letter; the legend has it all the same.
@@ -99,7 +98,7 @@ class StepsChart:
 
 def memory_bar(fit: Fit) -> MemoryBar:
     """Segments of one GPU from weights to what is left; in proportion to the larger of need and GPU."""
-    margin = fit.kv_pool * KV_POOL_MARGIN
+    margin = fit.kv_pool * fit.pool_margin
     parts = [
         (
             "Weights",
@@ -110,7 +109,7 @@ def memory_bar(fit: Fit) -> MemoryBar:
         ("Activation", "peak while a batch is computed", "activation", fit.activation),
         ("Libraries", "driver, NCCL and other non-torch memory", "libraries", fit.non_torch),
         ("KV cache", "tokens of running requests", "kv", fit.kv_pool - margin),
-        ("KV cache margin", f"{KV_POOL_MARGIN * 100:.0f} % that is not counted on", "margin", margin),
+        ("KV cache margin", f"{fit.pool_margin * 100:.0f} % that is not counted on", "margin", margin),
         ("Left free", "CUDA graphs live here", "free", fit.left_free),
     ]
     needed = sum(size for *_, size in parts)

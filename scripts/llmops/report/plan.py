@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmops.capacity.fit import Fit
-from llmops.capacity.reasons import KV_POOL_MARGIN
 from llmops.report.contents import (
     HOURS_PER_MONTH,
     OVERHEADS,
@@ -154,7 +153,7 @@ def memory(fit: Fit) -> Iterator[str]:
         yield from (f"  {glyph} {name:<24}{size:>6.1f} GiB" for glyph, name, size in parts if size > 0)
         yield f"  KV cache {fit.kv_tokens:,} tokens a replica, {basis(fit)}"
         yield f"  Activation and libraries are {OVERHEADS}"
-        margin = f"With {KV_POOL_MARGIN * 100:.0f} % taken off"
+        margin = f"With {fit.pool_margin * 100:.0f} % taken off"
         requests = f"{fit.concurrency:.1f} requests of {fit.max_model_len:,} tokens at once"
         yield f"  {margin}: {requests}, largest context {fit.largest_context:,}"
     yield from (f"  {reason}" for reason in (*fit.reasons, *fit.warnings))
