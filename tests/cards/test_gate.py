@@ -259,3 +259,28 @@ def test_versions_are_ordered_as_semantic_versions(tree: Tree) -> None:
         (tree.version(version)).mkdir()
     assert versions(tree.model) == ["1.0.0", "1.1.0", "1.2.0", "1.10.0-rc.2", "1.10.0-rc.10", "1.10.0"]
     assert precedence("1.0.0-rc.1") < precedence("1.0.0")
+
+
+def after(env: str) -> dict[str, object]:
+    return {"environments": {"prod": {"after": env}}}
+
+
+def test_a_card_reaches_an_environment_only_after_the_one_before(tree: Tree) -> None:
+    tree.add_version("1.2.0")
+    tree.write("values/gates.yaml", after("staging"))
+    tree.commit("Staging first")
+    before = tree.state()
+    with pytest.raises(RefusedError, match="this card never ran in staging, which prod wants first"):
+        tree.promote("prod", version="1.2.0")
+    assert tree.state() == before
+    tree.promote("staging", version="1.2.0")
+    tree.promote("prod", source="staging")
+    # Staging has gone on; what ran there stays allowed, today and at the commit that brought it.
+    tree.promote("staging", version="1.1.0")
+    assert tree.judge().verdict(tree.model, "prod").passed
+
+
+def test_an_environment_that_no_model_has_lets_nothing_through(tree: Tree) -> None:
+    tree.write("values/gates.yaml", after("lab"))
+    verdict = tree.judge().verdict(tree.model, "prod")
+    assert [one.name for one in verdict.checks if one.passed is False] == ["ladder"]

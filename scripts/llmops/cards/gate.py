@@ -52,7 +52,8 @@ class Verdict:
 class Case:
     """All that is judged. `stable` are the figures of the version that the environment runs now, where it is another.
 
-    `approver` is None where the environment wants no second person. `running` says what the release says, or shall say.
+    `approver` is None where the environment wants no second person, `ran` where it wants no other environment first;
+    else `ran` says whether the card ran there. `running` says what the release says, or shall say.
     """
 
     environment: str
@@ -62,12 +63,13 @@ class Case:
     limits: Limits
     today: date
     approver: Approver | None = None
+    ran: bool | None = None
     stable: Results | None = None
 
 
 def judge(case: Case) -> Verdict:
     """The verdict. A version without figures fails by that alone, and its limits are not asked."""
-    checks = [_named(case), *_described(case), _status(case)]
+    checks = [_named(case), *_described(case), _status(case), *_ladder(case)]
     if case.results is None:
         missing = f"version {case.card.version} has no eval-results.json: measure and evaluate it first"
         checks.append(Check("results", False, missing))
@@ -132,6 +134,16 @@ def _status(case: Case) -> Check:
         return Check("status", False, sentence)
     until = f", until {approval.expires}" if approval.expires else ""
     return Check("status", True, f"{approval.status}{until}")
+
+
+def _ladder(case: Case) -> Iterator[Check]:
+    if case.ran is None:
+        return
+    before = case.limits.after
+    sentence = f"this card ran in {before} before"
+    if not case.ran:
+        sentence = f"this card never ran in {before}, which {case.environment} wants first; promote it there"
+    yield Check("ladder", case.ran, sentence)
 
 
 def _status_problem(approval: Approval, wanted: str, today: date) -> str:

@@ -14,6 +14,8 @@ from llmops.cards.gate import Case, Check, Verdict
 from llmops.diff.sides import unpack
 from llmops.findings import InputError
 from llmops.git.repository import Commit, Repository
+from llmops.render.manifest import values_of
+from llmops.untyped import below, text
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ class Judge:
         found = card.read(folder)
         bounds = limits.read(model, env)
         who = self._approver(found, env) if bounds.second_person else None
+        ran = self._ran(model, bounds.after, found.digest) if bounds.after else None
         before = results.read(model / "versions" / stable) if stable and stable != running.version else None
-        case = Case(env, running, found, results.read(folder), bounds, self.today, who, before)
+        case = Case(env, running, found, results.read(folder), bounds, self.today, who, ran, before)
         return gate.judge(case)
 
     def of_version(self, model: Path, env: str, version: str) -> Verdict:
@@ -91,14 +94,37 @@ class Judge:
         )
         return replace(verdict, checks=checks)
 
+    def _ran(self, model: Path, env: str, digest: str) -> bool:
+        """Whether a card ever stood in an environment's release.yaml: today's, or that of a commit up to `revision`."""
+        file = model / "envs" / env / tree.RELEASE
+        if file.is_file() and _card_digest(file.read_text(encoding="utf-8")) == digest:
+            return True
+        if self.repository is None:
+            return False
+        path = self._path(file)
+        commits = self.repository.history([path], self.revision)
+        texts = self.repository.blobs(f"{one.id}:{path}" for one in commits)
+        return any(_card_digest(one) == digest for one in texts if one)
+
+    def _path(self, file: Path) -> str:
+        """A path from the top of the repository, also of a file of a copy of an older commit."""
+        if self.root is not None:
+            return file.relative_to(self.root).as_posix()
+        return self.repository.inside(file) if self.repository else str(file)
+
     def _approver(self, found: card.Card, env: str) -> Approver:
         if self.repository is None:
             message = (
                 f"{env} wants a second person's approval, and only Git knows who approved; commit the model"
             )
             raise InputError(message, str(found.folder))
-        if self.root is None:
-            folder = self.repository.inside(found.folder)
-        else:
-            folder = found.folder.relative_to(self.root).as_posix()
-        return approver(self.repository, found, folder, self.reviews, self.revision)
+        return approver(self.repository, found, self._path(found.folder), self.reviews, self.revision)
+
+
+def _card_digest(release: str) -> str:
+    """What a release.yaml says; empty where it says nothing, or was no YAML once."""
+    try:
+        values = values_of(release, Path(tree.RELEASE)).data
+    except InputError:
+        return ""
+    return text(below(values, ("global", "llm", "release", "cardDigest")))

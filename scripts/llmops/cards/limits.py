@@ -27,6 +27,7 @@ BUILT_IN: dict[str, Any] = {
 class Limits:
     """Of one model in one environment. `tasks` are least accuracies of tasks that do not count in the mean.
 
+    `after` is the environment in which a version must have run before; empty for none.
     `sources` says for a limit which file set it; one that is absent there is built in.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     tasks: dict[str, float] = field(default_factory=dict)
     status: str = "approved"
     second_person: bool = True
+    after: str = ""
     sources: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,7 +56,7 @@ def read(model: Path, env: str) -> Limits:
                 found[key] = float(value)
                 sources[key] = source
             tasks |= mapping(layer.get("tasks"))
-        found |= {key: environment[key] for key in ("status", "secondPerson") if key in environment}
+        found |= {key: environment[key] for key in ("status", "secondPerson", "after") if key in environment}
     return Limits(
         found["accuracy"],
         found["latency_p99_ms"],
@@ -62,6 +64,7 @@ def read(model: Path, env: str) -> Limits:
         tasks,
         found.get("status", "approved"),
         found.get("secondPerson", True),
+        found.get("after", ""),
         {key: source for key, source in sources.items() if source},
     )
 
