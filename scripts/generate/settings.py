@@ -12,8 +12,8 @@ from llmops.values import LLM
 
 FILE = "scripts/llmops/data/values.json"
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
-# Charts of programs that know the same values by flags.
-_PROGRAMS = ("drift-cronjob",)
+# Charts of programs that know the same values by flags, and the autoscaler's, whose target the fit computes.
+_PROGRAMS = ("drift-cronjob", "gpu-hpa")
 Rows = dict[str, dict[str, Any]]
 
 

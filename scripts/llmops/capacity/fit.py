@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from llmops.release import Release
 
 
-# Share of the data sheet's bandwidth that a decode step reaches; an assumption on the careful side.
-STEP_EFFICIENCY = 0.5
-
-
 class Verdict(StrEnum):
     FITS = "fits"
     TIGHT = "tight"
@@ -72,24 +68,11 @@ class Fit:
     largest_context: int = 0
     concurrency: float = 0.0
     max_num_seqs: int = 0
-    bandwidth: float = 0.0
 
     @property
     def margin(self) -> float:
         """Share of the KV pool that one request of the whole context leaves; negative where it does not fit."""
         return 1 - (1 - self.pool_margin) / self.concurrency if self.concurrency else 0.0
-
-    def in_flight(self, itl_seconds: float) -> int:
-        """Requests at once that one server can hold and answer: a target for its autoscaler; at least 1.
-
-        They have half the context on average. KV cache, maxNumSeqs and the time of one step bound them, which
-        reads all weights and the cache of every request at half the memory's bandwidth.
-        """
-        if not self.sized:
-            return 1
-        mean = max(1, self.max_model_len // 2) * self.kv_bytes_per_token_per_gpu / GIB
-        read = itl_seconds * self.bandwidth * 1e9 / GIB * STEP_EFFICIENCY
-        return max(1, int(min(2 * self.concurrency, self.max_num_seqs, (read - self.weights) / mean)))
 
     @property
     def sequences(self) -> int:
@@ -187,7 +170,6 @@ def fit(
         largest_context=why.largest_context(arch, used),
         concurrency=promised / used.cache.request_bytes(min(context_tokens, arch.max_positions)),
         max_num_seqs=batch(settings, gpu)[1],
-        bandwidth=gpu.bandwidth_gbs,
     )
 
 

@@ -17,13 +17,18 @@ _GIB = "GiB are those of one GPU; margin is what one longest request leaves of t
 
 @dataclass(frozen=True)
 class Named:
-    """One release and its fit; `fit` is None where `missing` says what a verdict takes."""
+    """One release and its fit; `fit` is None where `missing` says what a verdict takes.
+
+    `reach` is the most requests that one server can hold, `in_flight` what its autoscaler should ask for; None where
+    nobody can say.
+    """
 
     name: str
     environment: str
     fit: Fit | None
     missing: tuple[str, ...] = ()
-    itl_seconds: float = 0.1
+    reach: int | None = None
+    in_flight: int | None = None
     unreadable: bool = False
 
     @property
@@ -65,7 +70,8 @@ def _entry(one: Named) -> dict[str, Any]:
     suggested = {
         "maxModelLen": fit.largest_context,
         "maxNumSeqs": fit.sequences,
-        "inFlight": fit.in_flight(one.itl_seconds),
+        "inFlight": one.in_flight,
+        "inFlightMost": one.reach,
     }
     said = {"verdict": fit.verdict.value, "reasons": list(fit.reasons), "warnings": list(fit.warnings)}
     return {**base, **said, **entry, "suggested": suggested if fit.sized else None}
@@ -87,7 +93,8 @@ def _cells(one: Named) -> tuple[str, ...]:
         f"{fit.graphs:.2f}",
         f"{100 * fit.margin:.0f} %" if fit.concurrency else "-",
         verdict,
-        f"length {fit.largest_context:,}, sequences {fit.sequences}, in flight {fit.in_flight(one.itl_seconds)}"
+        f"length {fit.largest_context:,}, sequences {fit.sequences}"
+        + ("" if one.in_flight is None else f", in flight {one.in_flight}")
         if fit.largest_context
         else "-",
     )

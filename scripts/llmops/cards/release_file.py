@@ -1,4 +1,4 @@
-"""release.yaml as text: the few values that a promotion writes, with every comment where it stands."""
+"""Values files as text: the few values that a promotion or a fit writes, with every comment where it stands."""
 
 from __future__ import annotations
 
@@ -61,4 +61,4 @@ def _put(node: MutableMapping[str, Any], values: dict[str, Any]) -> None:
             _put(node[key], value)
         else:
             # Quoted: a version or a revision of digits alone is a number to YAML.
-            node[key] = DoubleQuotedScalarString(value)
+            node[key] = DoubleQuotedScalarString(value) if isinstance(value, str) else value

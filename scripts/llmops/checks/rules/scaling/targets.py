@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
+from llmops.capacity.targets import unreachable
 from llmops.checks.reading.command_line import command_line
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
 from llmops.findings import Finding
@@ -69,6 +70,22 @@ def cold_start_too_short(release: Release) -> Iterator[Finding]:
     if scaled and isinstance(cold, int) and isinstance(load, int) and cold < load:
         message = f"coldStartSeconds is {cold}, but loading alone takes {load} (lifecycle.loadSeconds)."
         yield values_defect(release, autoscaling.at("coldStartSeconds"), message)
+
+
+@rule(
+    "LR219",
+    severity=WARNING,
+    fix="Let `llmops fit --write` compute gpu-hpa.inFlightPerReplica, or write the tokens of your requests.",
+)
+def target_unreachable(release: Release) -> Iterator[Finding]:
+    """One server that holds as many requests as the target says is slower than global.llm.slo.itlP95Seconds promises.
+
+    Another server is asked for only beyond the target, so the promise is broken before anything happens.
+    """
+    autoscaling = release.view.of("gpu-hpa")
+    if graph(release).of_kind(*AUTOSCALERS):
+        for message in unreachable(release):
+            yield values_defect(release, autoscaling.at("inFlightPerReplica"), message)
 
 
 def _demand_targets(scaler: Object) -> Iterator[tuple[str, Decimal]]:

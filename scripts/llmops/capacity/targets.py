@@ -1,0 +1,154 @@
+"""The autoscaler's target: how many requests one server may hold at once and still keep its promise.
+
+A server in its steady state holds requests of all ages: on average half of the answer is written, and for every answer
+that ends a prompt begins. A prompt is computed in a step of its own kind, which holds up the answers beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmops.capacity.architecture import architecture
+from llmops.capacity.fit import Fit, from_release, itl_seconds
+from llmops.capacity.gpu_products import product
+from llmops.capacity.memory import batch
+from llmops.capacity.settings import Settings, read
+from llmops.capacity.step_time import StepTime, step_time
+
+if TYPE_CHECKING:
+    from llmops.release import Release
+
+# Gaps between tokens that may be longer than the promise: it is made for 95 of 100.
+_LONG_GAPS = 0.05
+# Share of the reach that is asked for: the load grows on while the next server starts.
+HEADROOM = 0.7
+AUTOSCALER = "gpu-hpa"
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Mean tokens of a request: of its prompt, and of the answer."""
+
+    prompt: float
+    generated: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """`reach`: the most requests in flight on one server that keep the promise; `in_flight`: what to scale on.
+
+    `bound` says what ends the reach, in words for a sentence. Without any reach (0) one request alone breaks it.
+    """
+
+    reach: int
+    bound: str
+    product: str
+    itl_seconds: float
+    requests: Requests
+    measured: bool
+
+    @property
+    def in_flight(self) -> int:
+        """At least 1: a server that is not asked for anything would never be given back."""
+        return max(1, int(HEADROOM * self.reach))
+
+
+def reach(
+    step: StepTime, requests: Requests, itl_seconds: float, tokens: float, sequences: int, chunk: int
+) -> tuple[int, str]:
+    """The most requests at once, and what bounds them.
+
+    `tokens` are those that the KV cache holds, `sequences` the engine's maxNumSeqs, `chunk` the most prompt tokens of
+    one step. 95 of 100 gaps are short: either a step with a prompt is short enough, or such steps are rare enough.
+    """
+    held = requests.prompt + requests.generated / 2
+    bounds = {
+        "the engine's maxNumSeqs": float(sequences),
+        "the KV cache": tokens / (requests.prompt + requests.generated),
+    }
+    alone = itl_seconds - step.base
+    each = step.request + step.cached * held
+    decode = alone / each
+    part = min(requests.prompt, chunk)
+    beside = (alone - step.prompt * part) / each
+    steps = max(1, math.ceil(requests.prompt / chunk))
+    rare = _LONG_GAPS * requests.generated / steps
+    # Whichever of the two lets more through.
+    if beside >= min(decode, rare):
+        bounds["the time between tokens while a prompt is computed"] = beside
+    elif rare < decode:
+        bounds["the share of steps that compute a prompt"] = rare
+    else:
+        bounds["the time of a step"] = decode
+    name = min(bounds, key=bounds.__getitem__)
+    return max(0, int(bounds[name])), name
+
+
+def requests_of(release: Release) -> Requests:
+    """What the release says of its requests (gpu-hpa.requestTokens), else the chart's default."""
+    section = release.view.of(AUTOSCALER)
+    return Requests(*(float(section.effective(f"requestTokens.{key}")) for key in ("prompt", "generated")))
+
+
+def target(release: Release, fit: Fit | None = None) -> Target | None:
+    """The target of a release; None where the memory fit has no sizes or the model writes no tokens."""
+    fit = fit or from_release(release)
+    if fit is None or not fit.sized or release.model is None or _pools(release):
+        return None
+    served = release.view.served
+    settings = read(
+        release.model, served.mapping("engine"), str(release.view.llm.get("model.quantization") or ""), ""
+    )
+    if not isinstance(settings, Settings):
+        return None
+    requests, promised = requests_of(release), itl_seconds(release)
+    gpu = product(fit.product)
+    step = step_time(
+        architecture(release.model),
+        gpu,
+        fit.weights,
+        fit.kv_bytes_per_token_per_gpu,
+        fit.tensor,
+        fit.pipeline,
+    )
+    chunk, sequences = batch(settings, gpu)
+    most, bound = reach(step, requests, promised, fit.concurrency * fit.max_model_len, sequences, chunk)
+    return Target(most, bound, fit.product, promised, requests, step.measured)
+
+
+def written(found: Target) -> dict[str, Any]:
+    """The values that the chart gpu-hpa reads: the target, the most it may be, and what both were computed for."""
+    computed_for = {"gpu": found.product, "itlP95Seconds": found.itl_seconds}
+    return {
+        AUTOSCALER: {
+            "inFlightPerReplica": found.in_flight,
+            "capacity": {"inFlight": found.reach, **computed_for},
+        }
+    }
+
+
+def _pools(release: Release) -> bool:
+    """Whether the model answers with vectors: no token follows another."""
+    return any("pooling" in str(word) for word in release.view.served.items("engine.extraArgs"))
+
+
+def unreachable(release: Release) -> Iterator[str]:
+    """One sentence where the release's autoscaler asks for more than one server can hold; else nothing."""
+    found = target(release)
+    section = release.view.of(AUTOSCALER)
+    stated = section.get("inFlightPerReplica")
+    if (
+        found is None
+        or not isinstance(stated, int)
+        or isinstance(stated, bool)
+        or stated <= max(1, found.reach)
+    ):
+        return
+    yield (
+        f"inFlightPerReplica is {stated}, but one server on {found.product} holds {found.reach} requests of "
+        f"{found.requests.prompt:g} + {found.requests.generated:g} tokens within {found.itl_seconds:g} s between "
+        f"tokens (bound by {found.bound})."
+    )
