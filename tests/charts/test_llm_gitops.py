@@ -332,6 +332,23 @@ def test_the_project_permits_only_its_repository_and_namespaces(render: Render) 
     assert project["orphanedResources"] == {"warn": True}
 
 
+def test_an_environment_may_have_a_project_of_its_own(render: Render) -> None:
+    window = {"kind": "deny", "schedule": "0 9 * * 1-5", "duration": "9h", "timeZone": "Asia/Shanghai"}
+    environments = [dict(one) for one in VALUES["environments"]]
+    environments[0]["windows"] = [window]
+    own = {"project": {"perEnvironment": True}, "environments": environments}
+    objects = gitops(render, VALUES, own)
+    projects = {one["metadata"]["name"]: one["spec"] for one in objects.items if one["kind"] == "AppProject"}
+    for one in environments:
+        name = f"{CHART}-{one['name']}"
+        assert [place["namespace"] for place in projects[name]["destinations"]] == [one["namespace"]]
+        applications = objects.one("ApplicationSet", name)["spec"]["template"]["spec"]
+        assert applications["project"] == name
+    assert [name for name, spec in projects.items() if "syncWindows" in spec] == [
+        f"{CHART}-{environments[0]['name']}"
+    ]
+
+
 def test_a_sync_leaves_alone_what_the_rollouts_controller_writes(render: Render) -> None:
     (appset,) = gitops(render, SMALL).all("ApplicationSet")
     spec = appset["spec"]["template"]["spec"]

@@ -125,6 +125,14 @@ def test_what_has_no_policy_of_its_own_is_shut_and_a_release_works_as_before(ren
     assert verdict([policy, *objects], gateway, stranger, 8080) == "shut"
 
 
+def test_the_releases_of_a_cluster_share_a_number_of_gpus(render: Render) -> None:
+    quota = platform(render, VALUES, {"gpuQuota": {"nvidia.com/gpu": 16}}).one("ResourceQuota")
+    assert quota["metadata"]["namespace"] == "llm-prod"
+    assert quota["spec"] == {"hard": {"requests.nvidia.com/gpu": "16"}}
+    with pytest.raises(RefusedError, match=r"gpuQuota is set, but global\.llm\.environment\.namespace"):
+        platform(render, {"gpuQuota": {"nvidia.com/gpu": 16}})
+
+
 def test_a_namespace_to_shut_is_needed(render: Render) -> None:
     facts = {
         "global": {"llm": {"environment": {"monitoring": {"prometheusUrl": "http://prometheus.monitoring"}}}}

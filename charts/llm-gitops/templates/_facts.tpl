@@ -7,6 +7,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{- end -}}
 
+{{- /* llm-gitops.project (list $ ENVIRONMENT): the AppProject of an environment's releases. */ -}}
+{{- define "llm-gitops.project" -}}
+{{- $root := index . 0 -}}
+{{- $root.Values.project.perEnvironment | ternary (printf "%s-%s" $root.Release.Name (index . 1)) $root.Release.Name -}}
+{{- end -}}
+
 {{- /*
 llm-gitops.kinds: what a release of a model may consist of. Argo CD hides from an Application's tree what its project
 does not permit, so the kinds that controllers make (pods, ReplicaSets, analysis runs) stand here too. No Secret, no
