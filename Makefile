@@ -48,6 +48,9 @@ test-attack: setup-tools ## Spoilt inputs, hostile servers and clients, kills; u
 test-mutants: setup-tools ## Plant a thousand ordinary mistakes into our releases: 98 % must be reported; out/mutants.json
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+test-cases: setup-tools ## Whole inputs with a mistake, and whether the check says so; also those of a folder: ARGS=DIR
+	@$(BIN)/python -m tests.cases $(ARGS)
+
 test-recipes: setup-tools ## Follow every recipe of CONTRIBUTING.md in a scratch clone of HEAD: ARGS=alert
 	@$(BIN)/python -m tests.recipes $(ARGS)
 

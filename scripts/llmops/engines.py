@@ -81,6 +81,11 @@ class Engine:
     advisories: tuple[Advisory, ...] = field(repr=False)
     table: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def server(self) -> dict[str, Any]:
+        """What the table says of the server: its key, its paths, its launchers."""
+        return mapping(self.table.get("server"))
+
     def after_launcher(self, words: Sequence[str]) -> int | None:
         """Index of the engine's first argument in a command line; None where nothing starts the engine there."""
         for start in range(len(words)):

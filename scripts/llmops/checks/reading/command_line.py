@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from llmops import engines
 from llmops.checks.registry import graph, memoized
-from llmops.engines import Image
+from llmops.engines import Engine, Image
 from llmops.references import Pods
 from llmops.release import Release
 from llmops.untyped import sequence
@@ -62,24 +63,46 @@ def command_line(container: Mapping[str, Any], pointer: str = "") -> Line:
     return Line(tuple((at, one) for at, word in _written(container, pointer) for one in _split(word)))
 
 
-def engine_arguments(container: Mapping[str, Any], pointer: str, image: Image) -> Iterator[tuple[str, str]]:
+def started_engine(container: Mapping[str, Any], image: Image | None) -> Engine | None:
+    """The engine whose server a container starts: by its launcher under any image, or by the image itself."""
+    for engine in (image.engine,) if image else engines.engines():
+        if _after_launcher(container, "", engine) is not None:
+            return engine
+    entrypoint = image is not None and image.build.entrypoint and not container.get("command")
+    return image.engine if image and entrypoint else None
+
+
+def engine_arguments(
+    container: Mapping[str, Any], pointer: str, engine: Engine, image: Image | None
+) -> Iterator[tuple[str, str]]:
     """(pointer, word) of what an engine's own parser reads, wherever it stands.
 
     That is what follows the engine's launcher in command and arguments or in the text of a shell, up to its end; and
     all arguments of an image that starts the engine by itself, where no command is given.
     """
+    found = _after_launcher(container, pointer, engine)
+    if found is not None:
+        yield from found
+    elif image is not None and image.build.entrypoint and not container.get("command"):
+        yield from _written(container, pointer)
+
+
+def _after_launcher(
+    container: Mapping[str, Any], pointer: str, engine: Engine
+) -> list[tuple[str, str]] | None:
+    """What follows the engine's launcher; None where nothing starts the engine."""
     written = list(_written(container, pointer))
-    start = image.engine.after_launcher([word for _, word in written])
+    start = engine.after_launcher([word for _, word in written])
     if start is not None:
-        yield from written[start:]
-        return
-    if image.build.entrypoint and not container.get("command"):
-        yield from written
-        return
+        return written[start:]
+    found, started = [], False
     for at, word in written:
-        for command in _commands(_script(word)):
-            begin = image.engine.after_launcher(command)
-            yield from ((at, one) for one in command[begin:] if begin is not None)
+        # Most words hold no blank and are no script.
+        for command in _commands(_script(word)) if " " in word or "\n" in word else ():
+            begin = engine.after_launcher(command)
+            started |= begin is not None
+            found += [(at, one) for one in command[begin:] if begin is not None]
+    return found if started else None
 
 
 def _written(container: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Theme `engine`: does the engine understand what it is told?"""
+"""Flags and versions: does the engine understand what it is told?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def unknown_flag(release: Release) -> Iterator[Finding]:
             flags = image.engine.flags if image else None
             if image is None or flags is None or image.version != engines.number(flags.version):
                 continue
-            for at, word in engine_arguments(container, pointer, image):
+            for at, word in engine_arguments(container, pointer, image.engine, image):
                 flag = word.partition("=")[0].partition(".")[0].replace("_", "-")
                 if flag.startswith("--") and len(flag) > 2 and not _taken(flag, flags.names):
                     title = f"{image.engine.title} {flags.version}"
