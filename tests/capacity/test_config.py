@@ -45,6 +45,39 @@ WINDOWED = {
 PICTURES = {**PLAIN, "model_type": "qwen2_5_vl", "vision_config": {"depth": 32, "hidden_size": 1280,
             "intermediate_size": 3420, "patch_size": 14}}  # fmt: skip
 
+HYBRID = {
+    **PLAIN,
+    "model_type": "qwen3_5_moe",
+    "num_experts": 256,
+    "num_experts_per_tok": 8,
+    "moe_intermediate_size": 512,
+    "shared_expert_intermediate_size": 512,
+    "full_attention_interval": 4,
+    "linear_num_key_heads": 16,
+    "linear_key_head_dim": 128,
+    "linear_num_value_heads": 32,
+    "linear_value_head_dim": 128,
+    "linear_conv_kernel_dim": 4,
+    "mamba_ssm_dtype": "float32",
+    "rope_parameters": {"partial_rotary_factor": 0.25},
+    "quantization_config": {"quant_method": "fp8", "modules_to_not_convert": ["lm_head"]},
+}
+MAMBA = {
+    **PLAIN,
+    "model_type": "nemotron_h",
+    "num_hidden_layers": 4,
+    "hybrid_override_pattern": "M*E-",
+    "mamba_num_heads": 64,
+    "mamba_head_dim": 64,
+    "ssm_state_size": 128,
+    "n_groups": 8,
+    "conv_kernel": 4,
+    "n_routed_experts": 128,
+    "num_experts_per_tok": 6,
+    "moe_intermediate_size": 1856,
+}
+BASES = [PLAIN, MIXTURE, WINDOWED, PICTURES, HYBRID, MAMBA]
+
 
 def judged(config: dict[str, Any]) -> str:
     """The verdict, or the sentence."""
@@ -95,7 +128,7 @@ def test_a_figure_of_another_type_is_one_sentence_with_its_key(
     assert said.isprintable()
 
 
-@pytest.mark.parametrize("base", [PLAIN, MIXTURE, WINDOWED, PICTURES], ids=lambda one: one["model_type"])
+@pytest.mark.parametrize("base", BASES, ids=lambda one: one["model_type"])
 def test_a_spoilt_file_has_a_verdict_or_a_sentence(base: dict[str, Any]) -> None:
     chance = random.Random(base["model_type"])  # noqa: S311
     for _ in range(400):
@@ -105,7 +138,7 @@ def test_a_spoilt_file_has_a_verdict_or_a_sentence(base: dict[str, Any]) -> None
             assert said in set(Verdict) or said.isprintable()
 
 
-@pytest.mark.parametrize("base", [PLAIN, MIXTURE, WINDOWED, PICTURES], ids=lambda one: one["model_type"])
+@pytest.mark.parametrize("base", BASES, ids=lambda one: one["model_type"])
 def test_a_figure_that_is_no_figure_never_opens_the_gate(base: dict[str, Any]) -> None:
     """Whatever a key that the estimate reads is replaced by, the model is judged or the check has an error."""
     for key in base:

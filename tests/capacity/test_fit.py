@@ -257,34 +257,79 @@ def test_every_description_that_the_schema_offers_has_its_bytes() -> None:
     assert set(model["quantization"]["enum"]) == set(DESCRIBED)
 
 
-def test_a_container_of_formats_is_what_the_values_describe() -> None:
-    for described, bits, group in (("w8a8", 8, None), ("w4a16", 4, 128)):
-        found = on("H100-80GB", {**LLAMA_8B, "quantization_config": packed(bits, group)}, described)
-        assert found.weights == on("H100-80GB", LLAMA_8B, described).weights
-    for described, config_groups, says in (
-        ("w8a8", packed(4, 128), "w8a8 with 4 bit"),
-        ("w4a16", packed(8), "w4a16 with 8 bit"),
-        ("w4a16", packed(4, 32), "w4a16 with 4 bit in groups of 32"),
-        ("w4a16", packed(4), "w4a16 with 4 bit in groups of a whole row"),
-        ("", packed(8), "compressed-tensors weights without global.llm.model.quantization"),
-    ):
-        odd = on("H100-80GB", {**LLAMA_8B, "quantization_config": config_groups}, described)
-        assert not odd.covered
-        assert says in odd.reasons[0]
+@pytest.mark.parametrize(
+    ("own", "bits"),
+    # Bits of a weight of the matrices, with a scale of 16 bit for each group of integers.
+    [
+        (packed(8), 8),
+        (packed(4, 128), 4 + 16 / 128),
+        (packed(4, 32), 4 + 16 / 32),
+        (packed(4), 4),
+        ({"quant_method": "gptq", "bits": 8, "group_size": 128}, 8 + (16 + 8) / 128),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 128}, 4 + (16 + 4) / 128),
+        # A scale of 8 bit for each 16 or 32 weights.
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}, 4 + 8 / 16),
+        ({"quant_method": "modelopt", "quant_algo": "FP8"}, 8),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp4"}}}, 4 + 8 / 32),
+        ({"quant_method": "mxfp8"}, 8 + 8 / 32),
+    ],
+)
+def test_a_checkpoint_says_itself_how_it_is_packed(own: dict[str, Any], bits: float) -> None:
+    found = on("H100-80GB", {**LLAMA_8B, "quantization_config": own})
+    assert found.weights == pytest.approx((6.98e9 * bits / 8 + 1.05e9 * 2) / 2**30, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    ["re:.*self_attn.*", "model.layers.*.self_attn*", "self_attn", "model.layers.17.self_attn.o_proj"],
+)
+def test_modules_that_stay_16_bit_are_counted_so(ignored: str) -> None:
+    own = {"quant_method": "fp8", "modules_to_not_convert": [ignored, "lm_head"]}
+    whole, part = (
+        on("H100-80GB", {**LLAMA_8B, "quantization_config": q}) for q in ({"quant_method": "fp8"}, own)
+    )
+    # q and o of 4096 x 4096, k and v of 4096 x 1024, in 32 layers: one byte more each.
+    assert part.weights - whole.weights == pytest.approx(32 * 4096 * (2 * 4096 + 2 * 1024) / 2**30)
+
+
+def test_groups_of_a_container_have_bits_of_their_own() -> None:
+    groups = {
+        "experts": {"targets": ["re:.*mlp.*"], "weights": {"num_bits": 4, "group_size": 128, "type": "int"}},
+        "others": {"targets": ["re:.*self_attn.*"], "weights": {"num_bits": 8, "type": "float"}},
+    }
+    own = {"quant_method": "compressed-tensors", "config_groups": groups}
+    attention, mlp = 32 * 4096 * (2 * 4096 + 2 * 1024), 32 * 3 * 4096 * 14336
+    expected = attention + mlp * (4 + 16 / 128) / 8 + 1.05e9 * 2
+    assert on("H100-80GB", {**LLAMA_8B, "quantization_config": own}).weights == pytest.approx(
+        expected / 2**30, abs=0.05
+    )
+
+
+def test_a_container_without_figures_needs_the_values_description() -> None:
+    bare = {**LLAMA_8B, "quantization_config": {"quant_method": "compressed-tensors"}}
+    assert on("H100-80GB", bare, "w8a8").weights == on("H100-80GB", LLAMA_8B, "w8a8").weights
+    odd = on("H100-80GB", bare)
+    assert not odd.covered
+    assert "compressed-tensors weights without global.llm.model.quantization" in odd.reasons[0]
 
 
 @pytest.mark.parametrize(
     ("change", "engine", "says"),
     [
-        ({"model_type": "qwen3_next"}, {}, "model type qwen3_next"),
-        ({"model_type": "deepseek_v32", "index_topk": 2048}, {}, "sparse attention"),
+        ({"model_type": "rwkv7"}, {}, "model type rwkv7"),
+        ({"index_topk": 2048}, {}, "sparse attention"),
         ({"layer_types": ["full_attention", "linear_attention"]}, {}, "layers of linear_attention"),
         ({"vision_config": {"depth": 32}}, {}, "vision_config"),
-        ({"quantization_config": {"quant_method": "gptq", "bits": 8}}, {}, "8 bit"),
+        ({"quantization_config": {"quant_method": "fp8", "bits": 6}}, {}, "6 bit"),
         ({}, {"quantization": "bitsandbytes"}, "bitsandbytes"),
         ({}, {"kvCacheDtype": "nvfp4"}, "nvfp4"),
         ({}, {"extraArgs": ["--cpu-offload-gb=8"]}, "--cpu-offload-gb"),
-        ({}, {"speculative": {"method": "ngram", "tokens": 3}}, "engine.speculative.method"),
+        (
+            {},
+            {"speculative": {"method": "eagle3", "tokens": 3, "model": "a/b"}},
+            "engine.speculative.method eagle3",
+        ),
+        ({}, {"speculative": {"method": "mtp", "tokens": 3}}, "engine.speculative.method mtp"),
         ({}, {"lora": {"adapters": [{"name": "sql", "path": "sql"}]}}, "engine.lora.adapters"),
         ({}, {"kvOffload": {"sizeGiB": 16}}, "engine.kvOffload.sizeGiB"),
         ({}, {"parallelism": {"tensor": 1, "data": 2}}, "engine.parallelism.data 2"),
@@ -300,6 +345,16 @@ def test_what_is_not_covered_gets_no_verdict_and_no_figure(
     assert (result.weights, result.kv_tokens) == (0, 0)
     assert result.reasons[0].startswith("Not covered yet: no verdict for ")
     assert says in result.reasons[0]
+    assert f"The weights alone take at least {result.at_least:.1f} GiB of each GPU." in result.reasons[0]
+    # Never more than the model has: 8.19e9 parameters in 16 bit.
+    assert 1 < result.at_least <= 15.3
+
+
+def test_weights_that_are_too_many_without_a_verdict_are_refused_as_such() -> None:
+    unknown = {**LLAMA_70B, "model_type": "rwkv7"}
+    result = on("L4", unknown)
+    assert (result.verdict, result.fits, result.uncovered) == (Verdict.DOES_NOT_FIT, False, result.uncovered)
+    assert "the weights alone take at least" in result.reasons[0]
 
 
 def test_keys_that_are_there_and_say_nothing_change_no_verdict() -> None:

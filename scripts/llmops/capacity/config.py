@@ -13,6 +13,8 @@ from llmops.findings import InputError
 CONFIG = "config.json"
 # No model has a figure near it, and products of three still fit a float.
 MOST = 10**9
+# A stage of a pipeline is a list entry, and no model has more layers.
+MOST_LAYERS = 10_000
 _SHOWN = 40
 
 

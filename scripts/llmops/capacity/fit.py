@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from llmops.capacity import gpu_products, prefill
 from llmops.capacity import reasons as why
 from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
+from llmops.capacity.bound import least_weights
 from llmops.capacity.gpu_products import Gpu
-from llmops.capacity.kv import cache
+from llmops.capacity.kv import whole_token_bytes
 from llmops.capacity.memory import GIB, batch, memory
 from llmops.capacity.reasons import Keys, Reason
-from llmops.capacity.settings import Uncovered, read
+from llmops.capacity.settings import Settings, read
+from llmops.capacity.vision import Tower
 from llmops.capacity.weights import parameters
 from llmops.findings import InputError, Severity
 from llmops.release import model_file
@@ -39,12 +41,14 @@ class Fit:
     `kv_tokens` are the estimate; `largest_context` (tokens) and `concurrency` (requests of `max_model_len`
     tokens at once) already have the margin taken off, so they can be promised. KV bytes are per token.
     The sizes are estimates; `gpu_measured` is True where `usable` was read from a running engine on that
-    product. Without a verdict, and for a split that no engine can make, every size is 0.
+    product. Without a verdict, and for a split that no engine can make, every size is 0, but for `at_least`: GiB of
+    weights on one GPU that are known without it.
     """
 
     verdict: Verdict
     notes: tuple[Reason, ...] = ()
     uncovered: str = ""
+    at_least: float = 0.0
     product: str = ""
     gpu_measured: bool = False
     usable: float = 0.0
@@ -103,7 +107,12 @@ class Fit:
     def reasons(self) -> tuple[str, ...]:
         """Why it would not start, or why there is no verdict; one sentence each, empty when it fits."""
         if not self.covered:
-            return (f"{self.verdict.capitalize()} for {self.uncovered}.",)
+            least = (
+                f" The weights alone take at least {self.at_least:.1f} GiB of each GPU."
+                if self.at_least
+                else ""
+            )
+            return (f"{self.verdict.capitalize()} for {self.uncovered}.{least}",)
         return tuple(str(note) for note in self.notes if note.severity is Severity.ERROR)
 
     @property
@@ -128,12 +137,14 @@ def fit(
     global.llm.model; `prefix` is what stands before `engine.` in the values, for the sentences, and
     `keys` names the keys where they stand elsewhere. Raises InputError for figures that cannot be read.
     """
-    if beyond := uncovered(model_config):
-        return Fit(Verdict.NOT_COVERED, uncovered=beyond, product=gpu.product)
+    keys = keys or Keys(prefix)
+    beyond = uncovered(model_config)
     settings = read(model_config, engine, quantization, prefix)
-    if isinstance(settings, Uncovered):
-        return Fit(Verdict.NOT_COVERED, uncovered=settings.what, product=gpu.product)
-    arch, keys = architecture(model_config), keys or Keys(prefix)
+    if beyond := beyond or settings.uncovered:
+        return _least(model_config, settings, gpu, beyond, keys)
+    arch = architecture(model_config)
+    if settings.text_only:
+        arch = replace(arch, tower=Tower())
     if impossible := tuple(why.of_the_split(arch, settings, gpus_per_replica, keys)):
         return Fit(Verdict.DOES_NOT_FIT, impossible, product=gpu.product)
     used = memory(arch, settings, gpu)
@@ -162,7 +173,7 @@ def fit(
         kv_dtype=settings.kv_dtype,
         tensor=settings.tensor,
         pipeline=settings.pipeline,
-        kv_bytes_per_token=int(cache(arch, settings.kv_bytes).token_bytes),
+        kv_bytes_per_token=int(whole_token_bytes(arch, settings.kv_bytes)),
         kv_bytes_per_token_per_gpu=int(used.cache.token_bytes),
         kv_tokens=used.cache.tokens(used.kv_pool * GIB, min(context_tokens, arch.max_positions)),
         max_model_len=context_tokens,
@@ -170,6 +181,22 @@ def fit(
         largest_context=why.largest_context(arch, used),
         concurrency=promised / used.cache.request_bytes(min(context_tokens, arch.max_positions)),
         max_num_seqs=batch(settings, gpu)[1],
+    )
+
+
+def _least(config: Mapping[str, Any], settings: Settings, gpu: Gpu, beyond: str, keys: Keys) -> Fit:
+    """What is known without a verdict: the least that the weights take, which may be too much already."""
+    least, share = least_weights(config, settings), settings.utilization * gpu.usable_gib
+    empty = Fit(Verdict.NOT_COVERED, uncovered=beyond, product=gpu.product, at_least=least)
+    if least < share:
+        return empty
+    message = (
+        f"is {settings.tensor}, so the weights alone take at least {least:.1f} GiB of each {gpu.product}, where "
+        f"gpuMemoryUtilization {settings.utilization:g} leaves {share:.1f} GiB"
+    )
+    fix = "Write a larger one, a GPU with more memory, or a quantization with fewer bits."
+    return replace(
+        empty, verdict=Verdict.DOES_NOT_FIT, notes=(keys.error("parallelism.tensor", message, fix),)
     )
 
 

@@ -17,9 +17,9 @@ from llmops.capacity.constants import (
     Constants,
 )
 from llmops.capacity.gpu_products import Gpu
-from llmops.capacity.kv import Cache, cache
+from llmops.capacity.kv import Cache, Plan, cache
 from llmops.capacity.settings import Settings
-from llmops.capacity.weights import weight_bytes
+from llmops.capacity.weights import Split, weight_bytes
 
 GIB = float(2**30)
 
@@ -28,6 +28,9 @@ GRAPHS_COUNTED_SINCE = (0, 21)
 # Logs up to 0.19 hold a window and one step; the planner of 0.33 reserves a second step for the one that async
 # scheduling prepares. When that came is not known, so it is counted from the first version without such a log.
 STEP_AHEAD_SINCE = (0, 20)
+# Hybrids keep a second state for the prefix that requests share (seen in a log of 0.24), and a third for a checkpoint
+# (0.33; not yet 0.26).
+STATES_CACHED_SINCE, CHECKPOINTS_SINCE = (0, 20), (0, 27)
 # Sizes that graphs are captured for: 1, 2, 4, then every 8 up to 256, every 16 up to 512.
 _LARGEST_CAPTURE = 512
 
@@ -67,7 +70,7 @@ def widest_layer(
     arch: Architecture, settings: Settings, tokens: int, constants: Constants = MEASURED
 ) -> float:
     """Bytes that the buffers of one layer take for so many tokens; those of experts are counted apart."""
-    width = arch.intermediate if not arch.experts or arch.experts.dense_layers else arch.experts.shared
+    width = arch.intermediate if not arch.experts or arch.has_dense else arch.experts.shared
     mlp = constants.mlp_copies * width / settings.tensor
     return (mlp + constants.layer_copies * arch.hidden) * tokens * 2.0
 
@@ -115,14 +118,43 @@ def graphs(settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> flo
 
 def memory(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> Memory:
     """The estimate for one replica; a pool that would be negative is 0."""
-    tensor, pipeline = settings.tensor, settings.pipeline
-    weights = weight_bytes(arch, settings.bytes, tensor, pipeline) / GIB
+    weights = weight_bytes(arch, settings.bytes, split(settings)) / GIB
     act, other = activation(arch, settings, gpu, constants), non_torch(settings, gpu, constants)
     graph = graphs(settings, gpu, constants)
     counted = graph if settings.version >= GRAPHS_COUNTED_SINCE else 0.0
     pool = max(0.0, settings.utilization * gpu.usable_gib - weights - act - other - counted)
-    stored = cache(arch, settings.kv_bytes, tensor, pipeline, in_flight(settings, gpu))
+    stored = cache(arch, plan(arch, settings, gpu))
     return Memory(weights, act, other, graph, pool, stored, POOL_MARGINS[gpu.kind])
+
+
+def split(settings: Settings) -> Split:
+    """How the GPUs of one server share the weights."""
+    return Split(
+        settings.tensor, settings.pipeline, settings.whole_experts, padded=True, drafts=settings.own_drafts
+    )
+
+
+def plan(arch: Architecture, settings: Settings, gpu: Gpu) -> Plan:
+    """How the engine stores tokens on this GPU."""
+    aligned = settings.prefix_caching and settings.version >= STATES_CACHED_SINCE
+    checkpoints = bool(
+        aligned and settings.version >= CHECKPOINTS_SINCE and arch.state and arch.state.alignment
+    )
+    # Latent attention of Blackwell's data-centre boards has kernels for blocks of 128 tokens.
+    block = 128 if arch.latent and not arch.indexer and 10 <= gpu.capability < 11 else 16
+    return Plan(
+        element_bytes=settings.kv_bytes,
+        tensor=settings.tensor,
+        pipeline=settings.pipeline,
+        in_flight=in_flight(settings, gpu),
+        block=settings.block or block,
+        states=1 + settings.drafted + aligned + checkpoints,
+        checkpoints=checkpoints,
+        drafted=settings.drafted,
+        draft_layers=arch.drafts if settings.own_drafts else 0,
+        context=settings.context,
+        by_request=settings.version >= GRAPHS_COUNTED_SINCE,
+    )
 
 
 def expert_buffers(arch: Architecture, settings: Settings, tokens: int) -> float:

@@ -16,7 +16,7 @@ from llmops.capacity.architecture import Architecture, architecture
 from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
 from llmops.capacity.fit import Verdict, fit
 from llmops.capacity.memory import GIB, Memory, batch, expert_buffers, memory, widest_layer
-from llmops.capacity.settings import Settings, Uncovered, read
+from llmops.capacity.settings import Settings, read
 from llmops.findings import InputError
 
 # What decides whether a row's peak is the sampler's; any value near the fitted one chooses the same rows.
@@ -193,8 +193,10 @@ def _row(run: Run, constants: Constants) -> Row:
 def _read(run: Run) -> tuple[Architecture, Settings]:
     config = _data()["models"][run.model]
     settings = read(config, run.engine, "", "")
-    if isinstance(settings, Uncovered):
-        raise InputError(f"data/measured.yaml: {run.model} asks for {settings.what}, which is not covered")
+    if settings.uncovered:
+        raise InputError(
+            f"data/measured.yaml: {run.model} asks for {settings.uncovered}, which is not covered"
+        )
     return architecture(config), settings
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmops.capacity.config import MOST, figure, section
-from llmops.capacity.config import text as word
+from llmops.capacity.config import MOST, MOST_LAYERS, figure, section
+from llmops.capacity.packing import packing
 from llmops.capacity.weights import Bytes
 from llmops.findings import InputError
 from llmops.untyped import below
@@ -15,21 +15,6 @@ from llmops.untyped import below
 # vLLM's own default, for plain values that leave the key out.
 DEFAULT_UTILIZATION = 0.92
 
-# Per weight of a layer's matrices. 4 bit in groups of 128 have a scale of 16 bit and a zero point of 4 each;
-# mxfp4 has a scale of 8 bit for every 32 and is for experts only.
-_INT4_BYTES = 0.5 + (2 + 0.5) / 128
-_LINEAR_BYTES: Mapping[str, float] = {
-    "awq": _INT4_BYTES,
-    "awq_marlin": _INT4_BYTES,
-    "gptq": _INT4_BYTES,
-    "gptq_marlin": _INT4_BYTES,
-    "w4a16": _INT4_BYTES,
-    "fp8": 1.0,
-    "int8": 1.0,
-    "w8a8": 1.0,
-}
-_EXPERTS_ONLY: Mapping[str, float] = {"mxfp4": 0.5 + 1 / 32}
-_UNQUANTIZED = ("", "none", "bf16", "bfloat16", "fp16", "float16")
 _ELEMENT_BYTES: Mapping[str, int] = {
     # A float32 checkpoint, too, is loaded as 16 bit when dtype is auto.
     "auto": 2,
@@ -40,14 +25,12 @@ _ELEMENT_BYTES: Mapping[str, int] = {
     "float32": 4,
 }
 
-# Flags of the engine that change what the estimate counts; with one of them there is no verdict.
+# Flags of the engine that change what the estimate counts and are not read: with one of them there is no verdict.
 MEMORY_FLAGS = frozenset(
     {
-        "--block-size",
         "--cpu-offload-gb",
         "--data-parallel-size",
         "--dtype",
-        "--enable-expert-parallel",
         "--enable-lora",
         "--gpu-memory-utilization",
         "--hf-overrides",
@@ -66,10 +49,12 @@ MEMORY_FLAGS = frozenset(
     }
 )
 
-# Keys under `engine` that change it as much: a draft, adapters and a connector's buffers take memory of the GPU that
-# config.json does not tell. Two more are looked at below: copies share the experts of some models, and a prompt that
-# is not cut into steps needs room for all of it.
-_MEMORY_KEYS = ("speculative.method", "lora.adapters", "lora.runtimeLoading", "kvOffload.sizeGiB")
+# Keys under `engine` that change it as much: adapters and a connector's buffers take memory of the GPU that
+# config.json does not tell. Three more are looked at below: copies share the experts of some models, a prompt that
+# is not cut into steps needs room for all of it, and a draft is a model of its own.
+_MEMORY_KEYS = ("lora.adapters", "lora.runtimeLoading", "kvOffload.sizeGiB")
+# Ways to guess tokens ahead without weights of their own.
+_WITHOUT_WEIGHTS = ("ngram", "suffix")
 
 
 # An engine without a version is taken for a new one.
@@ -81,7 +66,9 @@ _BATCH_FLAG = "--max-num-batched-tokens"
 class Settings:
     """One engine's request. `max_model_len` is in tokens, None for the model's own; bytes are per element.
 
-    `max_num_seqs` and `max_batched_tokens` are None for vLLM's own, which follow the GPU.
+    `max_num_seqs` and `max_batched_tokens` are None for vLLM's own, which follow the GPU. `drafted` tokens are guessed
+    ahead, by the model's own layers where `own_drafts`. `uncovered` says why there is no verdict, as half a sentence:
+    sizes are then the least that it takes.
     """
 
     max_model_len: int | None
@@ -97,83 +84,115 @@ class Settings:
     enforce_eager: bool = False
     async_scheduling: bool = True
     version: tuple[int, ...] = NEWEST
+    block: int | None = None
+    prefix_caching: bool = True
+    drafted: int = 0
+    own_drafts: bool = False
+    whole_experts: bool = False
+    context: int = 1
+    text_only: bool = False
+    uncovered: str = ""
 
 
-@dataclass(frozen=True)
-class Uncovered:
-    """Why there is no estimate for these values, as half a sentence."""
-
-    what: str
-
-
-def read(
-    config: Mapping[str, Any], engine: Mapping[str, Any], quantization: str, prefix: str
-) -> Settings | Uncovered:
+def read(config: Mapping[str, Any], engine: Mapping[str, Any], quantization: str, prefix: str) -> Settings:
     """Reads `vllm-inference.engine`; `prefix` is put before the keys that an InputError names.
 
     What config.json says of its own weights wins over `engine.quantization` (a flag), and that over the
     description in `quantization`.
     """
-    flags = _flags(_extra_args(engine))
-    if changed := sorted(flags & MEMORY_FLAGS):
-        return Uncovered(f"{prefix}engine.extraArgs with {changed[0]}")
-    if typed := _uncovered_key(engine, prefix):
-        return Uncovered(f"{prefix}engine.{typed}")
-    method, odd = _method(config, engine, quantization)
-    if odd:
-        return Uncovered(odd)
+    args = [str(arg) for arg in _extra_args(engine)]
+    flags = _flags(args)
     dtype = str(engine.get("dtype") or "auto").lower()
-    if dtype not in _ELEMENT_BYTES:
-        return Uncovered(f"dtype {dtype}")
+    element_bytes = _ELEMENT_BYTES.get(dtype, 2)
+    text = section(config, "text_config") or config
+    packed = packing(
+        config,
+        str(engine.get("quantization") or ""),
+        str(quantization or ""),
+        float(element_bytes),
+        figure(text, "num_hidden_layers", 1, most=MOST_LAYERS),
+    )
     kv_dtype = str(engine.get("kvCacheDtype") or "auto").lower()
-    if kv_dtype != "auto" and not kv_dtype.startswith("fp8") and kv_dtype not in _ELEMENT_BYTES:
-        return Uncovered(f"kvCacheDtype {kv_dtype}")
-    element_bytes = _ELEMENT_BYTES[dtype]
     parallelism = engine.get("parallelism") or {}
     if not isinstance(parallelism, Mapping):
         raise InputError(f"{prefix}engine.parallelism is {parallelism!r}: write tensor and pipeline under it")
+    speculative = engine.get("speculative")
+    guess = speculative if isinstance(speculative, Mapping) else {}
+    pictures = engine.get("multimodal")
     return Settings(
         max_model_len=_count(engine, "maxModelLen", prefix, None),
         utilization=_utilization(engine, prefix),
-        quantization=method or "none",
-        bytes=Bytes(
-            linear=_LINEAR_BYTES.get(method, float(element_bytes)),
-            expert=_EXPERTS_ONLY.get(method, _LINEAR_BYTES.get(method, float(element_bytes))),
-            element=float(element_bytes),
-        ),
-        kv_dtype=kv_dtype,
-        kv_bytes=_kv_bytes(kv_dtype, element_bytes),
+        quantization=packed.method or "none",
+        bytes=packed.bytes,
+        kv_dtype="fp8" if kv_dtype == "auto" and packed.kv_bits == 8 else kv_dtype,
+        kv_bytes=_kv_bytes(kv_dtype, element_bytes, packed.kv_bits),
         tensor=_count(parallelism, "tensor", f"{prefix}engine.parallelism.", 1) or 1,
         pipeline=_count(parallelism, "pipeline", f"{prefix}engine.parallelism.", 1) or 1,
         max_num_seqs=_count(engine, "maxNumSeqs", prefix, None),
-        max_batched_tokens=_batched(engine, prefix),
+        max_batched_tokens=_batched(args, engine, prefix),
         enforce_eager="--enforce-eager" in flags,
         async_scheduling="--no-async-scheduling" not in flags,
         version=_version(engine),
+        block=_flag_count(args, "--block-size", prefix),
+        prefix_caching=engine.get("prefixCaching") is not False and "--no-enable-prefix-caching" not in flags,
+        drafted=_count(guess, "tokens", f"{prefix}engine.speculative.", 0) or 0,
+        own_drafts=guess.get("method") == "mtp",
+        whole_experts="--enable-expert-parallel" in flags,
+        context=_flag_count(args, "--decode-context-parallel-size", prefix)
+        or _flag_count(args, "-dcp", prefix)
+        or 1,
+        text_only="--language-model-only" in flags
+        or (isinstance(pictures, Mapping) and pictures.get("image") == 0),
+        uncovered=_beyond(config, engine, flags, prefix) or packed.odd,
     )
 
 
-def _uncovered_key(engine: Mapping[str, Any], prefix: str) -> str:
+def _beyond(config: Mapping[str, Any], engine: Mapping[str, Any], flags: set[str], prefix: str) -> str:
+    """Why these values are beyond the estimate; '' where they are not."""
+    if changed := sorted(flags & MEMORY_FLAGS):
+        return f"{prefix}engine.extraArgs with {changed[0]}"
+    if typed := _uncovered_key(config, engine, prefix):
+        return f"{prefix}engine.{typed}"
+    dtype, kv_dtype = (str(engine.get(key) or "auto").lower() for key in ("dtype", "kvCacheDtype"))
+    if dtype not in _ELEMENT_BYTES:
+        return f"dtype {dtype}"
+    if kv_dtype != "auto" and not kv_dtype.startswith("fp8") and kv_dtype not in _ELEMENT_BYTES:
+        return f"kvCacheDtype {kv_dtype}"
+    return ""
+
+
+def _uncovered_key(config: Mapping[str, Any], engine: Mapping[str, Any], prefix: str) -> str:
     """The first key that changes the memory and is not computed, with its value where that matters; '' for none."""
     for key in _MEMORY_KEYS:
         if below(engine, key.split(".")):
             return key
+    method = below(engine, ("speculative", "method"))
+    text = section(config, "text_config") or config
+    own = method == "mtp" and any(
+        text.get(key) for key in ("num_nextn_predict_layers", "mtp_num_hidden_layers")
+    )
+    if method and method not in _WITHOUT_WEIGHTS and not own:
+        return f"speculative.method {method}, whose weights and cache config.json does not tell"
     data = below(engine, ("parallelism", "data"))
     if data is not None and _count({"data": data}, "data", f"{prefix}engine.parallelism.", 1) != 1:
         return f"parallelism.data {data}"
     return "chunkedPrefill false" if engine.get("chunkedPrefill") is False else ""
 
 
-def _batched(engine: Mapping[str, Any], prefix: str) -> int | None:
+def _batched(args: Sequence[str], engine: Mapping[str, Any], prefix: str) -> int | None:
     """Most tokens of one step: a key of the values, or the flag among `extraArgs`."""
-    args = [str(arg) for arg in _extra_args(engine)]
+    return _flag_count(args, _BATCH_FLAG, prefix) or _count(engine, "maxNumBatchedTokens", prefix, None)
+
+
+def _flag_count(args: Sequence[str], flag: str, prefix: str) -> int | None:
+    """The whole number that a flag among `extraArgs` has, None without it."""
     for index, arg in enumerate(args):
         name, _, value = arg.partition("=")
-        if name.replace("_", "-") == _BATCH_FLAG:
+        if name.replace("_", "-") == flag:
             value = value or next(iter(args[index + 1 :]), "")
             given = int(value) if value.isdecimal() else value
-            return _count({"extraArgs " + _BATCH_FLAG: given}, "extraArgs " + _BATCH_FLAG, prefix, None)
-    return _count(engine, "maxNumBatchedTokens", prefix, None)
+            return _count({f"extraArgs {flag}": given}, f"extraArgs {flag}", prefix, None)
+    return None
 
 
 def _version(engine: Mapping[str, Any]) -> tuple[int, ...]:
@@ -181,50 +200,11 @@ def _version(engine: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else NEWEST
 
 
-def _method(config: Mapping[str, Any], engine: Mapping[str, Any], described: str) -> tuple[str, str]:
-    """The quantization method ('' for none) and, where it is beyond the estimate, why."""
-    own = section(config, "quantization_config")
-    method = str(word(own, "quant_method") or engine.get("quantization") or described or "").lower()
-    if method == "compressed-tensors":
-        # A container of many formats: only the description says which.
-        method = str(described or "").lower()
-        if method in _UNQUANTIZED:
-            return "", "compressed-tensors weights without global.llm.model.quantization"
-    if method in _UNQUANTIZED:
-        return "", ""
-    if method not in _LINEAR_BYTES and method not in _EXPERTS_ONLY:
-        return "", f"quantization {method} (covered: awq, gptq, w4a16, w8a8, int8, fp8, mxfp4)"
-    bits, group = _packing(own)
-    if _LINEAR_BYTES.get(method) == _INT4_BYTES and (bits or 4, group or 128) != (4, 128):
-        return "", f"{method} with {bits} bit in groups of {group} (covered: 4 bit in groups of 128)"
-    if _LINEAR_BYTES.get(method) == 1.0 and bits not in (None, 8):
-        return "", f"{method} with {bits} bit (covered: 8 bit)"
-    return method, ""
-
-
-def _packing(own: Mapping[str, Any]) -> tuple[int | None, int | str | None]:
-    """Bits of a weight and weights of a group, None where config.json does not say.
-
-    compressed-tensors says it a level deeper.
-    """
-    groups = section(own, "config_groups")
-    if not groups:
-        return _stated(own, "bits"), _stated(own, "group_size")
-    weights = section(section(groups, next(iter(groups))), "weights")
-    bits, group = _stated(weights, "num_bits"), _stated(weights, "group_size")
-    # One scale for a whole row, where no size of a group is given.
-    return bits, group if bits != 4 or group is not None else "a whole row"
-
-
-def _stated(own: Mapping[str, Any], key: str) -> int | None:
-    """A figure that may be left out; -1 is the usual way to write "a whole row"."""
-    return None if own.get(key) is None else figure(own, key, least=-1)
-
-
-def _kv_bytes(kv_dtype: str, element_bytes: int) -> int:
-    if kv_dtype.startswith("fp8"):
-        return 1
-    return element_bytes if kv_dtype == "auto" else _ELEMENT_BYTES[kv_dtype]
+def _kv_bytes(kv_dtype: str, element_bytes: int, own_bits: int) -> int:
+    """Bytes of one element of the cache; a checkpoint may have 8 bit of its own. The least of an unknown type."""
+    if kv_dtype == "auto":
+        return own_bits // 8 or element_bytes
+    return 1 if kv_dtype.startswith("fp8") else _ELEMENT_BYTES.get(kv_dtype, 1)
 
 
 def _extra_args(engine: Mapping[str, Any]) -> Sequence[Any]:
@@ -244,7 +224,7 @@ def _count(values: Mapping[str, Any], key: str, prefix: str, default: int | None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
-        where = prefix if prefix.endswith("parallelism.") else f"{prefix}engine."
+        where = prefix if prefix.endswith(("parallelism.", "speculative.")) else f"{prefix}engine."
         raise InputError(f"{where}{key} is {value!r}: write a positive whole number")
     return value
 
