@@ -23,6 +23,7 @@ import yaml
 from llmops.capacity.architecture import Architecture
 from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.memory import GIB
+from llmops.capacity.weights import layer
 
 _WEIGHTS, _CACHE, _ALL_REDUCE = 1.3625, 1.947, 0.752
 _LAYER_SECONDS, _REQUEST_SECONDS, _STEP_SECONDS = 32.1e-6, 4.42e-6, 126e-6
@@ -81,23 +82,13 @@ def prefill_rate(gpu: Gpu) -> tuple[float, bool]:
 
 def active_elements(arch: Architecture) -> float:
     """Matrix elements that one token meets in all layers: of experts only those that are chosen for it."""
-    dense = arch.experts.dense_layers if arch.experts else arch.layers
-    total = dense * 3.0 * arch.hidden * arch.intermediate
-    if arch.experts:
-        width = arch.experts.chosen * arch.experts.intermediate + arch.experts.shared
-        total += (arch.layers - dense) * 3.0 * arch.hidden * width
-    return total + arch.layers * _attention(arch)
-
-
-def _attention(arch: Architecture) -> float:
-    latent = arch.latent
-    if latent is None:
-        return 2.0 * arch.hidden * (arch.heads + arch.kv_heads) * arch.head_dim
-    keys = arch.heads * (latent.plain + latent.rotary)
-    queries = latent.query_rank * (arch.hidden + keys) if latent.query_rank else arch.hidden * keys
-    compressed = arch.hidden * (latent.rank + latent.rotary)
-    expanded = latent.rank * arch.heads * (latent.plain + latent.value)
-    return float(queries + compressed + expanded + arch.heads * latent.value * arch.hidden)
+    (kinds,) = arch.stages(1)
+    chosen = arch.experts.chosen / arch.experts.count if arch.experts else 0.0
+    total = 0.0
+    for kind, number in kinds.items():
+        one = layer(arch, kind)
+        total += number * (one.attention + one.state + one.dense + one.shared + one.expert * chosen)
+    return total
 
 
 @cache
