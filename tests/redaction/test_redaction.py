@@ -1,7 +1,9 @@
 """What leaves says no credential, by its form or because it stood where one belongs, and moves no cursor."""
 
+import html
 import json
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -67,7 +69,51 @@ def test_a_credential_is_known_by_its_form(text: str) -> None:
 
 
 def test_a_token_in_a_url_is_a_finding_of_values() -> None:
-    assert forms.in_values(f"https://oapi.dingtalk.com/robot/send?access_token={SECRET}") == forms.URL_TOKEN
+    assert forms.each(f"https://oapi.dingtalk.com/robot/send?access_token={SECRET}") == [forms.URL_TOKEN]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"https://user:{SECRET}@host/path",
+        f"https://user:{SECRET}/b9@host/path",
+        f"user:{SECRET}@registry.example.com",
+        f"https://oapi.dingtalk.com/robot/send?access_token={SECRET}",
+        f"https://open.feishu.cn/open-apis/bot/v2/hook/{SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        HUB,
+    ],
+)
+def test_a_credential_in_a_key_stays_unsaid_in_every_way_of_writing_a_place(key: str) -> None:
+    redaction.learn({"podAnnotations": {key: "x"}})
+    ways = (key, key.replace("~", "~0").replace("/", "~1"), quote(key), quote(key, safe=""), html.escape(key))
+    for written in (*ways, json.dumps({key: 1})):
+        shown = redaction.clean(f"values/podAnnotations/{written} is no known field.")
+        assert SECRET not in shown
+        assert HUB not in shown
+
+
+def test_a_key_below_a_name_of_secrets_is_one_where_no_word_looks_so() -> None:
+    redaction.learn({"apiKey": {SECRET: "x", "secretKeyRef": {"name": "x"}, "tokenSecret2": "y"}})
+    assert redaction.clean(f"apiKey.{SECRET}, secretKeyRef") == "apiKey.(a secret), secretKeyRef"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"{HUB} and {HUB[:-5]}ZZZZ9", ["a hub token", "a hub token"]),
+        (
+            f"a https://u:{SECRET}@h/x b AKIAIOSFODNN7CANARY1 c {HUB}",
+            ["a password in a URL", "an AWS key", "a hub token"],
+        ),
+        (f"user:{SECRET}@h and Bearer {SECRET}", ["a password in a URL", "a token in a header"]),
+        (f"https://u:{SECRET}@h/x?token={SECRET}", ["a password in a URL", forms.URL_TOKEN]),
+        ("nothing of the kind", []),
+    ],
+)
+def test_each_credential_of_a_text_is_named(text: str, found: list[str]) -> None:
+    assert forms.each(text, hosts=True) == found
+    assert SECRET not in redaction.clean(text)
 
 
 def test_a_rotation_says_what_was_changed_and_not_into_what() -> None:
@@ -87,6 +133,7 @@ def test_a_number_that_is_a_secret_leaves_the_document_whole() -> None:
         "maxTokens: 4096",
         "hf://Qwen/Qwen3-8B",
         "basic authentication of the bearer transportation",
+        "http://registry.example.com:4873/npm/packages2/@scope/name",
         "https://x.example.com/a?sort_key=created_at&max_tokens=1000000",
     ],
 )

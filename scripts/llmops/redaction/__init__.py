@@ -11,6 +11,7 @@ import binascii
 import html
 import json
 import re
+import urllib.parse
 from functools import lru_cache
 from typing import Any
 
@@ -53,6 +54,7 @@ def learn(data: Any) -> None:
             own = value.get("name")
             named = isinstance(own, str) and "value" in value and _names_secret(own)
             for key, one in value.items():
+                _learn_key(name, str(key))
                 inside = own if named and key == "value" else key
                 stack.append(
                     (name if not _names_secret(str(inside)) and _names_secret(name) else str(inside), one)
@@ -62,6 +64,19 @@ def learn(data: Any) -> None:
             stack += [(name, one) for one in value]
         elif name and (_names_secret(name) or _is_no_name(name, value)):
             _remember(value, _LEAST)
+
+
+def _learn_key(parent: str, key: str) -> None:
+    """A credential in the place of a name: paths and addresses repeat it, escaped in their own ways."""
+    for secret, label in _in_key(key):
+        _remember(secret, _LEAST, everything=True, label=label)
+    if parent and _names_secret(parent) and forms.is_no_word(key):
+        _remember(key, _LEAST)
+
+
+@lru_cache(maxsize=4096)
+def _in_key(key: str) -> tuple[tuple[str, str], ...]:
+    return tuple((key[start:end], what) for start, end, what in forms.spans(key))
 
 
 def _is_no_name(field: str, value: Any) -> bool:
@@ -90,13 +105,13 @@ def _learn_flags(words: list[Any]) -> None:
                 _remember(value or (words[index + 1] if index + 1 < len(words) else ""), _LEAST)
 
 
-def _remember(value: object, least: int, *, everything: bool = False) -> None:
+def _remember(value: object, least: int, *, everything: bool = False, label: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return
     secret = str(value).strip()
     if len(secret) < least or (not everything and not _could_be(secret)):
         return
-    label = f"({forms.by_form(secret) or 'a secret'})"
+    label = f"({label or forms.by_form(secret) or 'a secret'})"
     for one in (secret, *(secret.splitlines() if everything else ())):
         if len(one.strip()) >= least:
             for form in (
@@ -104,6 +119,9 @@ def _remember(value: object, least: int, *, everything: bool = False) -> None:
                 json.dumps(one)[1:-1],
                 json.dumps(one, ensure_ascii=False)[1:-1],
                 html.escape(one),
+                one.replace("~", "~0").replace("/", "~1"),
+                urllib.parse.quote(one),
+                urllib.parse.quote(one, safe=""),
             ):
                 _known[form] = label
 

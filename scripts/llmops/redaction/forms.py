@@ -38,7 +38,11 @@ _FORMS = (
         re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}:([^\s/:@{}$<>*]{4,200})@[\w.-]+"),
     ),
 )
-URL_TOKEN = "a token in a URL"  # noqa: S105 what a finding calls it
+# What a finding calls them.
+URL_TOKEN = "a token in a URL"  # noqa: S105
+_HEADER_TOKEN = "a token in a header"  # noqa: S105
+_PASSWORD = "a password"  # noqa: S105 before a host, without a scheme
+_IN_FINDINGS = {_PASSWORD: "a password in a URL"}
 # Whoever knows such an address may post there: robots of DingTalk, WeCom, Feishu, Slack, Teams, Discord, Telegram.
 _HOOKS = re.compile(
     r"(?i)https?://[^\s\"'<>]{0,200}?(?:/services/[\w-]+/[\w-]+/|/(?:open-apis/bot/v2/hook|triggers|workflows)/"
@@ -52,6 +56,10 @@ _HEADER = re.compile(r"(?i)\b(?:bearer|basic)\s{1,4}([A-Za-z0-9._~+/=-]{12,4000}
 # A name, a colon and a password before a host, without a scheme; not a tag before a digest.
 _BARE = re.compile(
     r"(?<![\w./@-])(?:[\w.-]+/)?[\w.+-]{1,64}:([^\s/:@{}$<>*\"'`]{6,200})@(?!sha(?:256|512):)[\w.-]+"
+)
+# As people write it, though a slash ends the host of a URL; not a port and a path with a scope, :8080/npm/@scope.
+_SLASHED = re.compile(
+    r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:(?!\d{1,5}/)([^\s:@{}$<>*/]{1,100}/[^\s:@{}$<>*]{1,100})@[\w.-]+"
 )
 NAMED = re.compile(
     r"(?i)(?:^|[^a-z])(?:token|passw(?:or)?d|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)$"
@@ -80,13 +88,23 @@ def by_form(value: str) -> str:
         if any(part in value for part in parts) and form.search(value):
             return what
     if next(_headers(value), None):
-        return "a token in a header"
+        return _HEADER_TOKEN
     return URL_TOKEN if next(_url_tokens(value), None) else ""
 
 
-def in_values(value: str) -> str:
-    """The same for a value of a chart, where a password before a host needs no scheme: image.registry."""
-    return by_form(value) or ("a password in a URL" if next(_bare(value), None) else "")
+def each(value: str, *, hosts: bool = False) -> list[str]:
+    """What each credential of a text is, from left to right; empty for most texts.
+
+    With `hosts`, as in values of a chart, a password before a host needs no scheme: image.registry.
+    """
+    if len(value) < _LONG:
+        return []
+    found, end = [], 0
+    for start, stop, what in sorted(spans(value), key=lambda one: (one[0], -one[1])):
+        if start >= end and (hosts or what != _PASSWORD):
+            found.append(_IN_FINDINGS.get(what, what))
+            end = stop
+    return found
 
 
 def spans(value: str) -> Iterator[tuple[int, int, str]]:
@@ -96,8 +114,9 @@ def spans(value: str) -> Iterator[tuple[int, int, str]]:
             for found in form.finditer(value):
                 # Of a URL only the password goes; the rest says where it stands.
                 yield *found.span(form.groups), what
-    for found in (*_url_tokens(value), *_headers(value), *_bare(value)):
-        yield *found.span(1), "a password" if found.re is _BARE else "a token"
+    for matches, what in ((_url_tokens, URL_TOKEN), (_headers, _HEADER_TOKEN), (_bare, _PASSWORD)):
+        for found in matches(value):
+            yield *found.span(1), what
 
 
 def _url_tokens(value: str) -> Iterator[re.Match[str]]:
@@ -113,7 +132,8 @@ def _headers(value: str) -> Iterator[re.Match[str]]:
 
 def _bare(value: str) -> Iterator[re.Match[str]]:
     if "@" in value:
-        yield from (found for found in _BARE.finditer(value) if looks_random(found[1]))
+        for form in (_BARE, _SLASHED):
+            yield from (found for found in form.finditer(value) if looks_random(found[1]))
 
 
 def by_name(name: str, value: str) -> bool:
@@ -136,17 +156,23 @@ def looks_random(value: str) -> bool:
     return mixed >= 2 and entropy(value) >= _RANDOM
 
 
+def is_no_word(value: str) -> bool:
+    """Whether a text in the place of a name is rather a key: random, of three kinds of characters."""
+    kinds = sum(bool(re.search(part, value)) for part in ("[a-z]", "[A-Z]", "[0-9]", r"[^\w.-]"))
+    return kinds >= 3 and looks_random(value)
+
+
 def entropy(value: str) -> float:
     """Bits per character, by how often each stands in the text."""
     counted = Counter(value).values()
     return -sum(count / len(value) * math.log2(count / len(value)) for count in counted)
 
 
-def assigned(value: str) -> str:
-    """The name of the first secret that a file sets, as `name: value` or `name = value`; empty when none."""
+def assigned(value: str) -> list[str]:
+    """The names of the secrets that a file sets, as `name: value` or `name = value`."""
     if "\n" not in value and "=" not in value and ":" not in value:
-        return ""
-    return next((name for name, given in _ASSIGNED.findall(value) if by_name(name, given)), "")
+        return []
+    return [name for name, given in _ASSIGNED.findall(value) if by_name(name, given)]
 
 
 def values(data: Any) -> Iterator[str]:
@@ -160,6 +186,21 @@ def values(data: Any) -> Iterator[str]:
             stack += value.values()
         elif isinstance(value, list):
             stack += value
+
+
+def keys(data: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
+    """(pointer, key) of every name inside data that could hold a credential, at any depth."""
+    stack: list[tuple[str, Any]] = [(pointer, data)]
+    while stack:
+        here, value = stack.pop()
+        if isinstance(value, dict):
+            for name, one in value.items():
+                inside = f"{here}/{str(name).replace('~', '~0').replace('/', '~1')}"
+                if isinstance(name, str) and len(name) >= _LONG:
+                    yield inside, name
+                stack.append((inside, one))
+        elif isinstance(value, list):
+            stack += [(f"{here}/{index}", one) for index, one in enumerate(value)]
 
 
 def texts(data: Any, pointer: str = "") -> Iterator[tuple[str, str, str]]:

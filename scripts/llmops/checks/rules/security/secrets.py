@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
@@ -21,6 +22,8 @@ _URL_FIX = (
 )
 _KEY = re.compile(r"(?:^|\s)--(?:api-key|hf-token)[= ]")
 _FILES = (("", "ConfigMap"),)
+# Where anything may be a key.
+_NAMES_OF_USERS = ("/metadata/annotations", "/data", "/spec/template/metadata/annotations")
 _SCHEMAS = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 
 
@@ -33,15 +36,20 @@ def secret_in_manifest(release: Release) -> Iterator[Finding]:
     """A credential in an object is read by all who may read it, and stays in Git, Helm's history and audit logs.
 
     Found by its form (hub tokens, cloud keys, private keys, passwords in URLs) anywhere in an object, and by a
-    name like api_key before a random value in ConfigMaps, their files, and annotations. The policy literal-secret
+    name like api_key before a random value in ConfigMaps, their files, and annotations; each one of a text is told,
+    and so is a key of a map that is one. The policy literal-secret
     judges variables by their name, key-in-arguments the two flags of the engine.
     """
     for obj in release.objects:
         # What the API server derives from a Secret's own fields is the next rule's business.
         if kind_of(obj) == _SECRET or obj.kind in _SCHEMAS:
             continue
+        for place in _NAMES_OF_USERS:
+            for pointer, name in credentials.keys(obj.get(place), place):
+                for said in _said(credentials.each(name)):
+                    yield defect(obj, pointer, f"{said} stands here as a key.")
         for pointer, key, value in _suspects(obj):
-            if said := _credential(obj, pointer, key, value):
+            for said in _said(_credentials(obj, pointer, key, value)):
                 yield defect(obj, pointer, f"{said} stands here as text.")
 
 
@@ -69,12 +77,27 @@ def secret_object(release: Release) -> Iterator[Finding]:
 def secret_in_values(release: Release) -> Iterator[Finding]:
     """A credential in a values file is in Git for good, and in every release that Helm keeps."""
     for file in release.values_files:
+        for pointer, name in credentials.keys(file.data):
+            for said in _said(credentials.each(name, hosts=True)):
+                yield values_defect(release, pointer, f"{said} stands here as a key.")
         for pointer, key, value in credentials.texts(file.data):
-            what = credentials.in_values(value)
-            if what or credentials.by_name(key, value):
+            found = credentials.each(value, hosts=True)
+            if not found and credentials.by_name(key, value):
+                found = [f"the secret {key}"]
+            for what, said in zip(found, _said(found), strict=True):
                 fix = _URL_FIX if what == credentials.URL_TOKEN else ""
-                said = f"{what or f'the secret {key}'} stands here as text."
-                yield values_defect(release, pointer, said, fix=fix)
+                yield values_defect(release, pointer, f"{said} stands here as text.", fix=fix)
+
+
+def _said(found: list[str]) -> list[str]:
+    """Each credential of one text in words; those of one kind are counted, so that none goes for another."""
+    many = Counter(found)
+    seen: Counter[str] = Counter()
+    words = []
+    for what in found:
+        seen[what] += 1
+        words.append(f"{what} ({seen[what]} of {many[what]})" if many[what] > 1 else what)
+    return words
 
 
 def _suspects(obj: Object) -> Iterator[tuple[str, str, str]]:
@@ -87,15 +110,15 @@ def _suspects(obj: Object) -> Iterator[tuple[str, str, str]]:
         yield from credentials.texts(obj.get("/data"), "/data")
 
 
-def _credential(obj: Object, pointer: str, key: str, value: str) -> str:
+def _credentials(obj: Object, pointer: str, key: str, value: str) -> list[str]:
     """What stands there, in words; empty when it is no credential, or one that a policy reports."""
-    what = credentials.by_form(value)
-    if not what:
+    found = credentials.each(value)
+    if not found:
         file = kind_of(obj) in _FILES and pointer.startswith("/data/")
         if file or pointer.startswith("/metadata/annotations/"):
-            named = key if credentials.by_name(key, value) else credentials.assigned(value)
-            what = f"the secret {named}" if named else ""
-    return "" if what and _by_policy(obj, pointer) else what
+            named = [key] if credentials.by_name(key, value) else credentials.assigned(value)
+            found = [f"the secret {name}" for name in named]
+    return [] if found and _by_policy(obj, pointer) else found
 
 
 def _by_policy(obj: Object, pointer: str) -> bool:
