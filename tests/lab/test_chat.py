@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -77,9 +78,16 @@ def test_no_engine_is_one_sentence(url: str, sentence: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+ASKED = {
+    "temperature": 0.0,
+    "max_tokens": 7,
+    "messages": [{"role": "system", "content": "</script> be short"}],
+}
+
+
 @pytest.fixture
 def page(start: Start) -> Iterator[Page]:
-    served = Page(Engine(start().url), MODEL)
+    served = Page(Engine(start().url), {"model": MODEL, **ASKED})
     threading.Thread(target=served.serve_forever, daemon=True).start()
     yield served
     served.shutdown()
@@ -105,6 +113,11 @@ JSON = {"Content-Type": "application/json"}
 def test_the_page_passes_a_conversation_on(page: Page) -> None:
     shown = ask(page, "/")
     assert f"<title>{MODEL}</title>" in shown.body
+    # What the command was told holds for the page too, and ends none of its elements.
+    asked = re.search("const asked = (.+?), start", shown.body)
+    assert asked
+    assert json.loads(asked[1]) == {"model": MODEL, **ASKED}
+    assert shown.body.count("</script>") == 1
     answer = ask(page, "/v1/chat/completions", BODY, JSON)
     assert answer.status == 200
     assert texts(answer.body)

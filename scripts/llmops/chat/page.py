@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from typing import Any
 
 from llmops.chat.client import AnswerError, Engine
 
@@ -13,15 +17,20 @@ _LARGEST = 2**20  # bytes of a conversation
 
 
 class Page(ThreadingHTTPServer):
-    """Serves the page and passes conversations on. Port 0 takes a free one; `url` says which."""
+    """Serves the page and passes conversations on. Port 0 takes a free one; `url` says which.
+
+    `asked` is what each request has besides the conversation, such as a temperature; its `messages` begin each one.
+    """
 
     daemon_threads = True
 
-    def __init__(self, engine: Engine, model: str, port: int = 0) -> None:
+    def __init__(self, engine: Engine, asked: Mapping[str, Any], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.engine = engine
         text = files("llmops.chat").joinpath("page.html").read_text(encoding="utf-8")
-        self.page = text.replace("__MODEL__", json.dumps(model)[1:-1].replace("<", "\\u003c")).encode()
+        body = json.dumps({"messages": [], **asked}).replace("<", "\\u003c")
+        parts = {"__MODEL__": html.escape(asked["model"]), "__ASKED__": body}
+        self.page = re.sub("|".join(parts), lambda found: parts[found[0]], text).encode()
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ def chat(
             raise RefusedError("there was no whole answer")
         return
     if page:
-        served = Page(engine, model)
+        asked = {"model": model, "messages": talk.start, "max_tokens": max_tokens, "temperature": temperature}
+        served = Page(engine, asked)
         threading.Thread(target=served.serve_forever, daemon=True).start()
         click.echo(f"page: {served.url}", err=True)
     click.echo(
