@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from llmops import checks
+from llmops.checks.rules.scaling.complete import OFFERED
 from llmops.findings import RefusedError
 from llmops.kubernetes.crds import path as schema_of
 from llmops.kubernetes.schema import violations
@@ -78,7 +79,6 @@ def test_a_scaled_object_does_not_take_silence_for_zero(render: Render) -> None:
 @pytest.mark.parametrize("preset", ["demand", "classic"])
 def test_no_query_turns_silence_into_a_number(render: Render, backend: str, preset: str) -> None:
     text = yaml.safe_dump(render(CHART, ON, {"backend": backend, "preset": preset}).items)
-    text += yaml.safe_dump(render(CHART, {"scope": "cluster"}).items)
     for word in ("vector(", " or ", "absent("):
         assert word not in text
 
@@ -426,9 +426,11 @@ def engine(pod: str, running: str, waiting: str, up: str = "1x80", release: str 
     return {name: values for name, values in series.items() if values}
 
 
-def ask(folder: Path, query: str, series: dict[str, str], expected: float | None) -> None:
+OWN = '{namespace="models", release="qwen"}'
+
+
+def ask(folder: Path, query: str, series: dict[str, str], expected: float | None, labels: str = OWN) -> None:
     """Asserts by promtool what a query answers after ten minutes; None means no answer at all."""
-    labels = '{namespace="models", release="qwen"}'
     test = {
         "evaluation_interval": "15s",
         "fuzzy_compare": True,
@@ -514,14 +516,14 @@ def test_the_finished_requests_of_a_release(render: Render, tmp_path: Path) -> N
 
 def test_the_rules_of_the_adapter_serve_every_release(render: Render) -> None:
     """The rules name neither release nor namespace: the adapter takes both from the HPA that asks."""
-    names = ["llm_requests_demand", "llm_gpu_utilization", "llm_requests_per_second"]
-    for name in names:
+    for name in OFFERED:
         rule = rule_of(render, name)
         assert rule["resources"] == {"overrides": {"namespace": {"resource": "namespace"}}}
         assert "<<.LabelMatchers>>" in rule["metricsQuery"]
-    asked = [
+    rest = merge(llm(components={"monitoring": True, "alerts": True}), {"tokens": {"waitingPerReplica": 9}})
+    asked = {
         one["external"]["metric"]["name"]
-        for preset in ("demand", "classic")
-        for one in render(CHART, ON, {"preset": preset}).items[0]["spec"]["metrics"]
-    ]
-    assert sorted(asked) == sorted(names)
+        for preset in ("demand", "slo", "tokens", "classic")
+        for one in render(CHART, ON, rest, {"preset": preset}).items[0]["spec"]["metrics"]
+    }
+    assert asked == set(OFFERED)

@@ -41,6 +41,7 @@ class Target:
     """`reach`: the most requests in flight on one server that keep the promise; `in_flight`: what to scale on.
 
     `bound` says what ends the reach, in words for a sentence. Without any reach (0) one request alone breaks it.
+    `prompt_tokens_per_second` is what one server computes of prompts alone.
     """
 
     reach: int
@@ -49,6 +50,7 @@ class Target:
     itl_seconds: float
     requests: Requests
     measured: bool
+    prompt_tokens_per_second: int
 
     @property
     def in_flight(self) -> int:
@@ -116,18 +118,18 @@ def target(release: Release, fit: Fit | None = None) -> Target | None:
     )
     chunk, sequences = batch(settings, gpu)
     most, bound = reach(step, requests, promised, fit.concurrency * fit.max_model_len, sequences, chunk)
-    return Target(most, bound, fit.product, promised, requests, step.measured)
+    return Target(most, bound, fit.product, promised, requests, step.measured, int(1 / step.prompt))
 
 
 def written(found: Target) -> dict[str, Any]:
     """The values that the chart gpu-hpa reads: the target, the most it may be, and what both were computed for."""
-    computed_for = {"gpu": found.product, "itlP95Seconds": found.itl_seconds}
-    return {
-        AUTOSCALER: {
-            "inFlightPerReplica": found.in_flight,
-            "capacity": {"inFlight": found.reach, **computed_for},
-        }
+    capacity = {
+        "inFlight": found.reach,
+        "gpu": found.product,
+        "itlP95Seconds": found.itl_seconds,
+        "promptTokensPerSecond": found.prompt_tokens_per_second,
     }
+    return {AUTOSCALER: {"inFlightPerReplica": found.in_flight, "capacity": capacity}}
 
 
 def _pools(release: Release) -> bool:

@@ -14,7 +14,13 @@ from llmops.references import mapping, text, walk
 from llmops.release import Release
 
 # What the adapter's rules of llm-platform offer; every other name with this beginning is nobody's.
-OFFERED = ("llm_gpu_utilization", "llm_requests_demand", "llm_requests_per_second")
+OFFERED = (
+    "llm_gpu_utilization",
+    "llm_prompt_tokens_waiting",
+    "llm_requests_demand",
+    "llm_requests_demand_by_latency",
+    "llm_requests_per_second",
+)
 _PREFIX = "llm_"
 _NEEDED = ("serverAddress", "query", "threshold")
 _LONGEST = 1800
