@@ -66,6 +66,26 @@ def names(expr: str) -> set[str]:
     return found
 
 
+def divides(expr: str) -> bool:
+    """Whether an expression may answer with NaN: by a quotient of two series, or by a quantile of nothing."""
+    import promql_parser
+
+    if shape(expr) is None:
+        return False
+    nodes: list[Any] = [promql_parser.parse(expr)]
+    while nodes:
+        node = nodes.pop()
+        if type(node).__name__ == "BinaryExpr" and str(node.op) == "/" and not _shape(node.rhs).number:
+            return True
+        if getattr(getattr(node, "func", None), "name", "") == "histogram_quantile":
+            return True
+        nodes += [
+            getattr(node, part) for part in ("lhs", "rhs", "expr") if getattr(node, part, None) is not None
+        ]
+        nodes += list(getattr(node, "args", None) or ())
+    return False
+
+
 def root(expr: str) -> Any:
     """The outermost node of an expression, without parentheses; None when it does not parse."""
     import promql_parser

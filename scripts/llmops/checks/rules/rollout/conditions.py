@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from llmops.checks.reading.analysis_runs import QUERIED, Metric, all_metrics
+from llmops.checks.reading.conditions import FAULT, UnknownError, value
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.promql.shape import Shape, shape
@@ -43,7 +44,7 @@ def analysis_without_condition(release: Release) -> Iterator[Finding]:
 @rule(
     "LR103",
     severity=WARNING,
-    fix="Begin the condition with `len(result) > 0 &&`, or end the query with `or vector(0)`.",
+    fix="Begin the condition with `len(result) > 0 &&`; without an answer the measurement then fails.",
 )
 def unguarded_result(release: Release) -> Iterator[Finding]:
     """Prometheus answers with an empty list while there is no traffic; result[0] of it is an error.
@@ -51,7 +52,7 @@ def unguarded_result(release: Release) -> Iterator[Finding]:
     Five errors in a row end the analysis and abort the rollout, of a good version too.
     """
     for metric in _of_prometheus(release):
-        answer = _answer(metric)
+        answer = answer_of(metric)
         for key, condition in _conditions(metric):
             full = answer is not None and (answer.never_empty or answer.number)
             if _ELEMENT.search(condition) and not _LENGTH.search(condition) and not full:
@@ -70,11 +71,12 @@ def nan_on_vector(release: Release) -> Iterator[Finding]:
     Every measurement is then an error, and the fifth aborts the rollout. Only scalar() answers with a number.
     """
     for metric in _of_prometheus(release):
-        answer = _answer(metric)
+        answer = answer_of(metric)
         for key, condition in _conditions(metric):
             found = _AS_NUMBER.search(condition)
-            if found and answer is not None and not answer.number:
-                message = f"the {key} of {metric.name} takes the list of series for a number ({found[0]})."
+            if answer is not None and not answer.number and (found or _never_computes(condition)):
+                where = f" ({found[0]})" if found else ""
+                message = f"the {key} of {metric.name} takes the list of series for a number{where}."
                 yield defect(metric.template, f"{metric.pointer}/{key}", message)
 
 
@@ -86,7 +88,7 @@ def nan_on_vector(release: Release) -> Iterator[Finding]:
 def many_series(release: Release) -> Iterator[Finding]:
     """Of several series an analysis sees the bare values in no particular order; result[0] is any one of them."""
     for metric in _of_prometheus(release):
-        answer = _answer(metric)
+        answer = answer_of(metric)
         for key, condition in _conditions(metric):
             if (
                 answer is not None
@@ -100,6 +102,14 @@ def many_series(release: Release) -> Iterator[Finding]:
                 yield defect(metric.template, f"{metric.pointer}/{key}", message)
 
 
+def _never_computes(condition: str) -> bool:
+    """Whether the language ends in an error for whatever list of numbers it is given."""
+    try:
+        return all(value(condition, given) == FAULT for given in ([], [0.0], [1.0], [0.0, 1.0, 2.0, 3.0]))
+    except UnknownError:
+        return False
+
+
 def _of_prometheus(release: Release) -> Iterator[Metric]:
     return (one for one in all_metrics(graph(release)) if one.provider == "prometheus")
 
@@ -108,7 +118,7 @@ def _conditions(metric: Metric) -> list[tuple[str, str]]:
     return [(key, text(metric.data.get(key))) for key in _CONDITIONS if text(metric.data.get(key))]
 
 
-def _answer(metric: Metric) -> Shape | None:
+def answer_of(metric: Metric) -> Shape | None:
     """The shape of the metric's query; None when it cannot be read. A range makes a list of anything."""
     written = text(metric.settings.get("query"))
     if not written:

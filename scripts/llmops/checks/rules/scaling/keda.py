@@ -21,10 +21,41 @@ _RECORDED = "llm:requests_"
 
 @rule("LR208", severity=ERROR, fix='Write ignoreNullValues: "false" into the metadata of the trigger.')
 def keda_null_is_zero(release: Release) -> Iterator[Finding]:
-    """KEDA takes an empty answer of Prometheus for 0, so a lost scrape scales down to the minimum under full load."""
+    """KEDA takes an empty answer of Prometheus for 0, so a lost scrape scales down to the minimum under full load.
+
+    A query that ends in `or vector(0)` does the same, and neither ignoreNullValues nor a fallback sees the outage.
+    """
     for scaler, pointer, trigger in prometheus_triggers(graph(release)):
-        if text(mapping(trigger.get("metadata")).get("ignoreNullValues")).lower() not in ("false", "0", "f"):
+        settings = mapping(trigger.get("metadata"))
+        query = text(settings.get("query"))
+        answer = shape(query) if "vector" in query else None
+        if answer is not None and answer.never_empty:
+            fix = "Leave `or vector(0)` out, and let spec.fallback say what an outage means."
+            yield defect(scaler, f"{pointer}/metadata/query", "no answer is made a 0 here.", fix=fix)
+        elif text(settings.get("ignoreNullValues")).lower() not in ("false", "0", "f"):
             yield defect(scaler, f"{pointer}/metadata", "no answer counts as 0 here.")
+
+
+@rule(
+    "LR231",
+    severity=WARNING,
+    fix="Write behavior: currentReplicasIfHigher into spec.fallback, or replicas as high as maxReplicaCount.",
+)
+def fallback_scales_down(release: Release) -> Iterator[Finding]:
+    """In an outage of Prometheus KEDA sets the number of spec.fallback, however many servers the load needs just then.
+
+    That is what `behavior: static` does, which is the default, and currentReplicasIfLower. Judged are triggers that ask
+    Prometheus, and a number below maxReplicaCount (100 where it is not written).
+    """
+    objects = graph(release)
+    asking = {id(scaler) for scaler, _, _ in prometheus_triggers(objects)}
+    for scaler in objects.of_kind(SCALED_OBJECT):
+        fallback = mapping(scaler.get("/spec/fallback"))
+        replicas, most = number(fallback.get("replicas")), number(scaler.get("/spec/maxReplicaCount", 100))
+        falls = (text(fallback.get("behavior")) or "static") in ("static", "currentReplicasIfLower")
+        if id(scaler) in asking and falls and replicas is not None and most is not None and replicas < most:
+            message = f"an outage leaves {replicas} servers, of up to {most} that the load may need."
+            yield defect(scaler, "/spec/fallback", message)
 
 
 @rule(
