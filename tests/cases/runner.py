@@ -72,7 +72,7 @@ class Result:
 
 def cases(folder: Path) -> list[Case]:
     """The cases of a folder and of those below it, in order of their names."""
-    return [one for file in sorted(folder.rglob("*.yaml")) if (one := _case(file))]
+    return [one for file in sorted(folder.resolve().rglob("*.yaml")) if (one := _case(file))]
 
 
 def run(case: Case) -> Result:

@@ -75,7 +75,7 @@ def constant_for_nothing(release: Release) -> Iterator[Finding]:
 
 @rule("LR125", severity=ERROR, fix="Write a failureLimit below count, or consecutiveSuccessLimit.")
 def failure_limit_at_count(release: Release) -> Iterator[Finding]:
-    """An analysis fails when more measurements failed than failureLimit allows: with count or more it never does.
+    """An analysis fails when more measurements failed than failureLimit allows: with as many as count it never does.
 
     Every measurement may fail, and the metric is successful.
     """
@@ -87,7 +87,7 @@ def failure_limit_at_count(release: Release) -> Iterator[Finding]:
             continue
         # Without count and interval there is one measurement.
         count = 1 if data.get("count") is None and not data.get("interval") else count
-        if count and limit >= count:
+        if count and limit == count:
             message = (
                 f"{metric.name} may fail {count} times of {count} and is a success (failureLimit {limit})."
             )
