@@ -11,7 +11,7 @@ import yaml
 
 from llmops.cards.card import precedence, versions
 from llmops.findings import InputError, RefusedError
-from tests.cards.tree import Tree, card, merged, results
+from tests.cards.tree import Tree, card, merged, sealed
 
 pytestmark = pytest.mark.real
 
@@ -30,8 +30,7 @@ def rewrite(version: str = "1.1.0", **changes: object) -> Callable[[Tree], None]
     """Alice writes the figures anew, the card to go with them, and bob approves that."""
 
     def spoil(tree: Tree) -> None:
-        tree.write(tree.version(version) / "eval-results.json", results(version, **changes))
-        text = (tree.version(version) / "eval-results.json").read_text()
+        text = tree.measure(version, **changes)
         tree.write(tree.version(version) / "model-card.yaml", card(version, text))
         tree.commit("Figures anew")
         tree.approve(version, approvalDate="2026-10-04")
@@ -87,8 +86,7 @@ def changed_afterwards(tree: Tree) -> None:
 
 
 def other_figures(tree: Tree) -> None:
-    file = tree.version("1.1.0") / "eval-results.json"
-    file.write_text(file.read_text().replace("180", "199"))
+    tree.measure("1.1.0", tasks={"arithmetic": {"correct": 199}})
     tree.commit("Better figures")
 
 
@@ -171,10 +169,27 @@ UNREADABLE: dict[str, tuple[str, Callable[[str], str], str]] = {
     "figures by hand": (
         "eval-results.json",
         lambda text: json.dumps(merged(json.loads(text), {"tasks": {"arithmetic": {"accuracy": 0.99}}})),
-        "tasks.arithmetic.accuracy is 0.99, and its counts give 0.9",
+        "the seal does not fit: the file was changed after a program wrote it",
     ),
     "figures without a run": (
-        "eval-results.json", lambda text: json.dumps(merged(json.loads(text), {"run": {"id": ""}})), "run.id is missing"
+        "eval-results.json", lambda text: sealed(merged(json.loads(text), {"run": {"id": ""}})), "run.id"
+    ),
+    "figures without seeds": (
+        "eval-results.json",
+        lambda text: sealed(json.loads(text.replace('"seed": 0, ', ""))), "tasks.arithmetic.seed is missing",
+    ),
+    "counts that the items do not have": (
+        "eval-results.json",
+        lambda text: sealed(merged(json.loads(text), {"tasks": {"arithmetic": {"correct": 199}}})),
+        "tasks.arithmetic says 199 of 200, and eval-items/arithmetic.jsonl has 180 of 200",
+    ),
+    "items of somebody else": (
+        "eval-items/arithmetic.jsonl", lambda text: text.replace("false", "true"), "is not the file that the results"
+    ),
+    "a run that compares with nothing": (
+        "eval-results.json",
+        lambda text: sealed(json.loads(text) | {"outcome": "incomparable", "reason": "the engine was replaced"}),
+        "the run says that it compares with nothing: the engine was replaced",
     ),
     "figures of a newer schema": (
         "eval-results.json", lambda text: text.replace("llm/v1", "llm/v9"), "apiVersion is llm/v9"
@@ -245,7 +260,7 @@ def test_a_version_that_answers_items_worse_than_the_one_that_runs_is_refused(tr
         tasks = {"arithmetic": {"correct": count, "items": 400, "answers": answers}}
         tree.add_version(version, measured={"tasks": tasks})
     tree.everywhere("2.0.0")
-    with pytest.raises(RefusedError, match=r"against the version in dev: 40 of 400 items got worse"):
+    with pytest.raises(RefusedError, match=r"against the version in dev: 40 of 600 items got worse"):
         tree.promote("dev", version="2.1.0")
 
 

@@ -18,6 +18,7 @@ import yaml
 from llmops.cards import promote
 from llmops.cards.judge import Judge
 from llmops.cards.promote import Move
+from llmops.evaluation import document
 from llmops.git.repository import Repository
 
 ROOT = Path(__file__).parents[2]
@@ -33,29 +34,45 @@ def revision(version: str) -> str:
     return hashlib.sha1(version.encode(), usedforsecurity=False).hexdigest()
 
 
-def results(version: str, **changes: Any) -> dict[str, Any]:
-    """What a run of measure and evaluate leaves for a version."""
-    document = {
-        "apiVersion": "llm/v1",
-        "run": {
-            "id": f"run-{version}",
-            "engineVersion": "0.33.0",
-            "imageDigest": IMAGE,
-            "revision": revision(version),
-            "finished": "2026-10-01T12:00:00+00:00",
-        },
-        "tasks": {
-            "arithmetic": {"correct": 180, "items": 200},
-            "reading": {"correct": 190, "items": 200},
-        },
-        "load": [{"concurrency": 16, "ttftP99Ms": 321.5}],
-        "memory": {"withoutKvCacheGb": 6.1},
+def measured(version: str, **changes: Any) -> dict[str, str]:
+    """The files that a run of measure and evaluate leaves for a version, by path. A task may state its `answers`."""
+    run = {
+        "id": f"run-{version}",
+        "endpoint": "http://demo.llm-dev",
+        "model": MODEL,
+        "engine": "vllm",
+        "engineVersion": "0.33.0",
+        "imageDigest": IMAGE,
+        "revision": revision(version),
+        "quantization": "awq",
+        "template": f"sha256:{'e' * 64}",
+        "started": "2026-10-01T11:00:00Z",
+        "finished": "2026-10-01T12:00:00Z",
     }
-    return merged(document, changes)
+    tasks: dict[str, dict[str, Any]] = {
+        "arithmetic": {"correct": 180, "items": 200},
+        "reading": {"correct": 190, "items": 200},
+    }
+    written = document.empty(run)
+    load = {"concurrency": 16, "requests": 400, "errors": 0, "seconds": 60.0, "ttftP99Ms": 321.5}
+    written |= {"load": [load], "memory": {"withoutKvCacheGb": 6.1}}
+    facts = {"data": f"sha256:{'d' * 64}", "shots": 0, "seed": 0, "noise": {"items": 50, "flipped": 1}}
+    files = {}
+    for task, row in merged(tasks, changes.pop("tasks", {})).items():
+        answers = row.get("answers") or {f"item-{n}": n < row["correct"] for n in range(row["items"])}
+        files[f"eval-items/{task}.jsonl"] = document.add_task(written, task, answers, facts)
+    written = merged(written, changes)
+    written["load"] = [load | row for row in written["load"]]
+    return files | {"eval-results.json": sealed(written)}
 
 
-def card(version: str, measured: str, **changes: Any) -> dict[str, Any]:
-    """A complete card; `measured` is the text of its eval-results.json."""
+def sealed(written: Mapping[str, Any]) -> str:
+    """Figures as a file whose seal fits."""
+    return json.dumps({**written, "seal": document.seal(written)})
+
+
+def card(version: str, figures: str, **changes: Any) -> dict[str, Any]:
+    """A complete card; `figures` is the text of its eval-results.json."""
     document = {
         "apiVersion": "llm/v1",
         "kind": "ModelVersion",
@@ -69,7 +86,7 @@ def card(version: str, measured: str, **changes: Any) -> dict[str, Any]:
             "evaluation": {
                 "tasks": ["arithmetic", "reading"],
                 "concurrency": 16,
-                "results": f"sha256:{hashlib.sha256(measured.encode()).hexdigest()}",
+                "results": f"sha256:{hashlib.sha256(figures.encode()).hexdigest()}",
             },
             "dependencies": [{"name": "vllm", "version": ">=0.33,<0.34"}],
             "licence": "Apache-2.0",
@@ -136,11 +153,16 @@ class Tree:
         self.git("commit", "-q", "-m", message, *(["-S"] if sign else []), who=who)
         return self.head
 
+    def measure(self, version: str, **changes: Any) -> str:
+        """Writes the figures of a version; returns the text of eval-results.json."""
+        files = measured(version, **changes)
+        for name, content in files.items():
+            self.write(self.version(version) / name, content)
+        return files["eval-results.json"]
+
     def add_version(self, version: str, *, by: str = "bob", approve: bool = True, **changes: Any) -> None:
         """Alice commits the card and the figures; another person signs its approval."""
-        measured = results(version, **changes.pop("measured", {}))
-        self.write(self.version(version) / "eval-results.json", measured)
-        text = (self.version(version) / "eval-results.json").read_text()
+        text = self.measure(version, **changes.pop("measured", {}))
         self.write(self.version(version) / "model-card.yaml", card(version, text, **changes))
         self.commit(f"Card of {version}")
         if approve:

@@ -1,0 +1,1 @@
+"""What was measured of a served model, as one file, and what two such files say of each other."""
