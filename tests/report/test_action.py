@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -161,26 +161,86 @@ def test_the_hook_is_one_and_brings_what_it_needs() -> None:
         check=False,
     )
     assert judged.returncode == 0, judged.stdout
-    pinned = (ROOT / "requirements/go.txt").read_text().split(" ")[0]
-    assert HOOK["additional_dependencies"] == [".[check]", pinned]
+    # Whatever installs itself does so by the locked hashes, in one place.
+    assert HOOK["language"] == "script"
+    assert "additional_dependencies" not in HOOK
+    for caller in (json.dumps(ACTION["runs"]), (ROOT / HOOK["entry"]).read_text()):
+        assert "tools/install" in caller
+        assert "-m pip" not in caller
 
 
-@pytest.mark.parametrize(
-    ("args", "status"), [(["--models", "values/models/qwen3-8b"], 0), (["--models", "charts"], 2)]
-)
-def test_the_hook_does_what_it_says(args: list[str], status: int) -> None:
-    """As pre-commit calls it: the entry split as a shell does, the arguments behind it."""
-    environment: dict[str, Any] = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository as it stands, with one commit."""
+    folder = tmp_path_factory.mktemp("published") / "llm-charts"
+    files = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, files):
+        if (ROOT / name).exists() or (ROOT / name).is_symlink():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    commit(folder)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
     done = subprocess.run(
-        [*shlex.split(HOOK["entry"]), *args],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def commit(folder: Path) -> str:
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "all")
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def test_the_hook_installs_itself_and_stops_a_commit_of_what_would_break(
+    published: Path, tmp_path: Path
+) -> None:
+    """As somebody has it who keeps values of their own: pre-commit itself fetches, installs and calls it."""
+    mine = tmp_path / "mine"
+    for name in ("values/models/qwen3-8b", "values/environments"):
+        shutil.copytree(ROOT / name, mine / name)
+    hook = {
+        "id": "llmops-check",
+        "args": ["--models", "values/models", "--chart", str(ROOT / "charts/llm-stack")],
+    }
+    rev = git(published, "rev-parse", "HEAD").strip()
+    config = {"repos": [{"repo": str(published), "rev": rev, "hooks": [hook]}]}
+    (mine / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
+    commit(mine)
+    environment: dict[str, Any] = {
+        **os.environ,
+        "PRE_COMMIT_HOME": str(tmp_path / "home"),
+        # What the lock names is there already: pip has nothing to download.
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PYTHON": sys.executable,
+    }
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run(
+            [BIN / "pre-commit", "run", "--all-files"],
+            cwd=mine,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    status, said = run()
+    assert status == 0, said
+    file = mine / "values/models/qwen3-8b/envs/prod/values.yaml"
+    file.write_text("vllm-inference: {engine: {maxModelLength: 1}}\n")
+    git(mine, "add", "-A")
+    status, said = run()
+    assert status == 1
+    assert "maxModelLength" in said
+    assert "installing" not in said
 
 
 @pytest.mark.parametrize(
