@@ -82,6 +82,11 @@ class Watch:
     _wall: float = field(default_factory=time.time)
     _steady: float = field(default_factory=time.monotonic)
 
+    @staticmethod
+    def now() -> float:
+        """Unix seconds."""
+        return time.time()
+
     def problem(self) -> str:
         """Why what was answered since the beginning can be compared with nothing; empty if it can."""
         if abs((time.time() - self._wall) - (time.monotonic() - self._steady)) > _CLOCK_SECONDS:
