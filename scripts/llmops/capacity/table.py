@@ -110,13 +110,13 @@ def score_text(score: Score) -> str:
         (
             row.run.model,
             _asked(row.run),
-            f"{row.run.weights:.2f}",
-            _percent(row.weights_error),
+            "-" if row.run.weights is None else f"{row.run.weights:.2f}",
+            "-" if row.weights_error is None else _percent(row.weights_error),
             f"{row.run.kv:.2f}",
             f"{row.predicted.kv_pool:.2f}",
             _percent(row.kv_error),
             "-" if row.tokens_error is None else _percent(row.tokens_error),
-            f"[{sources.index(row.run.source) + 1}] {row.run.how}",
+            f"[{sources.index(row.run.source) + 1}] {row.run.how}{', own constant' if row.alone else ''}",
         )
         for row in score.rows
     ]
@@ -137,7 +137,7 @@ def score_text(score: Score) -> str:
             "",
             *_grid(
                 [
-                    ("kind of GPU", "runs", "KV cache", "most promised beyond", "margin"),
+                    ("kind of GPU", "runs", "KV cache", "from other kinds", "most promised beyond", "margin"),
                     *map(_kind, score.kinds.items()),
                 ]
             ),
@@ -161,6 +161,7 @@ def _kind(named: tuple[str, Score]) -> tuple[str, ...]:
         kind,
         str(len(part.rows)),
         f"{100 * part.kv_error:.2f} %",
+        f"{100 * part.other_kinds_error:.2f} %",
         _percent(worst.kv_error),
         f"{100 * worst.predicted.margin:.0f} %",
     )
@@ -177,6 +178,7 @@ def score_document(score: Score) -> dict[str, Any]:
             kind: {
                 "runs": len(part.rows),
                 "kvError": part.kv_error,
+                "kvErrorFromOtherKinds": part.other_kinds_error,
                 "worst": part.worst.kv_error,
                 "margin": part.worst.predicted.margin,
             }
