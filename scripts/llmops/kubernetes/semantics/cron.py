@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,14 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("month", 1, 12, _MONTHS),
     ("day of the week", 0, 6, _DAYS),
 )
+# Cities that the data base of zones does not have, under those that it does.
+_CITIES = {
+    **dict.fromkeys(("beijing", "peking", "shenzhen", "guangzhou", "hangzhou"), "Asia/Shanghai"),
+    **dict.fromkeys(("mumbai", "delhi", "bangalore"), "Asia/Kolkata"),
+    **dict.fromkeys(("munich", "frankfurt", "hamburg"), "Europe/Berlin"),
+    **dict.fromkeys(("san_francisco", "seattle", "sanfrancisco"), "America/Los_Angeles"),
+    **dict.fromkeys(("boston", "washington"), "America/New_York"),
+}
 _WORDS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 _DURATION = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))*", re.ASCII
@@ -94,8 +103,19 @@ def time_zone(value: Any, at: str, out: Report) -> None:
             "schedule",
             at,
             f"is {shown(value)}, no time zone",
-            "Write a zone such as Etc/UTC or Europe/Berlin.",
+            f"Write {_nearest(value)}.",
         )
+
+
+def _nearest(value: str) -> str:
+    """What was probably meant: the zone that the data base has for a country's other cities, or one of its name."""
+    from zoneinfo import available_timezones
+
+    city = value.rpartition("/")[2].lower()
+    if city in _CITIES:
+        return _CITIES[city]
+    near = get_close_matches(value, sorted(available_timezones()), n=1, cutoff=0.8)
+    return near[0] if near else "a zone such as Etc/UTC or Europe/Berlin"
 
 
 @lru_cache(maxsize=64)

@@ -51,7 +51,7 @@ def key_missing(release: Release) -> Iterator[Finding]:
     for pods in objects.pods:
         for pointer, kind, name, key in _keys(pods):
             holder = objects.find(("", kind), pods.namespace, name)
-            if holder is not None and (known := _known(holder)) and key not in known:
+            if holder is not None and (known := known_keys(holder)) and key not in known:
                 message = f"the {kind} {name} has no key {key}{closest(key, known)}."
                 yield defect(pods.owner, f"{pods.spec_pointer}{pointer}", message)
 
@@ -72,7 +72,7 @@ def _keys(pods: Pods) -> Iterator[tuple[str, str, str, str]]:
                     yield at, kind, text(one.get(field)), text(mapping(item).get("key"))
 
 
-def _known(holder: Object) -> set[str]:
+def known_keys(holder: Object) -> set[str]:
     """The keys of a ConfigMap or Secret; none known when it is empty or somebody in the cluster fills it."""
     keys = {key for part in ("data", "stringData", "binaryData") for key in mapping(holder.data.get(part))}
     token = text(holder.data.get("type")) == "kubernetes.io/service-account-token"

@@ -86,7 +86,7 @@ def relabelling_unparsable(release: Release) -> Iterator[Finding]:
     for monitor in graph(release).of_kind(POD_MONITOR, SERVICE_MONITOR):
         for field in ("relabelings", "metricRelabelings"):
             for pointer, regex in walk(monitor.data, f"{_ENDPOINTS[monitor.kind]}/*/{field}/*/regex"):
-                if wrong := _broken(text(regex)):
+                if wrong := broken(text(regex)):
                     yield defect(monitor, pointer, f"{text(regex)} is no regular expression: {wrong}.")
 
 
@@ -96,7 +96,7 @@ def _engine(pods: Pods) -> Engine | None:
     return found.engine if found else None
 
 
-def _broken(regex: str) -> str:
+def broken(regex: str) -> str:
     """Why neither dialect takes it; empty when one of them may."""
     if "\\Q" in regex:
         return ""

@@ -8,9 +8,9 @@ from typing import Any
 from llmops.checks.reading.backends import ports_named
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.checks.rules.graph.monitors import POD_MONITOR, SERVICE_MONITOR, Target
-from llmops.checks.rules.graph.policies import Opening, Openings, wanted
+from llmops.checks.rules.graph.policies import NETWORK_POLICY, Opening, Openings, wanted
 from llmops.findings import Finding
-from llmops.references import Pods, kind_of, mapping, matches, sequence, text
+from llmops.references import Graph, Pods, kind_of, mapping, matches, sequence, text, walk
 from llmops.release import Release
 
 _NAME = "kubernetes.io/metadata.name"
@@ -22,9 +22,10 @@ def network_policy_shuts_out(release: Release) -> Iterator[Finding]:
     """A port that is open for others only is shut for those who have to reach it: no metrics, or no requests.
 
     Judged are the namespaces of monitoring and gateway that global.llm.environment names. A peer of addresses, and one
-    by labels other than the namespace's name, may be anybody.
+    by labels other than the namespace's name, may be anybody, but for Namespaces that the input itself holds.
     """
     objects = graph(release)
+    yield from _misnamed(objects)
     llm = release.view.llm
     openings = objects.derived(Openings)
     said: set[tuple[int, str]] = set()
@@ -40,6 +41,22 @@ def network_policy_shuts_out(release: Release) -> Iterator[Finding]:
                 said.add((id(policy), who))
                 message = f"the port {port} of {pods.owner.kind} {pods.owner.name} is shut for {_WHO[who]} in {space}."
                 yield defect(policy, f"{at}/from", message)
+
+
+def _misnamed(objects: Graph) -> Iterator[Finding]:
+    """Peers by a label that a Namespace of this input was meant to have, and has not."""
+    spaces = objects.of_kind(("", "Namespace"))
+    for policy in objects.of_kind(NETWORK_POLICY) if spaces else ():
+        for pattern in ("/spec/ingress/*/from/*/namespaceSelector", "/spec/egress/*/to/*/namespaceSelector"):
+            for pointer, chosen in walk(policy.data, pattern):
+                labels = mapping(mapping(chosen).get("matchLabels"))
+                named = [one for one in spaces if one.name in labels.values()]
+                met = any(matches(mapping(chosen), {**one.labels, _NAME: one.name}) for one in spaces)
+                if labels and named and not met:
+                    wants = " and ".join(f"{key}={value}" for key, value in labels.items())
+                    message = f"the Namespace {named[0].name} of this input has no label {wants}."
+                    fix = f"Write matchLabels: {{{_NAME}: {named[0].name}}}, which every Namespace has."
+                    yield defect(policy, pointer, message, fix=fix)
 
 
 def _shut(
