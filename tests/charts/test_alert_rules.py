@@ -221,8 +221,8 @@ def test_a_robot_that_drops_alerts_with_http_200_is_refused(url: str, form: str,
         render(CHART, {"receivers": receivers, "alertmanager": {"format": form}})
     message = refusal.value.message
     assert f"receivers[1].webhook.url is a robot of {ROBOTS[url]}" in message
-    assert 'webhook: {url: "http://robot-adapter.monitoring:8080/alerts"}' in message
-    assert ("wecom: {corpId: ID" in message) == (ROBOTS[url] == "WeCom")
+    key = {"DingTalk": "dingtalk", "WeCom": "wecomRobot"}.get(ROBOTS[url], "feishu")
+    assert f"write {key}: {{urlSecret: {{name: alerts, key: {key.lower()}}}}}" in message
     assert "0123456789abcdef" not in message
 
 
@@ -245,3 +245,9 @@ def test_a_receiver_without_a_known_key_is_told_the_missing_ones(tmp_path: Path)
     assert done.exit_code == 1
     assert "receivers[0].wecom.corpId is missing" in done.output
     assert "receivers[0].wecom.url is no known field" in done.output
+
+
+def test_the_list_has_one_line_for_each_alert(render: Render) -> None:
+    done = CliRunner().invoke(main, ["alerts", "list", "--chart", str(CHARTS / CHART)])
+    assert done.exit_code == 0, done.output
+    assert [line.split()[0] for line in done.output.splitlines()] == list(rules(render(CHART)))

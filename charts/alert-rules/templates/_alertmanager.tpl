@@ -50,8 +50,9 @@ receivers:
         {{- end }}
         message: {{ $message | quote }}
     {{- end }}
-    {{- with .webhook }}
+    {{- with include "alert-rules.webhooks" (dict "root" $ "receiver" .) | fromYamlArray }}
     webhook_configs:
+      {{- range . }}
       - send_resolved: true
         {{- with .url }}
         url: {{ . | quote }}
@@ -59,6 +60,7 @@ receivers:
         {{- with .urlSecret }}
         url_file: {{ include "alert-rules.file" (dict "root" $ "ref" .) }}
         {{- end }}
+      {{- end }}
     {{- end }}
     {{- with .slack }}
     slack_configs:

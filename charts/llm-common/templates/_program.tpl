@@ -2,7 +2,8 @@
 A program of ours that runs beside the models and stays: the objects that each has, told apart by a description. A chart keeps that
 description in a define of its own, as YAML, and takes it through llm-common.once:
   name, component, container; image; portName, port; module and args (python3 -m MODULE ARGS); env (a list); livenessSeconds;
-  ephemeralMiB; serviceAccount (empty: no token); volume {name, path, claim, size}; ingress and egress (rules of its NetworkPolicy).
+  ephemeralMiB; serviceAccount (empty: no token); volume {name, path, claim, size}; files (projected sources, mounted at /secrets); ingress and
+  egress (rules of its NetworkPolicy).
 image, imagePullSecrets, scheduling, securityContext, resources and serviceMonitor are values of the chart, under these very keys.
 */ -}}
 {{- /* llm-common.programMetadata (dict "root" $ "name" NAME "labels" $labels). */ -}}
@@ -68,6 +69,9 @@ spec:
             timeoutSeconds: {{ int $program.livenessSeconds }}
           volumeMounts:
             - {name: {{ $program.volume.name }}, mountPath: {{ $program.volume.path }}}
+            {{- if $program.files }}
+            - {name: secrets, mountPath: /secrets, readOnly: true}
+            {{- end }}
       volumes:
         - name: {{ $program.volume.name }}
           {{- if $program.volume.claim }}
@@ -76,6 +80,14 @@ spec:
           {{- else }}
           emptyDir: {sizeLimit: {{ $program.volume.size }}}
           {{- end }}
+        {{- with $program.files }}
+        - name: secrets
+          projected:
+            {{- /* Its user reads them by the group of the pod. */}}
+            defaultMode: 0440
+            sources:
+              {{- toYaml . | nindent 14 }}
+        {{- end }}
 {{- end -}}
 
 {{- define "llm-common.programService" -}}

@@ -25,11 +25,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class ExchangeError(Exception):
-    """There was no answer, in a few words; `late` where the time was up."""
+    """There was no answer, in a few words; `late` where the time was up, `reached` where it may have the request."""
 
-    def __init__(self, reason: str, *, late: bool = False) -> None:
+    def __init__(self, reason: str, *, late: bool = False, reached: bool = False) -> None:
         super().__init__(reason)
-        self.late = late
+        self.late, self.reached = late, reached
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def exchange(
     parts = urllib.parse.urlsplit(url)
     target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     timer = None
+    reached = False
     try:
         proxy = _proxy(parts) if proxied else None
         if proxy is not None and parts.scheme != "https":
@@ -71,17 +72,19 @@ def exchange(
             )
             timer.daemon = True
             timer.start()
+            reached = True
             connection.request("GET" if body is None else "POST", target, body, dict(headers or {}))
             with connection.getresponse() as response:
                 found = Answer(response.status, response.read(limit + 1), response.headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
         late = isinstance(error, TimeoutError) or time.monotonic() - started >= timeout
-        raise ExchangeError("the time was up" if late else _words(error), late=late) from None
+        words = "the time was up" if late else _words(error)
+        raise ExchangeError(words, late=late, reached=reached) from None
     finally:
         if timer is not None:
             timer.cancel()
     if time.monotonic() - started >= timeout:
-        raise ExchangeError("the time was up", late=True)
+        raise ExchangeError("the time was up", late=True, reached=True)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -203,7 +204,7 @@ def test_signatures_are_those_of_the_vendors() -> None:
     ],
 )
 def test_what_an_answer_means(kind: str, status: int, body: str, outcome: str) -> None:
-    assert judge(kind, status, {}, body.encode()).outcome == outcome
+    assert judge(kind, status, Message(), body.encode()).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,9 @@ def test_what_an_answer_means(kind: str, status: int, body: str, outcome: str) -
     [("30", 30), ("99999999", 3600), ("Fri, 31 Dec 1999 23:59:59 GMT", 0), ("-5", 0), ("²", 0)],
 )
 def test_retry_after(header: str, seconds: float) -> None:
-    assert judge("slack", 429, {"retry-after": header}, b"").wait == seconds
+    headers = Message()
+    headers["Retry-After"] = header
+    assert judge("slack", 429, headers, b"").wait == seconds
 
 
 def test_events_of_other_programs() -> None:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmops.jobs import JobError
+from llmops.jobs.exchange import Answer, ExchangeError
 from llmops.services.relay import journal as journals
 from llmops.services.relay import split
 from llmops.services.relay.journal import FullError, Journal
 from llmops.services.relay.messages import from_alertmanager
-from llmops.services.relay.post import Reply
 from llmops.services.relay.receivers import Receiver
 from llmops.services.relay.sending import LONGEST_WAIT, TRIES_OF_UNKNOWN, Sender
 from tests.services.relay.test_relay_messages import alert, webhook
 
 NOW = 1e9
-OK = Reply(200, content=b'{"errcode":0}')
+Reply = Answer | ExchangeError
+OK = Answer(200, b'{"errcode":0}', Message())
 
 
 def says(code: int) -> Reply:
-    return Reply(200, content=json.dumps({"errcode": code}).encode())
+    return Answer(200, json.dumps({"errcode": code}).encode(), Message())
 
 
 @pytest.fixture
@@ -47,11 +49,13 @@ class Wire:
     def __init__(self, *replies: Reply | Callable[[str], Reply]) -> None:
         self.replies, self.sent, self.requests = list(replies), [], 0  # type: ignore[var-annotated]
 
-    def __call__(self, _: str, body: bytes, __: float) -> Reply:
+    def __call__(self, _: str, body: bytes) -> Answer:
         self.requests += 1
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         text = json.loads(body)["markdown"]["text"]
-        made = reply if isinstance(reply, Reply) else reply(text)
+        made = reply if isinstance(reply, Answer | ExchangeError) else reply(text)
+        if isinstance(made, ExchangeError):
+            raise made
         if made == OK:
             self.sent.append(text)
         return made
@@ -105,7 +109,9 @@ def test_a_robot_that_says_no_with_status_200_is_asked_again_until_it_takes_all(
 
 def test_it_waits_as_long_as_the_robot_asks_for(journal: Journal, to: Receiver) -> None:
     put(journal, to, 1)
-    wire = Wire(Reply(429, {"retry-after": "77"}), OK)
+    busy = Answer(429, b"", Message())
+    busy.headers["Retry-After"] = "77"
+    wire = Wire(busy, OK)
     sender = Sender(to, journal, wire)
     assert sender.step(NOW) == 0
     assert sender.failing == "rate_limit"
@@ -161,7 +167,7 @@ def test_the_rate_outlives_a_restart(journal: Journal, to: Receiver) -> None:
 
 def test_what_came_no_answer_to_may_be_told_twice_and_is_counted(journal: Journal, to: Receiver) -> None:
     put(journal, to, 1)
-    refused, silent = Reply(0, problem="refused"), Reply(0, problem="TimeoutError", reached=True)
+    refused, silent = ExchangeError("refused"), ExchangeError("the time was up", late=True, reached=True)
     drain(Sender(to, journal, Wire(refused, silent, OK)), NOW, NOW + 60)
     assert counters(journal)["possible_duplicates"] == 1
     assert counters(journal)["failures unreachable"] == 2

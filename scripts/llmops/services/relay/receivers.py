@@ -14,7 +14,7 @@ from llmops.services.json_body import read_object
 KINDS = ("dingtalk", "wecomRobot", "feishu", "slack", "teams", "webhook")
 LANGUAGES = ("en", "zh")
 SEVERITIES = ("critical", "warning", "info")
-_NAME = re.compile(r"[a-z]([-a-z0-9]{0,40}[a-z0-9])?")
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,58}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def receiver(text: str) -> Receiver:
         raise JobError(f"--receiver: there is no {unknown[0]}; there are {', '.join(sorted(known))}")
     name = given.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise JobError("--receiver: name must be of small letters, digits and '-', at most 42")
+        raise JobError("--receiver: name must be of small letters, digits and '-', at most 60")
     for key, allowed in (("kind", KINDS), ("language", LANGUAGES)):
         if given.get(key, "en") not in allowed:
             raise JobError(f"--receiver {name}: {key} must be one of {', '.join(allowed)}")

@@ -13,8 +13,10 @@ import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
+from llmops.jobs.exchange import retry_after
 from llmops.redaction import clean
 from llmops.services.relay.receivers import Receiver
 
@@ -136,10 +138,10 @@ def markdown(kind: str, head: str, text: str, label: str, link: str) -> str:
     return {"dingtalk": "  \n", "teams": "\n\n"}.get(kind, "\n").join(lines)
 
 
-def judge(kind: str, status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """What an answer means. `headers` have small names."""
+def judge(kind: str, status: int, headers: Message, content: bytes) -> Answer:
+    """What an answer means."""
     says = clean(" ".join(content[:2000].decode("utf-8", "replace").split()))[:300]
-    wait = _seconds(headers.get("retry-after", ""))
+    wait = retry_after(headers, LONGEST_ASKED)
     limits = LIMITS[kind]
     if status == 429:
         return Answer(RATE_LIMIT, says, wait)
@@ -181,11 +183,6 @@ def _judge_words(kind: str, says: str) -> Answer:
     if kind == "teams" and "failed" in says.lower():
         return Answer(RATE_LIMIT if "429" in says else UNKNOWN, says)
     return Answer(SENT, says)
-
-
-def _seconds(value: str) -> float:
-    """Of a header Retry-After; 0 for a date, and at most an hour."""
-    return min(float(value), LONGEST_ASKED) if value.isascii() and value.isdigit() and len(value) < 9 else 0.0
 
 
 def _body(to: Receiver, text: Text) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from llmops.jobs import JobError
+from llmops.jobs.exchange import Answer as Reply
+from llmops.jobs.exchange import ExchangeError, exchange
 from llmops.redaction import clean
 from llmops.services.relay import robots, split
 from llmops.services.relay.journal import Journal, Message
-from llmops.services.relay.post import Reply, post
 from llmops.services.relay.receivers import Receiver
 from llmops.services.relay.robots import (
     CONFIGURATION,
@@ -37,7 +38,15 @@ TRIES_OF_UNKNOWN = 12
 _MINUTE = 60.0
 _IDLE = 5.0
 
-Post = Callable[[str, bytes, float], Reply]
+_LARGEST = 64 * 1024
+_HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "llm-alert-relay"}
+
+Post = Callable[[str, bytes], Reply]
+
+
+def post(url: str, body: bytes) -> Reply:
+    """Through the proxy of the environment. ExchangeError, which says nothing of the URL."""
+    return exchange(url, timeout=DEADLINE, limit=_LARGEST, headers=_HEADERS, body=body, proxied=True)
 
 
 @dataclass
@@ -82,10 +91,11 @@ class Sender:
             url, body = robots.request(self.to, text, self.to.url(), self.to.secret(), now)
         except JobError as error:
             return Answer(CONFIGURATION, str(error)), False
-        reply = self.post(url, body, DEADLINE)
-        if reply.status == 0:
-            return Answer(UNREACHABLE, reply.problem), reply.reached
-        return robots.judge(self.to.kind, reply.status, reply.headers, reply.content), False
+        try:
+            reply = self.post(url, body)
+        except ExchangeError as error:
+            return Answer(UNREACHABLE, str(error)), error.reached
+        return robots.judge(self.to.kind, reply.status, reply.headers, reply.body), False
 
     def run(self, ended: threading.Event) -> None:
         """Until `ended`. A disk that fails is waited for."""

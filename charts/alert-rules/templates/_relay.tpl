@@ -1,0 +1,128 @@
+{{- /* What stands between Alertmanager and robots: which receivers go through it, and its description as llm-common.program takes it. */ -}}
+
+{{- /* alert-rules.robots: what the relay has to know of a receiver, one entry for each robot, as a YAML array. Takes (dict "root" $ "receiver" RECEIVER). */ -}}
+{{- define "alert-rules.robots" -}}
+{{- $language := .root.Values.rules.chinese | ternary "zh" "en" -}}
+{{- $robots := list -}}
+{{- range $kind := list "dingtalk" "wecomRobot" "feishu" "teams" -}}
+{{- with get $.receiver $kind -}}
+{{- $robot := dict "name" (printf "%s-%s" $.receiver.name (kebabcase $kind)) "kind" $kind -}}
+{{- $robot = set $robot "url_file" (include "alert-rules.robotFile" .urlSecret) -}}
+{{- $robot = set $robot "language" (.language | default $language) -}}
+{{- with .signSecret -}}
+{{- $robot = set $robot "secret_file" (include "alert-rules.robotFile" .) -}}
+{{- end -}}
+{{- with .keyword -}}
+{{- $robot = set $robot "keyword" . -}}
+{{- end -}}
+{{- with .mention -}}
+{{- $robot = set $robot "mention_users" (.users | default list) -}}
+{{- $robot = set $robot "mention_all" (.all | default false) -}}
+{{- $robot = set $robot "mention_severities" (.severities | default (list "critical")) -}}
+{{- end -}}
+{{- $robots = append $robots $robot -}}
+{{- end -}}
+{{- end -}}
+{{- $robots | toYaml -}}
+{{- end -}}
+
+{{- define "alert-rules.robotFile" -}}
+{{- printf "/secrets/%s/%s" .name .key -}}
+{{- end -}}
+
+{{- /* alert-rules.allRobots: those of all receivers; "[]" where there is no need of a relay. */ -}}
+{{- define "alert-rules.allRobots" -}}
+{{- $robots := list -}}
+{{- range .Values.receivers -}}
+{{- $robots = concat $robots (include "alert-rules.robots" (dict "root" $ "receiver" .) | fromYamlArray) -}}
+{{- end -}}
+{{- $robots | toYaml -}}
+{{- end -}}
+
+{{- /* alert-rules.webhooks: the URLs that Alertmanager posts a receiver's alerts to, as a YAML array: {url} or {urlSecret}. Takes what robots takes. */ -}}
+{{- define "alert-rules.webhooks" -}}
+{{- $webhooks := list -}}
+{{- with .receiver.webhook -}}
+{{- $webhooks = append $webhooks (pick . "url" "urlSecret") -}}
+{{- end -}}
+{{- $relay := .root.Values.relay -}}
+{{- $namespace := .root.Release.Namespace -}}
+{{- range include "alert-rules.robots" . | fromYamlArray -}}
+{{- $webhooks = append $webhooks (dict "url" (printf "http://%s.%s.svc:%d/alertmanager/%s" $relay.name $namespace (int $relay.port) .name)) -}}
+{{- end -}}
+{{- $webhooks | toYaml -}}
+{{- end -}}
+
+{{- /* alert-rules.relay: its description. */ -}}
+{{- define "alert-rules.relay" -}}
+{{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
+{{- $robots := include "alert-rules.allRobots" . | fromYamlArray -}}
+{{- with .Values.relay -}}
+name: {{ .name | quote }}
+component: relay
+container: relay
+image: {{ include "llm-common.image" (list .image $llm.environment.registry ($.Chart.AppVersion | default $.Chart.Version)) | quote }}
+portName: http
+port: {{ int .port }}
+module: llmops.services.relay
+args:
+  - --port={{ int .port }}
+  - --folder=/journal
+  {{- range $robots }}
+  - {{ printf "--receiver=%s" (toRawJson .) | quote }}
+  {{- end }}
+env:
+  {{- with include "llm-common.proxyVariables" (dict "llm" $llm "direct" list) }}
+  {{- . | trim | nindent 2 }}
+  {{- else }} []
+  {{- end }}
+livenessSeconds: 10
+ephemeralMiB: 64
+volume: {name: journal, path: /journal, claim: {{ .existingClaim | quote }}, size: 512Mi}
+files:
+  {{- $files := dict }}
+  {{- range $.Values.receivers }}
+  {{- range list .dingtalk .wecomRobot .feishu .teams }}
+  {{- range list (. | default dict).urlSecret (. | default dict).signSecret }}
+  {{- if . }}
+  {{- $_ := set $files .name (append (get $files .name | default list) .key | uniq | sortAlpha) }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
+  {{- range $name, $keys := $files }}
+  - secret:
+      name: {{ $name | quote }}
+      items:
+        {{- range $keys }}
+        - {key: {{ . | quote }}, path: {{ printf "%s/%s" $name . | quote }}}
+        {{- end }}
+  {{- end }}
+ingress:
+  {{- range prepend .senders $llm.environment.monitoring.namespace | uniq }}
+  - namespaceSelector:
+      matchLabels:
+        kubernetes.io/metadata.name: {{ . | quote }}
+  {{- end }}
+egress:
+  {{- include "llm-common.dnsRule" (dict "llm" $llm) | nindent 2 }}
+  {{- with $llm.environment.proxy.url }}
+  {{- include "llm-common.proxyRule" (dict "llm" $llm "url" .) | nindent 2 }}
+  {{- end }}
+  - ports:
+      {{- range .networkPolicy.robotPorts }}
+      - {port: {{ int . }}, protocol: TCP}
+      {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* alert-rules.relayObject (list KIND $): the object of that kind, nothing without a robot. image, resources and the like stand under `relay`. */ -}}
+{{- define "alert-rules.relayObject" -}}
+{{- $root := index . 1 -}}
+{{- if include "alert-rules.allRobots" $root | fromYamlArray -}}
+{{- $llm := include "llm-common.once" (list $root "llm-common.llm") | get $root.Values -}}
+{{- $program := include "llm-common.once" (list $root "alert-rules.relay") | get $root.Values -}}
+{{- $own := dict "Values" $root.Values.relay "Chart" $root.Chart "Release" $root.Release -}}
+{{- include "llm-common.program" (list (index . 0) $own $program $llm) -}}
+{{- end -}}
+{{- end -}}
