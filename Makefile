@@ -57,6 +57,9 @@ test-recipes: setup-tools ## Follow every recipe of CONTRIBUTING.md in a scratch
 test-values: setup-tools ## Check pairwise combinations of all values; branches and values that nothing reaches
 	@$(BIN)/python -m tests.values_coverage $(ARGS)
 
+pictures: $(DEV_READY) ## Draw what the README shows into docs/pictures, and photograph the report with Chromium into out/pictures
+	@$(BIN)/python -m lab.pictures
+
 lint: setup-tools ## Style, types, layers, charts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
