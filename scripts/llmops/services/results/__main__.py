@@ -1,6 +1,6 @@
-"""Shows the results of drift jobs to Prometheus: POST /results takes one, GET /metrics gives all, GET /healthz answers.
+"""Shows the results of drift and evaluation jobs to Prometheus: POST /results takes one, GET /metrics gives all.
 
-It keeps the last result of each release. Metrics of a release are absent until its next run when both the exporter
+It keeps the last results of each release. Metrics of a release are absent until its next run when both the exporter
 and its folder are lost.
 """
 

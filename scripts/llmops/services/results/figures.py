@@ -12,7 +12,6 @@ from llmops.jobs.documents import RESULT, VERSION, number
 from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE
 from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import SIGNALS
-from llmops.services.json_body import read_object
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -44,22 +43,25 @@ class Figures:
         }
 
 
-def read_result(body: bytes) -> Figures:
-    """The figures of a result document. ValueError with one sentence that names the field."""
-    document = read_object(body)
-    if document.get("kind") != RESULT:
-        raise ValueError(f"kind must be {RESULT}")
-    if document.get("schemaVersion") != VERSION:
-        raise ValueError(f"schemaVersion must be {VERSION}")
+def who_and_when(document: Mapping[str, Any]) -> tuple[dict[str, str], float]:
+    """namespace, release and model of a result document, and when its run ended, in Unix seconds. ValueError."""
     for field, pattern in (("namespace", _NAME), ("release", _NAME), ("model", _MODEL)):
         if not isinstance(document.get(field), str) or not pattern.fullmatch(document[field]):
             raise ValueError(f"{field} must be a name")
-    if document.get("outcome") not in (NONE, DRIFT, INCONCLUSIVE):
-        raise ValueError("outcome must be none, drift or inconclusive")
     try:
         finished = moment(document["finished"])
     except (JobError, KeyError, TypeError):
         raise ValueError("finished must be a moment like 2026-01-31T00:00:00Z") from None
+    return {field: document[field] for field in ("namespace", "release", "model")}, finished
+
+
+def read_drift(document: Mapping[str, Any]) -> Figures:
+    """The figures of a drift job's result. ValueError with one sentence that names the field."""
+    if document.get("schemaVersion") != VERSION:
+        raise ValueError(f"schemaVersion must be {VERSION}")
+    names, finished = who_and_when(document)
+    if document.get("outcome") not in (NONE, DRIFT, INCONCLUSIVE):
+        raise ValueError("outcome must be none, drift or inconclusive")
     rows = document.get("signals")
     if not isinstance(rows, list) or not rows:
         raise ValueError("signals must be a list of at least one signal")
@@ -77,9 +79,7 @@ def read_result(body: bytes) -> Figures:
         if scores.get(name, 0) > 1:
             raise ValueError(f"signals/{name}: score must be 0 to 1")
     return Figures(
-        namespace=document["namespace"],
-        release=document["release"],
-        model=document["model"],
+        **names,
         finished=finished,
         outcome=document["outcome"],
         scores=scores,
