@@ -20,7 +20,13 @@ _REFUSALS = (
     ("stale info", "was moved by somebody else meanwhile; `git pull` and try again"),
     ("Authentication failed", "takes no push with these credentials, which may have expired"),
     ("could not read Username", "takes no push without credentials; give git some"),
+    (
+        "Host key verification failed",
+        "has a host key that is not known here; connect once with ssh and compare it",
+    ),
+    ("does not appear to be a git repository", "is no Git repository"),
     ("Permission denied", "takes no push with this key"),
+    ("Could not read from remote repository", "cannot be read; are address and key right?"),
     ("403", "takes no push with these credentials"),
 )
 

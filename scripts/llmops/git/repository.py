@@ -90,6 +90,8 @@ class Repository:
     ) -> subprocess.CompletedProcess[str]:
         """git with these arguments, in the tree; whatever its exit status. Never asks at the terminal."""
         quiet = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+        # ssh asks by a program instead, and where nobody chose one by one that answers nothing.
+        quiet |= {"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": os.environ.get("SSH_ASKPASS") or "false"}
         return subprocess.run(  # noqa: S603
             # Names as they are, not quoted.
             ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments],  # noqa: S607
