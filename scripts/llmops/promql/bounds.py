@@ -6,6 +6,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from llmops.promql.catalogue import Known
+from llmops.promql.matching import same_but_for
 from llmops.promql.names import Judge
 from llmops.promql.syntax import COMPARISONS, KEEPERS, name_of, node_type, operator, unwrapped
 
@@ -108,9 +109,37 @@ def _binary(node: Any, known: Known) -> Range:
         return Range(left.low - right.high, left.high - right.low)
     if done == "*" and left.low >= 0 and right.low >= 0:
         return Range(left.low * right.low, _product(left.high, right.high))
+    if done == "/" and _is_part(node.lhs, node.rhs):
+        return Range(0, 1)
     if done == "/" and left.low >= 0 and right.low > 0:
         return Range(0, _product(left.high, 1 / right.low))
     return ANY
+
+
+def _is_part(part: Any, whole: Any) -> bool:
+    """Whether the whole is a sum that has the part in it, or the same for fewer matchers: then it is no smaller.
+
+    Nobody measures a share of what may be below 0; where something is subtracted it may be.
+    """
+    summands, held = [whole], False
+    while summands:
+        node = unwrapped(summands.pop())
+        if node_type(node) == "BinaryExpr" and operator(node) == "+":
+            summands += [node.lhs, node.rhs]
+        elif node_type(node) in ("BinaryExpr", "UnaryExpr", "NumberLiteral"):
+            return False
+        else:
+            held |= same_but_for(part, node) == (frozenset(), frozenset()) or _sums_more(part, node)
+    return held
+
+
+def _sums_more(part: Any, whole: Any) -> bool:
+    """Whether both are sums, the second over the same series without a matcher."""
+    sums = all(
+        node_type(one) == "AggregateExpr" and operator(one) == "sum" for one in map(unwrapped, (part, whole))
+    )
+    differ = same_but_for(part, whole) if sums else None
+    return differ is not None and not differ[1]
 
 
 def _product(one: float, other: float) -> float:

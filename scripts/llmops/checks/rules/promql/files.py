@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.promql.targets import RULES
-from llmops.references import mapping, text, walk
+from llmops.references import mapping, sequence, text, walk
 from llmops.release import Release
 
 _PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -61,3 +62,38 @@ def _wrong(body: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+@rule(
+    "LQ127",
+    severity=ERROR,
+    fix="Write a key that ends in .json, and a data source by its uid or by a variable of type datasource.",
+)
+def dashboard_not_provisioned(release: Release) -> Iterator[Finding]:
+    """A dashboard from a file has nobody who answers what an import asks: its placeholders stay, and no panel has data.
+
+    ${DS_…} stands in dashboards that were exported for sharing. A file of another ending is not read at all. Judged are
+    ConfigMaps with a label of Grafana's sidecar.
+    """
+    for obj in graph(release).of_kind(("", "ConfigMap")):
+        if not any(key.startswith(_BOARD) for key in obj.labels):
+            continue
+        for key, body in mapping(obj.data.get("data")).items():
+            pointer = f"/data/{str(key).replace('~', '~0').replace('/', '~1')}"
+            if not str(key).endswith(".json"):
+                yield defect(obj, pointer, f"Grafana reads files that end in .json, and this is {key}.")
+                continue
+            board = _read(body)
+            asked = {text(one.get("name")) for one in map(mapping, sequence(board.get("__inputs")))}
+            left = sorted(name for name in asked if name and f"${{{name}}}" in text(body))
+            if left:
+                yield defect(
+                    obj, pointer, f"${{{left[0]}}} is filled in by an import alone, and this is a file."
+                )
+
+
+def _read(body: object) -> dict[str, Any]:
+    try:
+        return mapping(json.loads(text(body)))
+    except (ValueError, RecursionError):
+        return {}
