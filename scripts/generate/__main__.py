@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generate import charts, dashboards, defines, engines, layers, settings
+from generate import charts, dashboards, defines, engines, layers, models, settings
 from llmops.findings import InputError
 
 INPUTS = ("charts", "docs", "scripts")
@@ -24,6 +24,7 @@ def write(root: Path, bin_dir: Path) -> None:
     layers.generate(root)
     charts.generate(root, bin_dir)
     settings.generate(root)
+    models.generate(root)
 
 
 def texts(root: Path) -> dict[str, str]:

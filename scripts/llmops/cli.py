@@ -26,6 +26,7 @@ COMMANDS = (
     "explain",
     "fit",
     "model",
+    "models",
     "new-repo",
     "plan",
     "preflight",

@@ -55,7 +55,7 @@ def test_the_tracked_contracts_are_those_of_the_table() -> None:
         (
             "generate/charts.py",
             "import llmops.render.layers",
-            "generate imports data, engines, findings, values BROKEN",
+            "generate imports capacity, data, engines, findings, values BROKEN",
         ),
         ("lab/load/__init__.py", "import generate.charts", "lab.load imports nothing BROKEN"),
     ],

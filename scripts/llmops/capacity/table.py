@@ -44,7 +44,7 @@ class Named:
 
 def text(named: Sequence[Named]) -> str:
     """The table, under it a sentence for each release that is not plainly fine; ends in a line break."""
-    lines = [*_grid([_HEAD, *(_cells(one) for one in named)]), "", _GIB]
+    lines = [*grid([_HEAD, *(_cells(one) for one in named)]), "", _GIB]
     for one in named:
         said = (
             (*one.fit.reasons, *one.fit.warnings)
@@ -127,7 +127,7 @@ def score_text(score: Score) -> str:
     worst = score.worst
     return "\n".join(
         [
-            *_grid([head, *cells]),
+            *grid([head, *cells]),
             "",
             f"{len(score.rows)} runs of {len({row.run.model for row in score.rows})} models, each predicted without "
             "any run of its model.",
@@ -135,7 +135,7 @@ def score_text(score: Score) -> str:
             f"tokens {100 * score.tokens_error:.2f} %.",
             f"Most KV cache promised beyond the measured: {worst.run.model}, {_percent(worst.kv_error)}.",
             "",
-            *_grid(
+            *grid(
                 [
                     ("kind of GPU", "runs", "KV cache", "from other kinds", "most promised beyond", "margin"),
                     *map(_kind, score.kinds.items()),
@@ -144,7 +144,7 @@ def score_text(score: Score) -> str:
             "",
             f"Measured GPUs: {', '.join(sorted({row.run.gpu for row in score.rows}))}. All others are marked.",
             "",
-            *_grid([("failed start", "GPU", "verdict", "what happened"), *fails]),
+            *grid([("failed start", "GPU", "verdict", "what happened"), *fails]),
             "",
             f"{len(score.false_fits)} of {len(score.failures)} failed starts would have been let through.",
             "",
@@ -224,7 +224,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:+.2f} %"
 
 
-def _grid(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def grid(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
