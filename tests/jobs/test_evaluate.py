@@ -210,3 +210,41 @@ def test_nobody_at_the_endpoint_is_a_sentence(tmp_path: Path) -> None:
     done = evaluate(f"http://127.0.0.1:{free_port()}", tmp_path, tasks(tmp_path, 1))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "cannot be asked: Connection refused" in done.stderr
+
+
+def test_a_folder_is_all_sets_in_it(start: Start, tmp_path: Path) -> None:
+    engine, folder = start(behaviour=knowing(set(), 5)), tmp_path / "sets"
+    folder.mkdir()
+    for name in ("reading", "history"):
+        (folder / f"{name}.jsonl").write_bytes(golden(tmp_path, 5).read_bytes())
+    assert evaluate(engine.url, tmp_path, f"--tasks={folder}").returncode == 0
+    assert results(tmp_path)["tasks"].keys() == {"reading", "history"}
+    empty = evaluate(engine.url, tmp_path, f"--tasks={tmp_path / 'out'}", f"--tasks={(tmp_path / 'no')}")
+    assert (empty.returncode, empty.stderr.count("\n")) == (2, 1)
+
+
+def test_a_baseline_may_lie_flat_as_a_config_map_has_it(start: Start, tmp_path: Path) -> None:
+    engine, asked, flat = start(behaviour=knowing(set(), 30)), tasks(tmp_path, 30), tmp_path / "flat"
+    assert evaluate(engine.url, tmp_path, asked).returncode == 0
+    flat.mkdir()
+    for file in (tmp_path / "eval-results.json", tmp_path / "eval-items/golden.jsonl"):
+        (flat / file.name).write_bytes(file.read_bytes())
+    done = evaluate(engine.url, tmp_path / "new", asked, f"--baseline={flat / 'eval-results.json'}")
+    assert json.loads(done.stdout)["tasks"]["golden"]["difference"] == 0
+
+
+def test_nothing_is_asked_while_requests_of_others_wait(start: Start, tmp_path: Path) -> None:
+    """The engine says that three wait, as long as it lives; the run is ended, and has asked nothing."""
+    engine = start(behaviour=knowing(set(), 5) | {"gauges": {"vllm:num_requests_waiting": 3}})
+    process = subprocess.Popen(
+        command(engine.url, tmp_path, tasks(tmp_path, 5), "--give-way"),
+        env=environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    # It has looked at the beginning and the questions, and then whether it may ask.
+    until(lambda: list(tmp_path.glob(".journals/*")), "a journal")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.kill()
+    process.wait()
+    assert engine.value("vllm:request_success_total") == 0

@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
     "deep": (b'{"a":' * 600 + b"1" + b"}" * 600, 400, "nested more than 8 levels deep"),
     "bottomless": (b"[" * 60000, 400, "the body is no JSON"),
     "a truth": (with_signal(samples=True), 400, "signals/prompt_tokens: True is no number"),
-    "too long": (b" " * 70000, 413, "at most 65536 bytes"),
+    "too long": (b" " * 270000, 413, "at most 262144 bytes"),
 }
 
 

@@ -10,6 +10,9 @@
 name: {{ printf "%s-drift" .Release.Name | quote }}
 image: {{ include "llm-common.image" (list $v.image $.llm.environment.registry (.Chart.AppVersion | default .Chart.Version)) | quote }}
 schedule: {{ $schedule | quote }}
+evaluationName: {{ printf "%s-eval" .Release.Name | quote }}
+evaluationSchedule: {{ $v.evaluation.schedule | default (printf "%d %d * * 0" (mod $minute 60) (add 2 (div $minute 60))) | quote }}
+endpoint: {{ $v.evaluation.endpoint | default (printf "http://%s" .Release.Name) | quote }}
 windowHours: {{ include "drift-cronjob.hours" $v.window }}
 offsetHours: {{ include "drift-cronjob.hours" $v.reference.offset }}
 exporterUrl: {{ $url | quote }}

@@ -45,6 +45,7 @@ class Asker:
     client: Client
     concurrency: int
     pause: float = 2.0  # seconds before the second try; each further one is as much later
+    give_way: Callable[[], None] | None = None  # returns once others do not wait
     wait: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
     _silent: int = field(default=0, init=False)
@@ -82,6 +83,8 @@ class Asker:
         for left in range(TRIES - 1, -1, -1):
             if self._silent >= _GIVE_UP:
                 return None
+            if self.give_way is not None:
+                self.give_way()
             reply = self.client.ask(item)
             # An empty answer is one, and wrong.
             if reply.problem in ("", "empty"):

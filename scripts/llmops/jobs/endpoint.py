@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from llmops.data.metrics import signals
 from llmops.jobs import JobError
 from llmops.jobs.exchange import ExchangeError, exchange
 
@@ -58,11 +61,16 @@ class Endpoint:
 
     def process_start(self) -> float | None:
         """When the process that answered /metrics began, Unix seconds; None where it does not tell."""
+        return max(self._values("process_start_time_seconds"), default=None)
+
+    def waiting(self) -> float:
+        """Requests that wait at the engine that answered; 0 where it does not tell."""
+        return sum(self._values(signals()["requestsWaiting"]))
+
+    def _values(self, name: str) -> list[float]:
         page = (self.get("/metrics") or b"").decode(errors="replace")
-        for line in page.splitlines():
-            if line.startswith("process_start_time_seconds "):
-                return float(line.split()[1])
-        return None
+        lines = [line for line in page.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        return [float(line.rpartition(" ")[2]) for line in lines]
 
 
 def _field(body: bytes | None, key: str) -> Any:
@@ -100,3 +108,22 @@ class Watch:
         if start is not None and start > self._wall:
             return "the engine was started anew while the run went on"
         return ""
+
+
+@dataclass
+class GiveWay:
+    """Holds whoever calls it while requests of others wait at the engine. It looks once a second, for all threads."""
+
+    endpoint: Endpoint
+    wait: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic
+    _looked: float = field(default=-1.0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __call__(self) -> None:
+        with self._lock:
+            while self._looked < 0 or self.now() - self._looked >= 1:
+                self._looked = self.now()
+                if not self.endpoint.waiting():
+                    return
+                self.wait(1.0)

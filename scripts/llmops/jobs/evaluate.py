@@ -21,7 +21,7 @@ from llmops.findings import InputError
 from llmops.jobs import JobError, golden
 from llmops.jobs.asking import Asked, Asker
 from llmops.jobs.drift import post
-from llmops.jobs.endpoint import Endpoint, Watch
+from llmops.jobs.endpoint import Endpoint, GiveWay, Watch
 from llmops.jobs.engine_client import Client
 from llmops.jobs.evaluation_result import result_document
 from llmops.jobs.journal import Journal, key
@@ -30,7 +30,9 @@ from llmops.jobs.times import rfc3339
 _DATA_FORMAT = 1  # of journals
 
 
-def parser(environment: Mapping[str, str], description: str | None = __doc__, name: str = "evaluate") -> Any:
+def parser(
+    environment: Mapping[str, str], description: str | None = __doc__, name: str = "evaluate"
+) -> argparse.ArgumentParser:
     """What each program that measures takes; `evaluate` takes more."""
     made = argparse.ArgumentParser(prog=f"python -m llmops.jobs.{name}", description=description)
     add = made.add_argument
@@ -50,9 +52,18 @@ def parser(environment: Mapping[str, str], description: str | None = __doc__, na
     return made
 
 
-def _more(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def read_arguments(environment: Mapping[str, str], arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line of `evaluate`. SystemExit with status 2 for a wrong one."""
+    made = parser(environment)
     add = made.add_argument
-    add("--tasks", type=Path, nargs="+", required=True, metavar="FILE", help="sets of questions, JSON Lines")
+    add(
+        "--tasks",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="sets of questions, JSON Lines, or folders of them",
+    )
     add(
         "--part",
         default="1/1",
@@ -67,6 +78,7 @@ def _more(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         default=2,
         help="seconds before a question without answer is put again (%(default)s)",
     )
+    add("--give-way", action="store_true", help="ask nothing while requests of others wait at the engine")
     add("--seed", type=int, default=0, help="of all requests (%(default)s)")
     add("--noise-items", type=int, default=50, help="questions per task that are put twice (%(default)s)")
     add("--baseline", type=Path, metavar="FILE", help="the eval-results.json to compare with")
@@ -81,9 +93,9 @@ def _more(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         metavar="URL",
         help="the exporter that shows the outcome; whoever reads it there decides",
     )
-    add("--namespace", default=os.environ.get("RELEASE_NAMESPACE", ""))
-    add("--release", default=os.environ.get("RELEASE_NAME", ""))
-    return made
+    add("--namespace", default=environment.get("RELEASE_NAMESPACE", ""))
+    add("--release", default=environment.get("RELEASE_NAME", ""))
+    return made.parse_args(arguments)
 
 
 def identity(arguments: argparse.Namespace, endpoint: Endpoint) -> dict[str, str]:
@@ -108,10 +120,15 @@ def tasks_of(arguments: argparse.Namespace) -> dict[str, Path]:
     number, _, parts = arguments.part.partition("/")
     if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
         raise JobError(f"--part {arguments.part}: write I/N, such as 2/4")
-    names = [path.stem for path in arguments.tasks]
+    found = [
+        one for path in arguments.tasks for one in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])
+    ]
+    if not found:
+        raise JobError(f"{arguments.tasks[0]} holds no file NAME.jsonl: put a set of questions there")
+    names = [path.stem for path in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise JobError(f"two files of --tasks are called {twice[0]}: give each task a name of its own")
-    chosen = sorted(zip(names, arguments.tasks, strict=True))[int(number) - 1 :: int(parts)]
+    chosen = sorted(zip(names, found, strict=True))[int(number) - 1 :: int(parts)]
     return dict(chosen)
 
 
@@ -125,7 +142,9 @@ def run(arguments: argparse.Namespace, secret: str) -> dict[str, Any]:
     version = identity(arguments, endpoint)
     watch = Watch(endpoint, version["engineVersion"])
     facts = {**version, "template": endpoint.template()}
-    asker = Asker(client, arguments.concurrency, arguments.pause)
+    asker = Asker(
+        client, arguments.concurrency, arguments.pause, GiveWay(endpoint) if arguments.give_way else None
+    )
     made: dict[str, Any] = {}
     for name, asked_of in questions.items():
         stated = {**facts, "format": _DATA_FORMAT, "data": asked_of.version, "seed": arguments.seed}
@@ -187,7 +206,7 @@ def verdict_of(arguments: argparse.Namespace, found: Mapping[str, Any]) -> Verdi
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parsed = _more(parser(os.environ)).parse_args(arguments)
+    parsed = read_arguments(os.environ, arguments)
     try:
         found = run(parsed, os.environ.get("API_KEY", ""))
         verdict = verdict_of(parsed, found)

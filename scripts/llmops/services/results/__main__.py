@@ -17,8 +17,10 @@ from starlette.responses import Response
 from llmops.jobs import JobError
 from llmops.jobs.times import seconds
 from llmops.services import exposition
-from llmops.services.http import Handler, RefusalError, serve
+from llmops.services.http import Handler, Limits, RefusalError, serve
 from llmops.services.results.store import FullError, Results
+
+_BODY = 256 * 1024  # bytes: the outcome of two hundred tasks
 
 
 def routes(results: Results) -> list[tuple[str, str, Handler]]:
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return serve(routes(results), parsed.host, parsed.port)
+    return serve(routes(results), parsed.host, parsed.port, Limits(body=_BODY))
 
 
 if __name__ == "__main__":
