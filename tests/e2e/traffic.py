@@ -42,11 +42,12 @@ def load(
     header: str = "",
     model: str = MODEL,
     tokens: int = 64,
-) -> Iterator[Callable[[], dict[str, Any]]]:
+    burst: int = 1,
+) -> Iterator[Callable[..., dict[str, Any]]]:
     """Streams requests while the body runs, at the release's Service or as a client of the gateway, which splits
-    them by weight; the function given waits for the account. `rate` is requests a second, `out` names the account,
-    `header` is one more header of each request, `model` the name asked for, `tokens` the
-    length of every answer.
+    them by weight; the function given waits for the account, with `now` only for what is under way. `rate` is
+    requests a second, `out` names the account, `header` is one more header of each request, `model` the name asked
+    for, `tokens` the length of every answer, `burst` how many requests start at once.
     """
     url = f"http://{helm.get(f'services/{helm.name}')['spec']['clusterIP']}"
     if gateway:
@@ -55,7 +56,7 @@ def load(
     command = [sys.executable, "-m", "lab.load", f"--url={url}", f"--model={model}"]
     command += [f"--host={helm.host}"] if gateway else []
     command += [f"--header={header}"] if header else []
-    command += [f"--rate={rate}", f"--seconds={seconds}", f"--max-tokens={tokens}"]
+    command += [f"--rate={rate}", f"--seconds={seconds}", f"--max-tokens={tokens}", f"--burst={burst}"]
     command += ["--ignore-eos", f"--out={lines}"]
     command += [f"--prompt={prompt}" for prompt in prompts]
     process = subprocess.Popen(
@@ -66,7 +67,9 @@ def load(
         text=True,
     )
 
-    def summary() -> dict[str, Any]:
+    def summary(now: bool = False) -> dict[str, Any]:
+        if now:
+            process.terminate()  # no further request starts
         _, errors = process.communicate(timeout=seconds + 90)
         assert process.returncode == 0, errors
         found: dict[str, Any] = json.loads(lines.with_suffix(".summary.json").read_text())

@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--host", default="", help="Host header, for a gateway")
     options.add_argument("--header", default="", help="one more header, 'Name: value'")
     options.add_argument("--poisson", action="store_true", help="random arrivals instead of even ones")
+    options.add_argument("--burst", type=int, default=1, help="even arrivals come so many at a time")
     options.add_argument("--seed", type=int, default=0, help="of random arrivals")
     options.add_argument("--keep-alive", action="store_true", help="use connections again")
     options.add_argument("--completions", action="store_true", help="/v1/completions instead of chat")
@@ -72,6 +73,7 @@ def main(arguments: list[str]) -> int:
         api_key=os.environ.get("API_KEY", ""),
         seed=given.seed,
         header=given.header,
+        burst=given.burst,
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

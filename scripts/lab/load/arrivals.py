@@ -30,6 +30,8 @@ class LoadError(ValueError):
 class Load:
     """`rate` requests a second for `seconds`, constant or Poisson; each may take up to `timeout` seconds.
 
+    Constant ones come `burst` at a time, as often as the rate allows.
+
     `host` replaces the Host header, for gateways; `header` is one more, as "Name: value". `stream` False asks for whole
     answers, which are complete when their body is. `seed` fixes Poisson arrivals. `api_key` goes into the Authorization
     header.
@@ -51,6 +53,7 @@ class Load:
     api_key: str = ""
     seed: int = 0
     header: str = ""
+    burst: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ def check(load: Load) -> None:
             f"a server that hangs would hold {load.rate * min(load.timeout, load.seconds):.0f} requests, more than "
             f"{MOST_IN_FLIGHT}: lower rate or timeout"
         )
-    if not load.prompts or load.max_tokens < 1:
-        raise LoadError("at least one prompt and one token are needed")
+    if not load.prompts or load.max_tokens < 1 or load.burst < 1:
+        raise LoadError("at least one prompt, one token and a burst of one are needed")
     if "\r" in load.host + load.api_key or "\n" in load.host + load.api_key:
         raise LoadError("host and key must be one line")
 
@@ -104,7 +107,8 @@ def check(load: Load) -> None:
 def schedule(load: Load) -> list[float]:
     """Start of each request in seconds after the start of the load, all fixed in advance."""
     if not load.poisson:
-        return [index / load.rate for index in range(max(1, round(load.rate * load.seconds)))]
+        count = max(1, round(load.rate * load.seconds))
+        return [index // load.burst * load.burst / load.rate for index in range(count)]
     dice = random.Random(load.seed)  # noqa: S311 not for secrets
     starts: list[float] = []
     at = dice.expovariate(load.rate)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,13 @@ def arguments(built: Built, port: int, *more: str) -> list[str]:
     ]
 
 
-def start(built: Built, *more: str, version: str = OVERLAY, **variables: str) -> Server:
-    """Starts an engine on loopback; `ready` waits for it. BuildError where memory is short."""
+def start(
+    built: Built, *more: str, version: str = OVERLAY, cpus: Collection[int] = (), **variables: str
+) -> Server:
+    """Starts an engine on loopback; `ready` waits for it. BuildError where memory is short.
+
+    `cpus` are the processors that it and all its children may use; none means all.
+    """
     need_memory(MEMORY, "the engine")
     port = free_port()
     handle, name = tempfile.mkstemp(prefix="vllm-", suffix=".log")
@@ -82,6 +87,8 @@ def start(built: Built, *more: str, version: str = OVERLAY, **variables: str) ->
             stderr=log,
             start_new_session=True,
         )
+    if cpus:
+        os.sched_setaffinity(process.pid, cpus)  # before it has a thread or a child
     return Server(f"http://127.0.0.1:{port}", process, Path(name))
 
 
@@ -101,9 +108,11 @@ def ready(server: Server, seconds: float = START_SECONDS) -> float:
 
 
 @contextlib.contextmanager
-def serving(built: Built, *more: str, version: str = OVERLAY, **variables: str) -> Iterator[Server]:
+def serving(
+    built: Built, *more: str, version: str = OVERLAY, cpus: Collection[int] = (), **variables: str
+) -> Iterator[Server]:
     """A server that answers, ended afterwards; its log goes with it."""
-    server = start(built, *more, version=version, **variables)
+    server = start(built, *more, version=version, cpus=cpus, **variables)
     try:
         ready(server)
         yield server
@@ -123,6 +132,12 @@ def last_error(log: Path) -> str:
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line]
     return f"{(errors or lines or ['no word'])[-1].strip()} (whole log: {log})"
+
+
+def half(number: int) -> list[int]:
+    """Every other processor of those that this process may use, from the first or the second on; all if it has one."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return cpus[number % 2 :: 2] or cpus
 
 
 def free_port() -> int:

@@ -23,7 +23,7 @@ def say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def whole(folder: Path, make: Callable[[Path], None], room: int) -> Path:
+def whole(folder: Path, make: Callable[[Path], object], room: int) -> Path:
     """`folder`, made by `make` in a scratch folder unless it is there. BuildError.
 
     `room` is the disk space in bytes that making it takes. What an interrupted build left is removed first.

@@ -161,11 +161,16 @@ def post(address: str, change: Mapping[str, Any]) -> None:
 
 @dataclass
 class Stage:
-    """A release that serves, its traffic, and the book in which each scenario is written down."""
+    """A release that serves, its traffic, and the book in which each scenario is written down.
+
+    `events` is how many parts of a stream carry text, where that is known: of the real engine it is not, since a
+    part may hold several tokens.
+    """
 
     helm: Helm
     write: Callable[[dict[str, Any]], None]
     layers: tuple[Layer, ...] = ()
+    events: int = TOKENS
     last: dict[str, Any] = field(default_factory=dict)
 
     def install(self, *layers: Layer, scraped: Callable[[Helm], None], **first: Any) -> None:
@@ -185,26 +190,28 @@ class Stage:
         gateway: bool = True,
         rate: float = RATE,
         release: Callable[[], object] | None = None,
+        now: bool = False,
+        tokens: int = TOKENS,
+        burst: int = 1,
     ) -> Iterator[Act]:
         """Sends requests, rolls out a version that behaves as `new`, runs the body, and writes the account.
 
         `release` does it in another way.
-        The body ends when the rollout did; requests go on until `seconds` are over, so that its end is under load too.
+        The body ends when the rollout did; requests go on until `seconds` are over, so that its end is under load too,
+        or with `now` no longer than the body.
         """
         with Watch(self.helm) as watch:
             until(lambda: watch.samples, "a first look", 20)
             first = watch.samples[-1]
             act = Act(self.helm, watch, first.stable, frozenset({first.stable, first.canary}))
-            with load(
-                self.helm, seconds, gateway=gateway, rate=rate, out=slug(name), tokens=TOKENS
-            ) as summary:
+            with load(self.helm, seconds, gateway, rate, slug(name), tokens=tokens, burst=burst) as summary:
                 if release:
                     release()
                 else:
                     self.helm.deploy("upgrade", *self.layers, behaviour(**{**GOOD, **new}))
                 yield act
                 ended = time.time()
-                summary()
+                summary(now)
         outcome = "aborted" if act.aborted_at() else "promoted"
         self.last = {"name": name, "expected": expected, "outcome": outcome}
         self.last |= self.book(act, slug(name), ended)
@@ -216,7 +223,7 @@ class Stage:
         fault = Fault()
         if act.fault < float("inf") and end is not None:
             fault = Fault(act.watch.of(end.canary), act.fault, end.at + 1)
-        found = account(requests(self.helm.folder / f"{out}.jsonl", TOKENS), fault, act.watch.deaths)
+        found = account(requests(self.helm.folder / f"{out}.jsonl", self.events), fault, act.watch.deaths)
         since = act.fault if act.fault < float("inf") else act.watch.samples[0].at
         return {
             "abort_step": act.last_step(),

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
@@ -22,7 +21,7 @@ import yaml
 from lab.conformance.endings import ENDINGS, streams
 from lab.conformance.real import start
 from lab.vllm.build import OVERLAY, Built
-from lab.vllm.start import NAME, Server, serving
+from lab.vllm.start import NAME, Server, half, serving
 from tests.e2e.engine.conftest import Scenario
 from tests.services.gate_history import CANARY, STABLE
 from tests.services.gates import Gate, gate
@@ -31,9 +30,9 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[3]
 SMOKE = ROOT / "charts/vllm-inference/files/smoke.py"
 STREAMS = 8
-GIVES_UP = 5  # seconds that a client waits for the next byte
+GIVES_UP = 5  # seconds that a client of a hung engine waits for the next byte
 GATES = ["ttft", "itl", "errors", "stream_errors", "stall", "restarts"]
-# On two processors that three engines share; of a thousand good rollouts one may fail.
+# Of a thousand good rollouts one may fail.
 POLICY = {
     "alpha": 0.001,
     "looks": [6],
@@ -143,15 +142,18 @@ def test_several_api_servers_lose_their_streams(built: Built, scenario: Scenario
 
 
 @contextlib.contextmanager
-def traffic(servers: Sequence[Server], clients: int) -> Iterator[dict[str, list[bool]]]:
-    """So many clients for each server, one request after the other; by URL whether each was answered."""
+def traffic(servers: Sequence[Server], clients: int, seconds: float) -> Iterator[dict[str, list[bool]]]:
+    """So many clients for each server, one request after the other, which give up on one after `seconds`.
+
+    By URL whether each request was answered.
+    """
     over = Event()
     answered: dict[str, list[bool]] = {server.url: [] for server in servers}
 
     def client(server: Server) -> None:
         while not over.wait(0.1):
             try:
-                ask(server, "Count to five.", GIVES_UP, max_tokens=8)
+                ask(server, "Count to five.", seconds, max_tokens=8)
                 answered[server.url].append(True)
             except (OSError, HTTPException):
                 answered[server.url].append(False)
@@ -200,31 +202,26 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
-def test_the_gate_passes_a_good_canary_and_stops_one_that_serves_one_at_a_time(
-    built: Built, scenario: Scenario, start_prometheus: Callable[..., str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "flags", "expected"),
+    [("a good version", (), "none"), ("one request at a time", ("--max-num-seqs=1",), "ttft")],
+)
+def test_the_gate_judges(
+    name: str,
+    flags: Sequence[str],
+    expected: str,
+    built: Built,
+    scenario: Scenario,
+    start_prometheus: Callable[..., str],
+    tmp_path: Path,
 ) -> None:
-    with (
-        serving(built) as stable,
-        serving(built) as good,
-        serving(built, "--max-num-seqs=1") as single,
-    ):
-        targets = [(good, "good", CANARY), (stable, "good", STABLE), (single, "broken", CANARY)]
-        url = start_prometheus(tmp_path / "data", scrape([*targets, (stable, "broken", STABLE)]))
-        with (
-            traffic([stable, good, single], 4) as answered,
-            gate(url) as service,
-            ThreadPoolExecutor(2) as pool,
-        ):
-            good_one, bad_one = pool.map(
-                lambda release: until(
-                    lambda: judged(service, release), f"a verdict on {release}", seconds=600, every=2
-                ),
-                ("good", "broken"),
-            )
-    sent = sum(len(one) for one in answered.values())
+    """Stable and canary have half of the processors each, so that neither slows the other."""
+    with serving(built, cpus=half(0)) as stable, serving(built, *flags, cpus=half(1)) as canary:
+        url = start_prometheus(tmp_path / "data", scrape([(canary, "one", CANARY), (stable, "one", STABLE)]))
+        with traffic([stable, canary], 4, 60) as answered, gate(url) as service:
+            verdicts = until(lambda: judged(service, "one"), f"a verdict on {name}", seconds=300, every=2)
     lost = sum(not answer for one in answered.values() for answer in one)
-    outcome = f"good: {failed(good_one)}; one at a time: {failed(bad_one)}"
-    scenario("good: none; one at a time: ttft", outcome, sent, lost)
+    scenario(expected, failed(verdicts), sum(map(len, answered.values())), lost)
     assert lost == 0
 
 
@@ -232,14 +229,14 @@ def test_the_gate_sees_an_engine_that_stood_still_while_it_was_idle(
     built: Built, scenario: Scenario, start_prometheus: Callable[..., str], tmp_path: Path
 ) -> None:
     """Its /health is 200, its gauges 0; clients that give up count as 2xx. Answers without a step are the signal."""
-    with serving(built) as stable, serving(built) as canary:
+    with serving(built, cpus=half(0)) as stable, serving(built, cpus=half(1)) as canary:
         ask(canary, "Hello", max_tokens=2)
         core = canary.core()
         os.kill(core, signal.SIGSTOP)
         try:
             targets = [(canary, "broken", CANARY), (stable, "broken", STABLE)]
             url = start_prometheus(tmp_path / "data", scrape(targets))
-            with traffic([stable, canary], 2) as answered, gate(url) as service:
+            with traffic([stable, canary], 2, GIVES_UP) as answered, gate(url) as service:
                 verdicts = until(lambda: judged(service, "broken"), "a verdict", seconds=300, every=2)
         finally:
             os.kill(core, signal.SIGCONT)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lab.load import Load, LoadError, Record, run
-from lab.load.arrivals import schedule, target
+from lab.load.arrivals import check, schedule, target
 from lab.load.summary import percentiles
 from tests.lab.conftest import MODEL, ROOT, Start
 from tests.lab.load.servers import (
@@ -142,6 +142,12 @@ def test_a_slow_server_does_not_slow_arrivals(poisson: bool) -> None:
     assert max(one.start for one in summary.records) < min(one.start + one.total for one in summary.records)
     assert all(record.start >= record.due for record in summary.records)
     assert summary.late == percentiles([record.start - record.due for record in summary.records])
+
+
+def test_a_burst_comes_as_often_as_the_rate_allows() -> None:
+    assert schedule(Load("", MODEL, rate=2, seconds=4, burst=4)) == [0, 0, 0, 0, 2, 2, 2, 2]
+    with pytest.raises(LoadError, match="a burst of one"):
+        check(Load("", MODEL, rate=2, seconds=4, burst=0))
 
 
 def test_schedules() -> None:
