@@ -42,13 +42,17 @@ def scenarios() -> Iterator[list[dict[str, Any]]]:
 
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest, scenarios: list[dict[str, Any]]) -> Scenario:
-    """Notes what was expected and what came, with requests sent and lost; and holds the one against the other."""
-    begun = time.monotonic()
+    """Notes what was expected and what came, with requests sent and lost; and holds the one against the other.
 
-    def note(expected: str, outcome: str, sent: int, lost: int) -> None:
-        name = request.node.name.removeprefix("test_").replace("_", " ")
+    Without a name of its own a scenario has that of its test; `seconds` are those since the one before.
+    """
+    last = [time.monotonic()]
+
+    def note(expected: str, outcome: str, sent: int, lost: int, name: str = "") -> None:
+        name = name or request.node.name.removeprefix("test_").replace("_", " ")
         row = {"name": name, "expected": expected, "outcome": outcome, "sent": sent, "lost": lost}
-        scenarios.append({**row, "seconds": round(time.monotonic() - begun, 1)})
+        last.append(time.monotonic())
+        scenarios.append({**row, "seconds": round(last[-1] - last[-2], 1)})
         assert outcome == expected
 
     return note

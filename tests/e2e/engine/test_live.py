@@ -17,13 +17,17 @@ from lab.cluster import Cluster
 from lab.cluster.waiting import until
 from lab.images.vllm import vllm_image
 from lab.releases import real_engine
+from lab.releases.gate import IMAGE
 from lab.releases.helm import Helm
 from lab.vllm.build import Built
 from lab.vllm.start import MEMORY
 from lab.vllm.whole import need_memory
+from tests.e2e.canary.account import requests, streams
 from tests.e2e.canary.conftest import gate
-from tests.e2e.canary.stage import Stage, routed
+from tests.e2e.canary.stage import Stage
+from tests.e2e.canary.watching import Watch
 from tests.e2e.engine.conftest import Scenario
+from tests.e2e.engine.golden import golden
 from tests.e2e.prometheus import scraped
 from tests.e2e.states import healthy
 from tests.e2e.traffic import load
@@ -34,16 +38,21 @@ STARTS = 300.0  # seconds: 30 on idle processors
 # A new version gets half of each burst: what serves one at a time lets every other one wait.
 RATE, BURST, TOKENS = 0.8, 4, 16
 QUESTION = "What is the capital of France?"
-GATES = {
-    "windowSeconds": 10,
-    "looks": 6,
-    "minRequests": 30,
-    "stallSeconds": 30,
-    "downSeconds": 20,
-    # Whether an answer ends by itself is the model's affair: so small a one never ends some.
-    "signals": ["ttft", "itl", "queue", "e2e", "errors", "stream_errors", "empty", "stall", "restarts"],
+# Of sixty items an equal version that answers all of them alike cannot exclude a loss of less than six points.
+QUALITY = {
+    "enabled": True,
+    "goldenSet": {"configMap": "golden"},
+    "image": IMAGE,
+    "minItems": 50,
+    "margin": 0.1,
+    "concurrency": 4,
 }
-STEPS: list[dict[str, Any]] = [{"smoke": {}}, {"setWeight": 50}, {"gate": {}}]
+KILL_CORE = """
+import os, pathlib, signal
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    if b"EngineCore" in (folder / "cmdline").read_bytes():
+        os.kill(int(folder.name), signal.SIGKILL)
+"""
 
 
 @pytest.fixture
@@ -60,10 +69,8 @@ def stage(helm: Helm) -> Iterator[Stage]:
     return Stage(helm, books.append, events=0)
 
 
-def judged_by(url: str, steps: list[dict[str, Any]]) -> dict[str, Any]:
-    layer = routed(url, steps=steps)
-    layer["vllm-inference"]["gates"] = GATES
-    return layer
+def judged_by(url: str) -> dict[str, Any]:
+    return {"global": {"llm": {"environment": {"gate": {"url": url}}}}}
 
 
 def install(helm: Helm, *layers: Mapping[str, Any]) -> None:
@@ -92,7 +99,8 @@ def rolled_out(
 
 
 def engines(helm: Helm) -> int:
-    return len(helm.get("pods?labelSelector=app.kubernetes.io/component=engine")["items"])
+    """Pods of all versions, those that are ending included."""
+    return len(helm.kubectl("get", "pods", "-l", "app.kubernetes.io/component=engine", "-o", "name").split())
 
 
 def came(book: Mapping[str, Any], gates: tuple[str, ...] = ()) -> str:
@@ -101,40 +109,95 @@ def came(book: Mapping[str, Any], gates: tuple[str, ...] = ()) -> str:
     return book["outcome"] + (f" by {said}" if gates else "")
 
 
-@pytest.mark.brief
-def test_installed_and_asked(helm: Helm, gate: str, scenario: Scenario) -> None:
-    """Its own user, a read-only root, the limits of the chart; the chart's test, a person, and streams."""
-    install(helm, judged_by(gate, STEPS))
-    (pod,) = helm.get("pods")["items"]
-    context = pod["spec"]["containers"][0]["securityContext"] | pod["spec"]["securityContext"]
-    assert (context["readOnlyRootFilesystem"], context["runAsNonRoot"], context["runAsUser"]) == (
-        True,
-        True,
-        2000,
-    )
-    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
-    tested = helm.run("test", helm.name, "--logs", timeout=300)
-    assert "6 of 6 checks passed" in tested
+def asked(helm: Helm) -> str:
+    """What a person gets by `llmops chat`."""
     url = f"http://{helm.get(f'services/{helm.name}')['spec']['clusterIP']}"
-    llmops = str(Path(sys.executable).with_name("llmops"))
-    asked = helm.cluster.run_inside([llmops, "chat", url, "--temperature=0", "-m", QUESTION], timeout=120)
-    with load(helm, 20, rate=RATE, out="streams", tokens=TOKENS) as account:
-        found = account()
-    scenario("The capital of France is Paris.", str(asked.stdout).strip(), found["sent"], found["lost"])
-    assert found["lost"] == 0, found["losses"]
+    command = [str(Path(sys.executable).with_name("llmops")), "chat", url, "--temperature=0", "-m", QUESTION]
+    return helm.cluster.run_inside(command, timeout=120).stdout.strip()
+
+
+def confined(helm: Helm) -> tuple[bool, bool, int, str]:
+    """Read-only root, no root, user and memory limit of the engine, once it runs so."""
+    (pod,) = helm.get("pods")["items"]
+    (engine,) = pod["spec"]["containers"]
+    context = pod["spec"]["securityContext"] | engine["securityContext"]
+    names = ("readOnlyRootFilesystem", "runAsNonRoot", "runAsUser")
+    assert [one["restartCount"] for one in pod["status"]["containerStatuses"]] == [0]
+    return (*(context[name] for name in names), engine["resources"]["limits"]["memory"])
 
 
 @pytest.mark.brief
-def test_a_good_version_is_promoted_and_one_at_a_time_is_stopped(
-    stage: Stage, gate: str, scenarios: list[dict[str, Any]]
+def test_installed_asked_and_two_new_versions(stage: Stage, gate: str, scenario: Scenario) -> None:
+    helm, layer = stage.helm, judged_by(gate)
+    install(helm, layer)
+    assert confined(helm) == (True, True, 2000, "5Gi")
+    assert "6 of 6 checks passed" in helm.run("test", helm.name, "--logs", timeout=400)
+    scenario("The capital of France is Paris.", asked(helm), 1, 0, "live: installed, tested, asked")
+    good = rolled_out(stage, "live: a good version", "promoted", real_engine.version(1), layer)
+    scenario("promoted", came(good), good["sent"], good["lost"], good["name"])
+    assert good["lost"] == 0, good
+    bad = rolled_out(stage, "live: one request at a time", "aborted", real_engine.slow(2), layer)
+    scenario("aborted", bad["outcome"], bad["sent"], bad["lost"], bad["name"])
+    assert bad["lost"] == 0, bad
+    assert any(f'"{name}"' in bad["reason"] for name in ("ttft", "queue", "e2e")), bad
+
+
+@pytest.mark.parametrize(
+    ("name", "new", "gates"),
+    [
+        ("damaged weights", real_engine.damaged(1), ("quality",)),
+        ("a context that the model does not have", real_engine.broken(1), ("canary-started",)),
+    ],
+)
+def test_a_bad_version_is_stopped_before_it_has_a_user(
+    name: str, new: Mapping[str, Any], gates: tuple[str, ...], stage: Stage, gate: str, scenario: Scenario
 ) -> None:
-    layer = judged_by(gate, STEPS)
+    file = stage.helm.folder / "golden.jsonl"
+    file.write_text(golden(), encoding="utf-8")
+    stage.helm.kubectl("create", "configmap", "golden", f"--from-file={file}")
+    layer = judged_by(gate)
+    steps = real_engine.VALUES["vllm-inference"]["strategy"]["steps"]
+    # After the smoke test, before any traffic.
+    layer["vllm-inference"] = {
+        "quality": QUALITY,
+        "strategy": {"steps": [*steps[:2], {"quality": {}}, *steps[2:]]},
+    }
     install(stage.helm, layer)
-    stage.layers = (layer,)
-    good = rolled_out(stage, "real engine, good", "promoted", real_engine.version(1), layer)
-    scenarios.append(good)
-    assert (came(good), good["lost"]) == ("promoted", 0), good
-    slow = rolled_out(stage, "real engine, one at a time", "aborted", real_engine.slow(2), layer)
-    scenarios.append(slow)
-    assert (slow["outcome"], slow["lost"]) == ("aborted", 0), slow
-    assert came(slow, ("ttft", "queue", "e2e")) != f"aborted by {slow['reason']}", slow
+    book = rolled_out(stage, f"real engine, {name}", "aborted", new, layer)
+    scenario(f"aborted by {gates[0]}", came(book, gates), book["sent"], book["lost"])
+    assert (book["lost"], book["blast"]) == (0, 0), book
+
+
+def test_a_server_that_ends_finishes_its_streams_and_gets_no_more(helm: Helm, scenario: Scenario) -> None:
+    """What comes after SIGTERM would get 500: routers and endpoints have to keep it away."""
+    install(helm, {"global": {"llm": {"replicas": {"min": 2}}}})
+    pods = [pod["metadata"]["name"] for pod in helm.get("pods")["items"]]
+    with load(helm, 120, True, RATE, "drain", tokens=4 * TOKENS, burst=BURST) as account:
+        with Watch(helm) as watch:
+            time.sleep(3)
+            helm.kubectl("delete", "pod", pods[0], "--timeout=90s")
+            healthy(helm, STARTS)
+        found = account(True)
+    streams_at_the_end = streams(requests(helm.folder / "drain.jsonl", 0), pods[0], watch.deaths[pods[0]])
+    assert streams_at_the_end > 0
+    scenario("0 lost", f"{found['lost']} lost", found["sent"], found["lost"])
+
+
+def test_a_core_that_dies_loses_its_own_streams_and_the_server_comes_back(
+    helm: Helm, scenario: Scenario
+) -> None:
+    install(helm, {"global": {"llm": {"replicas": {"min": 2}}}})
+    pods = [pod["metadata"]["name"] for pod in helm.get("pods")["items"]]
+    with load(helm, 120, True, RATE, "killed", tokens=TOKENS, burst=BURST) as account:
+        time.sleep(3)
+        helm.kubectl("exec", pods[0], "--", "python3", "-c", KILL_CORE)
+        until(lambda: restarted(helm, pods[0]), f"a restart of {pods[0]}", STARTS, every=1)
+        healthy(helm, STARTS)
+        found = account(True)
+    others = sum(count["lost"] for pod, count in found["pods"].items() if pod not in (pods[0], "unknown"))
+    scenario("0 lost by the other server", f"{others} lost by the other server", found["sent"], found["lost"])
+
+
+def restarted(helm: Helm, pod: str) -> bool:
+    statuses = helm.get(f"pods/{pod}")["status"].get("containerStatuses", [])
+    return any(one["restartCount"] > 0 for one in statuses)
