@@ -87,8 +87,8 @@ up: setup-cluster ## Bring up a Kubernetes without GPU (`python -m lab preflight
 down: $(DEV_READY) ## End it and remove all it made
 	@$(BIN)/python -m lab.cluster down
 
-demo: setup-cluster ## Watch a good and a bad release under load; out/demo/timeline.html
-	@$(BIN)/python -m lab.demo
+demo: setup-cluster ## Watch a good and a bad release under load; out/demo/timeline.html. ENGINE=real: a real vLLM, a quarter of an hour
+	@$(BIN)/python -m lab.demo $(ENGINE)
 
 e2e-install: setup-cluster ## Install, upgrade, roll back and uninstall with real Helm on the live cluster
 	@$(BIN)/python -m pytest tests/e2e/test_install.py -n 3 --dist worksteal $(ARGS)

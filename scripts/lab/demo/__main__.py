@@ -1,6 +1,7 @@
-"""python -m lab.demo: a good release is promoted, a bad one stopped, under load; out/demo/timeline.{html,json}.
+"""python -m lab.demo [scripted|real]: a good release is promoted, bad ones stopped, under load; out/demo/timeline.html.
 
-Exit status 0 when it went so and no request was lost, else 1, and 130 after Ctrl-C. The cluster stays up.
+`real` is a real vLLM without a GPU, for which a person has a quarter of an hour. Exit status 0 when it went so and no
+request was lost, else 1, 2 where the engine cannot be had, and 130 after Ctrl-C. The cluster stays up.
 """
 
 from __future__ import annotations
@@ -16,20 +17,19 @@ from pathlib import Path
 
 from lab import cache
 from lab.cluster import Cluster, ClusterError
-from lab.demo.live import MODEL, NAMESPACE, Release
+from lab.demo.live import NAMESPACE, Release
 from lab.demo.load import Load
 from lab.demo.page import page
-from lab.demo.scenario import BAD, FIRST, GOOD, LIMIT, install, tell, verdict
+from lab.demo.scenario import install, tell, verdict
 from lab.demo.screen import summary
 from lab.demo.story import Story
+from lab.demo.versions import PLANS, Plan
 from lab.demo.watch import Watch
-from lab.images.engine import engine_image
 from lab.releases.gate import install_gate
 from lab.releases.helm import HelmError
+from lab.vllm.whole import BuildError
 
 OUT = Path("out/demo")
-HOST = f"{MODEL}.dev.llm.example.com"
-GPUS = 16
 
 
 def say(text: str) -> None:
@@ -42,7 +42,7 @@ def write(story: Story, said: str, sentences: list[str], good: bool) -> None:
     (OUT / "timeline.html").write_text(page(story, said, sentences, good), encoding="utf-8")
 
 
-def hints(cluster: Cluster) -> str:
+def hints(cluster: Cluster, model: str) -> str:
     python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else "python"
     llmops = Path(python).with_name("llmops")
     run = f"{python} -m lab.cluster run"
@@ -50,22 +50,23 @@ def hints(cluster: Cluster) -> str:
     return (
         f"The release stays for a look around. Its addresses answer inside the cluster's network only:\n"
         f"  {run} kubectl -n {NAMESPACE} get rollouts,analysisruns,pods\n"
-        f"  {run} {llmops} rollout status {MODEL} -n {NAMESPACE}\n"
+        f"  {run} {llmops} rollout status {model} -n {NAMESPACE}\n"
         f"  {run} {query}\n"
         f"  make down      # and away with it\n"
     )
 
 
-def run(cluster: Cluster, folder: Path) -> int:
+def run(cluster: Cluster, folder: Path, plan: Plan) -> int:
     say("installing the canary gate")
-    release, story = Release(cluster, folder, install_gate(cluster, folder)), Story(MODEL, GPUS)
-    load = Load(cluster, folder, MODEL, HOST, seconds=3 * LIMIT)
+    release = Release(cluster, folder, install_gate(cluster, folder), plan)
+    story = Story(plan.model, plan.units, unit=plan.unit)
+    load = Load(cluster, folder, plan, f"{plan.model}.dev.llm.example.com")
     watch = Watch(story, release, load)
     try:
-        say(f"installing {MODEL} {FIRST} with a scripted engine in the place of vLLM")
-        install(release)
+        say(f"installing {plan.model} {plan.first.number} with {plan.engine}")
+        install(release, plan)
         load.start()
-        problem = tell(watch)
+        problem = tell(watch, plan)
         account = load.stop()
     except KeyboardInterrupt:
         # A second one would leave half of it.
@@ -77,29 +78,41 @@ def run(cluster: Cluster, folder: Path) -> int:
     finally:
         load.kill()
         watch.leave()
-    problem = verdict(problem, story, account)
+    problem = verdict(problem, story, account, plan.rate)
     said = (
-        problem or "The good version was promoted, the slow one stopped by its gate, and no request was lost."
+        problem
+        or "What was good was promoted, what was bad was stopped for the right reason, and no request was lost."
     )
-    sentences = summary(story, GOOD, BAD, account["sent"], account["lost"])
+    sentences = summary(story, plan.expected, account["sent"], account["lost"])
     write(story, said, sentences, good=not problem)
     sys.stdout.write("\n".join(["", *sentences, said, f"{OUT}/timeline.html shows it again.", ""]))
-    sys.stdout.write(hints(cluster))
+    sys.stdout.write(hints(cluster, plan.model))
     return 1 if problem else 0
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
     begin = time.monotonic()
     cluster = Cluster()
+    name = arguments[0] if arguments else "scripted"
+    if name not in PLANS:
+        say(f"there is no engine {name}: write make demo ENGINE=real, or no ENGINE for the scripted one")
+        return 2
     try:
+        # What it needs is asked before anything is started.
+        plan = PLANS[name]()
+        images = plan.images()
         cluster.up()
-        cluster.import_image(engine_image())
+        for image in images:
+            cluster.import_image(image)
         with tempfile.TemporaryDirectory() as folder:
-            status = run(cluster, Path(folder))
+            status = run(cluster, Path(folder), plan)
+    except BuildError as error:
+        say(str(error))
+        return 2
     except (ClusterError, HelmError) as error:
         say(f"{error}\ndemo: the cluster stays up, `make down` ends it")
         return 1
@@ -111,4 +124,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -41,7 +41,7 @@ def changes(before: Sample | None, now: Sample) -> list[Event]:
         reason = re.sub(r"^.*aborted update to revision \d+: ", "", now.message) or "no reason given"
         add("stopped", now.wanted, "stopped", f"{now.wanted} is stopped: {reason}")
     for version in before.gpus.keys() - now.gpus.keys():
-        add("gone", version, f"{version} gone", f"the last pod of {version} is gone, its GPUs are free")
+        add("gone", version, f"{version} gone", f"the last pod of {version} is gone, what it held is free")
     return found
 
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from lab import ROOT, cache
+from lab import cache
 from lab.cluster import Cluster
 from lab.cluster.scrape import rollouts_job
-from lab.demo.look import VERSION, Object, Objects, look
-from lab.demo.story import Sample
+from lab.demo.look import Object, Objects, look
+from lab.demo.story import VERSION, Sample
+from lab.demo.versions import Plan, Version
+from lab.releases import golden
 from lab.releases.gate import NAMESPACE as GATE
 from lab.releases.helm import CHART, Helm, HelmError
 
-MODEL, NAMESPACE = "qwen3-8b", "llm-demo"
-# Facts of the cluster, the model's own values, and what stands in the place of vLLM.
-LAYERS = (
-    ROOT / "values/environments/dev.yaml",
-    ROOT / f"values/models/{MODEL}/values.yaml",
-    Path(__file__).with_name("values.yaml"),
-)
+NAMESPACE = "llm-demo"
 
 
 @dataclass
@@ -43,12 +37,12 @@ class Upgrade:
 
 
 class Release:
-    """qwen3-8b in a namespace of its own."""
+    """A plan's model in a namespace of its own."""
 
-    def __init__(self, cluster: Cluster, folder: Path, gate: str) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, gate: str, plan: Plan) -> None:
         """`gate` is the URL of the canary gate."""
-        self.gate = gate
-        self.helm = Helm(cluster, folder, MODEL, NAMESPACE)
+        self.gate, self.plan = gate, plan
+        self.helm = Helm(cluster, folder, plan.model, NAMESPACE)
         self.cluster = cluster
         self.upgrades: list[Upgrade] = []
 
@@ -57,6 +51,10 @@ class Release:
         self.cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=90s")
         self.cluster.kubectl("create", "namespace", NAMESPACE)
         self.helm.run("dependency", "update", str(CHART))
+        if self.plan.golden:
+            file = self.helm.folder / golden.KEY
+            file.write_text(self.plan.golden, encoding="utf-8")
+            self.helm.kubectl("create", "configmap", golden.NAME, f"--from-file={file}")
 
     def end(self) -> None:
         """Removes the namespace; its pods may take half a minute longer to finish their streams."""
@@ -64,21 +62,21 @@ class Release:
             upgrade.process.kill()
         self.cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
-    def deploy(self, version: str, behaviour: Mapping[str, Any]) -> Upgrade:
-        """Starts the release of a version whose engine behaves so."""
-        scripted = {"PYTHONPATH": "/app", "ENGINE_SCRIPTED": "1", "ENGINE_BEHAVIOUR": json.dumps(behaviour)}
-        layer = {
-            "global": {"llm": {"release": {"version": version}, "environment": {"gate": {"url": self.gate}}}},
-            "vllm-inference": {
-                "engine": {"extraEnv": [{"name": k, "value": v} for k, v in scripted.items()]},
-                # Charts leave the version off the pods; the picture names them by it.
-                "podLabels": {VERSION: version},
-            },
+    def deploy(self, version: Version) -> Upgrade:
+        """Starts the release of a version."""
+        number, model = version.number, self.plan.model
+        own = {
+            "global": {"llm": {"release": {"version": number}, "environment": {"gate": {"url": self.gate}}}},
+            # Charts leave the version off the pods; the picture names them by it.
+            "vllm-inference": {"podLabels": {VERSION: number}},
         }
-        file, log = (self.helm.folder / f"{version}.{suffix}" for suffix in ("yaml", "log"))
-        file.write_text(yaml.safe_dump(layer), encoding="utf-8")
-        command = [str(cache() / "bin/helm"), "upgrade", "--install", MODEL, str(CHART)]
-        command += [part for each in (*LAYERS, file) for part in ("-f", str(each))]
+        files = list(self.plan.layers)
+        for name, values in (("plan", self.plan.values), ("own", own), ("version", version.values)):
+            files.append(self.helm.folder / f"{number}-{name}.yaml")
+            files[-1].write_text(yaml.safe_dump(dict(values)), encoding="utf-8")
+        log = self.helm.folder / f"{number}.log"
+        command = [str(cache() / "bin/helm"), "upgrade", "--install", model, str(CHART)]
+        command += [part for each in files for part in ("-f", str(each))]
         command += ["--server-side=false", "--namespace", NAMESPACE]
         command += ["--kubeconfig", str(self.cluster.kubeconfig)]
         with log.open("wb") as out:
@@ -100,9 +98,9 @@ class Release:
 
     def look(self, time: float, records: Sequence[Object]) -> Sample:
         """The rollout first: whatever it names is there when the others are read."""
-        routes = f"/apis/traefik.io/v1alpha1/namespaces/{NAMESPACE}/traefikservices/{MODEL}"
+        routes = f"/apis/traefik.io/v1alpha1/namespaces/{NAMESPACE}/traefikservices/{self.plan.model}"
         rollout = self.cluster.api(
-            "GET", f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/{MODEL}"
+            "GET", f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/{self.plan.model}"
         )
         objects = Objects(
             rollout,

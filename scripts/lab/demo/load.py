@@ -14,20 +14,19 @@ from typing import Any
 
 from lab import ROOT
 from lab.cluster import Cluster, ClusterError
-
-RATE = 10
-"""Requests a second, started on schedule whatever the answers do."""
+from lab.demo.versions import Plan
 
 
 @dataclass
 class Load:
-    """`records` are the requests that have ended, each with `at`, its time on this clock."""
+    """Requests start on schedule, whatever the answers do.
+
+    `records` are those that have ended, each with `at`, its time on this clock."""
 
     cluster: Cluster
     folder: Path
-    model: str
+    plan: Plan
     host: str
-    seconds: int
     records: list[dict[str, Any]] = field(default_factory=list)
     account: dict[str, Any] | None = None
     began: float = 0.0
@@ -35,9 +34,12 @@ class Load:
     reader: threading.Thread | None = None
 
     def start(self) -> None:
+        plan = self.plan
         command = [sys.executable, "-m", "lab.load", f"--url={self.cluster.web_url}"]
-        command += [f"--host={self.host}", f"--model={self.model}", f"--rate={RATE}"]
-        command += [f"--seconds={self.seconds}", "--max-tokens=64", "--ignore-eos", "--follow"]
+        command += [f"--host={self.host}", f"--model={plan.model}", f"--rate={plan.rate}"]
+        # Longer than the demo, which ends it.
+        command += [f"--seconds={(1 + len(plan.releases)) * plan.limit}", f"--burst={plan.burst}"]
+        command += [f"--max-tokens={plan.tokens}", "--ignore-eos", "--follow"]
         command += [f"--out={self.folder / 'load.jsonl'}"]
         self.began = time.monotonic()
         self.process = subprocess.Popen(

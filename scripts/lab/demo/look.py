@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.demo.gates import HASH, gates
-from lab.demo.story import NOBODY, Sample
+from lab.demo.story import NOBODY, VERSION, Sample
 
-VERSION = "app.kubernetes.io/version"
 # Windows in seconds: short enough to see a step, long enough that ten requests a second look steady.
 RATE_WINDOW, LATENCY_WINDOW = 2.0, 5.0
 
@@ -89,13 +88,14 @@ def weights(services: Sequence[Object], stable: str, wanted: str) -> dict[str, i
 
 
 def gpus(pods: Iterable[Object]) -> dict[str, int]:
-    """GPUs by version that pods on a node hold; one that waits for a node holds none."""
+    """GPUs by version that pods on a node hold, or the pods themselves where they ask for none."""
     held: dict[str, int] = {}
     for pod in pods:
         if pod["status"].get("phase") in ("Pending", "Running") and pod["spec"].get("nodeName"):
             limits = [each.get("resources", {}).get("limits", {}) for each in pod["spec"]["containers"]]
             version = pod["metadata"]["labels"].get(VERSION, NOBODY)
-            held[version] = held.get(version, 0) + sum(int(one.get("nvidia.com/gpu", 0)) for one in limits)
+            own = sum(int(one.get("nvidia.com/gpu", 0)) for one in limits) or 1
+            held[version] = held.get(version, 0) + own
     return dict(sorted(held.items()))
 
 

@@ -9,7 +9,7 @@ from lab.demo.story import WATCHED, Sample, Story
 
 # Picture units. The right margin takes the words of the last marks.
 LEFT, WIDTH, RIGHT, HEIGHT = 58.0, 860.0, 96.0, 120.0
-STYLES = ("v0", "v1", "v2", "v3")
+STYLES = ("v0", "v1", "v2", "v3", "v4")
 LOST = "lost"
 
 Points = list[tuple[float, float]]
@@ -48,7 +48,13 @@ def plots(story: Story) -> list[Plot]:
         lines(story, "Time to the first token", "ms", {"p50": latency[0], "p95": latency[1]}),
         medians(story),
         gate(story, WATCHED),
-        stacked(story, "GPUs in use by version", f"of {story.gpus}", lambda sample: sample.gpus, steps=True),
+        stacked(
+            story,
+            f"{story.unit} in use by version",
+            f"of {story.gpus}",
+            lambda sample: sample.gpus,
+            steps=True,
+        ),
     ]
 
 

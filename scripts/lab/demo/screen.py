@@ -62,9 +62,7 @@ def cell(name: str, gate: Gate) -> str:
 def table(story: Story, now: Sample, width: int) -> list[tuple[str, str]]:
     """A line for each version with its colour. Losses of requests that no server took have a line of their own."""
     room = max(6, min(30, width - 60))
-    head = (
-        f"{'version':10}{'traffic':>8}  {'':{room}}{'answers/s':>11}{'1st token':>11}{'lost':>7}{'GPUs':>7}"
-    )
+    head = f"{'version':10}{'traffic':>8}  {'':{room}}{'answers/s':>11}{'1st token':>11}{'lost':>7}{story.unit:>7}"
     lines = [(head, "")]
     names = [*story.versions(), *(name for name in now.lost if name not in story.versions())]
     for number, name in enumerate(names):
@@ -85,11 +83,11 @@ def rows(story: Story, now: Sample, width: int) -> list[tuple[str, str]]:
     if now.ttft:
         found.append(("latency", f"first token p50 {now.ttft[0]:.0f} ms, p95 {now.ttft[1]:.0f} ms"))
     found.append(("requests", f"{now.ended} ended, {sum(now.lost.values())} lost"))
-    found.append(("GPUs", f"{used} of {story.gpus} in use  {bar(used / story.gpus, 16)}"))
+    found.append((story.unit, f"{used} of {story.gpus} in use  {bar(used / story.gpus, 16)}"))
     return found
 
 
-def line(sample: Sample) -> str:
+def line(sample: Sample, unit: str = "GPUs") -> str:
     """The same for a pipe, in one line."""
 
     def each(values: Mapping[str, float], unit: str = "") -> str:
@@ -101,17 +99,21 @@ def line(sample: Sample) -> str:
     gate = f"; gate {said.reason}" if said else ""
     return (
         f"{sample.time:5.0f} s  {sample.phase}, {sample.step}; traffic {each(sample.weights, '%')}; "
-        f"answers/s {each(sample.rates)}; TTFT p50/p95 {ttft}; GPUs {each(sample.gpus)}; "
+        f"answers/s {each(sample.rates)}; TTFT p50/p95 {ttft}; {unit} {each(sample.gpus)}; "
         f"{sample.ended} ended, lost {lost}{gate}\n"
     )
 
 
-def summary(story: Story, good: str, bad: str, sent: int, lost: int) -> list[str]:
-    """Sentences: what became of both versions and of the requests."""
-    took, ended = story.took(good, "promoted"), story.took(bad, "stopped")
+def summary(story: Story, expected: Mapping[str, str], sent: int, lost: int) -> list[str]:
+    """Sentences: what became of each version, that was to be promoted or stopped, and of the requests."""
+    took = {version: story.took(version, kind) for version, kind in expected.items()}
     return [
-        f"{good} was promoted after {took:.0f} s." if took is not None else f"{good} was not promoted.",
-        f"{bad} was stopped after {ended:.0f} s." if ended is not None else f"{bad} was not stopped.",
+        *(
+            f"{version} was not {expected[version]}."
+            if seconds is None
+            else f"{version} was {expected[version]} after {seconds:.0f} s."
+            for version, seconds in took.items()
+        ),
         f"{sent} requests were sent, {lost} lost.",
-        f"At most {story.most_gpus()} of {story.gpus} GPUs were in use.",
+        f"At most {story.most_gpus()} of {story.gpus} {story.unit} were in use.",
     ]

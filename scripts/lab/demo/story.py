@@ -8,6 +8,7 @@ from typing import Any
 
 NOBODY = "no server"
 """In the place of a version: the request never reached a pod."""
+VERSION = "app.kubernetes.io/version"
 WATCHED = "ttft"
 """The gate that the demo is about."""
 
@@ -35,7 +36,8 @@ class Sample:
 
     `wanted` and `stable` are versions, `weights` per cent. `rates` are complete answers per second, `losing` lost
     requests per second; `ttft` is milliseconds to the first token (p50, p95) of the latest answers, `medians` the p50
-    of each version; `ended` and `lost` are totals. `gpus` counts those that pods hold, `crashes` has the exit status of
+    of each version; `ended` and `lost` are totals. `gpus` counts those that pods hold, or the pods where they ask for
+    none; `crashes` has the exit status of
     a container that failed. `gates` are those of `wanted`, none before their first answer.
     """
 
@@ -78,12 +80,13 @@ class Event:
 
 @dataclass
 class Story:
-    """The whole demo: what is drawn and written."""
+    """The whole demo: what is drawn and written. `unit` is what `gpus` counts: GPUs, or pods where there are none."""
 
     model: str
     gpus: int
     samples: list[Sample] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    unit: str = "GPUs"
 
     def versions(self) -> list[str]:
         """In the order of their appearance."""

@@ -66,7 +66,7 @@ class Watch:
             sys.stdout.write(up + "".join(f"{line}\033[K\n" for line in lines) + "\033[J")
             self.drawn = len(lines)
         elif sample.time - self.written >= PIPE_SECONDS:
-            sys.stdout.write(screen.line(sample))
+            sys.stdout.write(screen.line(sample, self.story.unit))
             self.written = int(sample.time)
         sys.stdout.flush()
 

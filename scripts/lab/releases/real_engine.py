@@ -9,14 +9,32 @@ from typing import Any
 import yaml
 
 from lab.images.vllm import ENTRYPOINT, MODEL
+from lab.releases import gate, golden
 
-VALUES: dict[str, Any] = yaml.safe_load(
-    Path(__file__).with_name("real-engine.yaml").read_text(encoding="utf-8")
-)
+FILE = Path(__file__).with_name("real-engine.yaml")
+VALUES: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+LATE, DOWN = ("ttft", "queue", "e2e"), ("canary-started",)
+"""What may stop a version that lets requests wait, and one that does not start."""
+STEPS = VALUES["vllm-inference"]["strategy"]["steps"]
+QUALITY: dict[str, Any] = {
+    "vllm-inference": {
+        # After the smoke test, before any traffic.
+        "strategy": {"steps": [*STEPS[:2], {"quality": {}}, *STEPS[2:]]},
+        "quality": {
+            "enabled": True,
+            "goldenSet": {"configMap": golden.NAME, "key": golden.KEY},
+            "image": gate.IMAGE,
+            "minItems": 50,
+            # Of sixty items a version that answers all of them alike cannot exclude a loss of less than six points.
+            "margin": 0.1,
+        },
+    }
+}
+"""Values that add the quality gate; the golden set is a ConfigMap of the release's namespace."""
 IMAGE = "llm-charts.local/vllm-cpu:v0.33.0"
 # Weights of a sign and a power of eight are left: what a quantization to four bits without scales would do.
 DAMAGE = f"""
-import json, pathlib, shutil
+import pathlib, shutil
 import numpy
 shutil.copytree("{MODEL}", "/weights/model")
 file = pathlib.Path("/weights/model/model.safetensors")

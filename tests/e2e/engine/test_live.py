@@ -16,8 +16,7 @@ import pytest
 from lab.cluster import Cluster
 from lab.cluster.waiting import until
 from lab.images.vllm import vllm_image
-from lab.releases import real_engine
-from lab.releases.gate import IMAGE
+from lab.releases import golden, real_engine
 from lab.releases.helm import Helm
 from lab.vllm.build import Built
 from lab.vllm.start import MEMORY
@@ -27,7 +26,6 @@ from tests.e2e.canary.conftest import gate
 from tests.e2e.canary.stage import Stage
 from tests.e2e.canary.watching import Watch
 from tests.e2e.engine.conftest import Scenario
-from tests.e2e.engine.golden import golden
 from tests.e2e.prometheus import scraped
 from tests.e2e.states import healthy
 from tests.e2e.traffic import load
@@ -38,15 +36,6 @@ STARTS = 300.0  # seconds: 30 on idle processors
 # A new version gets half of each burst: what serves one at a time lets every other one wait.
 RATE, BURST, TOKENS = 0.8, 4, 16
 QUESTION = "What is the capital of France?"
-# Of sixty items an equal version that answers all of them alike cannot exclude a loss of less than six points.
-QUALITY = {
-    "enabled": True,
-    "goldenSet": {"configMap": "golden"},
-    "image": IMAGE,
-    "minItems": 50,
-    "margin": 0.1,
-    "concurrency": 4,
-}
 KILL_CORE = """
 import os, pathlib, signal
 for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -139,32 +128,26 @@ def test_installed_asked_and_two_new_versions(stage: Stage, gate: str, scenario:
     bad = rolled_out(stage, "live: one request at a time", "aborted", real_engine.slow(2), layer)
     scenario("aborted", bad["outcome"], bad["sent"], bad["lost"], bad["name"])
     assert bad["lost"] == 0, bad
-    assert any(f'"{name}"' in bad["reason"] for name in ("ttft", "queue", "e2e")), bad
+    assert any(f'"{name}"' in bad["reason"] for name in real_engine.LATE), bad
 
 
 @pytest.mark.parametrize(
     ("name", "new", "gates"),
     [
         ("damaged weights", real_engine.damaged(1), ("quality",)),
-        ("a context that the model does not have", real_engine.broken(1), ("canary-started",)),
+        ("a context that the model does not have", real_engine.broken(1), real_engine.DOWN),
     ],
 )
 def test_a_bad_version_is_stopped_before_it_has_a_user(
     name: str, new: Mapping[str, Any], gates: tuple[str, ...], stage: Stage, gate: str, scenario: Scenario
 ) -> None:
-    file = stage.helm.folder / "golden.jsonl"
-    file.write_text(golden(), encoding="utf-8")
-    stage.helm.kubectl("create", "configmap", "golden", f"--from-file={file}")
-    layer = judged_by(gate)
-    steps = real_engine.VALUES["vllm-inference"]["strategy"]["steps"]
-    # After the smoke test, before any traffic.
-    layer["vllm-inference"] = {
-        "quality": QUALITY,
-        "strategy": {"steps": [*steps[:2], {"quality": {}}, *steps[2:]]},
-    }
-    install(stage.helm, layer)
-    book = rolled_out(stage, f"real engine, {name}", "aborted", new, layer)
-    scenario(f"aborted by {gates[0]}", came(book, gates), book["sent"], book["lost"])
+    file = stage.helm.folder / golden.KEY
+    file.write_text(golden.golden(), encoding="utf-8")
+    stage.helm.kubectl("create", "configmap", golden.NAME, f"--from-file={file}")
+    layers = (judged_by(gate), real_engine.QUALITY)
+    install(stage.helm, *layers)
+    book = rolled_out(stage, f"live: {name}", "aborted", new, *layers)
+    scenario(f"aborted by {gates[0]}", came(book, gates), book["sent"], book["lost"], book["name"])
     assert (book["lost"], book["blast"]) == (0, 0), book
 
 

@@ -112,3 +112,8 @@ def test_steps_are_told_in_words() -> None:
 def test_a_rollout_that_nobody_has_seen_yet() -> None:
     seen = look(0.0, Objects({}, [], [], []), [])
     assert (seen.phase, seen.weights, seen.rates, seen.gpus) == ("", {}, {}, {})
+
+
+def test_pods_without_gpus_are_counted_themselves() -> None:
+    pods = (pod("1.0.0", gpus=0), pod("1.1.0", gpus=0), pod("1.1.0", "Pending", node="", gpus=0))
+    assert look(1.0, objects(pods=pods), []).gpus == {"1.0.0": 1, "1.1.0": 1}

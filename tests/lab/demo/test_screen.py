@@ -87,7 +87,7 @@ def test_a_pipe_gets_one_line() -> None:
 def test_the_summary_says_what_did_not_happen() -> None:
     told = story()
     told.events = events((10, "start", "a"), (54, "promoted", "b"))
-    assert summary(told, "1.1.0", "1.2.0", 600, 2) == [
+    assert summary(told, {"1.1.0": "promoted", "1.2.0": "stopped"}, 600, 2) == [
         "1.1.0 was promoted after 44 s.",
         "1.2.0 was not stopped.",
         "600 requests were sent, 2 lost.",

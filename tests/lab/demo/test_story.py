@@ -92,7 +92,7 @@ def test_how_long_a_release_took() -> None:
 
 def test_the_demo_fails_with_a_loss_or_without_enough_requests() -> None:
     told = story()  # 60 seconds
-    assert verdict("", told, {"sent": 600, "lost": 0}) == ""
-    assert verdict("", told, {"sent": 600, "lost": 2}) == "2 of 600 requests were lost."
-    assert "too busy" in verdict("", told, {"sent": 0, "lost": 0})
-    assert verdict("1.2.0 was not stopped.", told, {"sent": 600, "lost": 0}) == "1.2.0 was not stopped."
+    assert verdict("", told, {"sent": 600, "lost": 0}, 10) == ""
+    assert verdict("", told, {"sent": 600, "lost": 2}, 10) == "2 of 600 requests were lost."
+    assert "too busy" in verdict("", told, {"sent": 0, "lost": 0}, 10)
+    assert verdict("1.2.0 was not stopped.", told, {"sent": 600, "lost": 0}, 10) == "1.2.0 was not stopped."

@@ -21,6 +21,9 @@ CAPITALS = {
 }  # fmt: skip
 
 
+NAME, KEY = "golden", "golden.jsonl"
+
+
 def golden() -> str:
     """JSON Lines of docs/quality.md."""
     rows = (
