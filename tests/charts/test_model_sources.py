@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -253,9 +253,13 @@ DOUBLES = {"pytorch_model.bin": b"old", "original/consolidated.00.pth": b"old"}
 
 
 class Hub:
-    """A hub with one repository. `seen` collects paths; `broken` maps a file to what is sent in its place, once."""
+    """A hub with one repository of `files`.
 
-    def __init__(self) -> None:
+    `seen` collects paths; `broken` maps a file to what is sent in its place, once.
+    """
+
+    def __init__(self, files: Mapping[str, bytes] = {**FILES, **DOUBLES}) -> None:
+        self.files = files
         self.seen: list[str] = []
         self.tokens: set[str | None] = set()
         self.broken: dict[str, bytes] = {}
@@ -280,10 +284,10 @@ class Hub:
 
     def answer(self, path: str) -> bytes:
         if path.startswith("/api/models/"):
-            listed = [self.entry(name, data) for name, data in {**FILES, **DOUBLES}.items()]
+            listed = [self.entry(name, data) for name, data in self.files.items()]
             return json.dumps({"sha": SHA, "siblings": listed}).encode()
         name = path.removeprefix(f"/ORG/NAME/resolve/{SHA}/")
-        return self.broken.pop(name, None) or {**FILES, **DOUBLES}.get(name, b"")
+        return self.broken.pop(name, None) or self.files.get(name, b"")
 
     @staticmethod
     def entry(name: str, data: bytes) -> dict[str, Any]:

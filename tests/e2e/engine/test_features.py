@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,6 +18,7 @@ from lab import ROOT
 from lab.conformance.run import page
 from lab.vllm.build import Built
 from lab.vllm.start import NAME, Server, serving
+from tests.charts.test_model_sources import Hub, download
 from tests.e2e.engine.conftest import Scenario
 
 TRAIN = ROOT / "scripts/lab/vllm/adapter.py"
@@ -92,6 +94,22 @@ def test_an_equal_beginning_comes_from_the_prefix_cache(guarded: Server, scenari
     assert between - before < 64
     assert first == second == [200]
     scenario("most of it", "most of it" if hits > 300 else f"{hits:.0f} tokens", 2, 0)
+
+
+def test_a_model_comes_from_a_hub(built: Built, scenario: Scenario, tmp_path: Path) -> None:
+    """By the script that the charts run with `cache.download`: each file by its digest, then an engine offline."""
+    hub = Hub({file.name: file.read_bytes() for file in built.model.iterdir()})
+    try:
+        done = download(hub, tmp_path / "model")
+    finally:
+        hub.server.shutdown()
+        hub.server.server_close()
+    assert done.returncode == 0, done.stderr
+    for part in ("site", "versions"):
+        (tmp_path / part).symlink_to(built.folder / part)
+    with serving(replace(built, folder=tmp_path)) as server:
+        said = chat(server, key="")[1]
+    scenario("The capital of France is Paris.", said, 1, 0)
 
 
 def test_embeddings_of_like_texts_lie_close(built: Built, scenario: Scenario) -> None:
