@@ -13,11 +13,13 @@ from lab import cache
 from lab.cluster import images
 from lab.cluster.images import Image, Link, python_image, shared_libraries, write_image
 from lab.vllm.build import OVERLAY, Built
-from lab.vllm.whole import GIB, whole
+from lab.vllm.whole import GIB, BuildError, whole
 
 ROOM = "/opt/vllm"
 MODEL = f"{ROOM}/model"
 ENTRYPOINT = ("python3", "-m", "vllm.entrypoints.cli.main", "serve")
+# The engine asks lscpu, by a shell, which processors there are.
+PROGRAMS = ("sh", "lscpu")
 # The layer and the archive that holds it are on disk at once.
 DISK = 7 * GIB
 
@@ -49,8 +51,10 @@ def image(built: Built, version: str = OVERLAY) -> Image:
     own = dict(_content(built.folder / "site", f"{ROOM}/site"))
     own |= _content(built.folder / "versions" / version, f"{ROOM}/versions/{version}")
     own |= _content(built.model, MODEL)
-    extensions = [path for path in own.values() if isinstance(path, Path) and ".so" in path.name]
-    outside = [path for path in shared_libraries(extensions) if not path.is_relative_to(built.folder)]
+    programs = {f"/bin/{name}": _program(name) for name in PROGRAMS}
+    binaries = [path for path in own.values() if isinstance(path, Path) and ".so" in path.name]
+    libraries = shared_libraries([*binaries, *programs.values()])
+    outside = [path for path in libraries if not path.is_relative_to(built.folder)]
     variables = {
         name: value for name, value in built.environment(version).items() if name not in ("PATH", "HOME")
     }
@@ -58,9 +62,17 @@ def image(built: Built, version: str = OVERLAY) -> Image:
     return Image(
         reference(version),
         ENTRYPOINT,
-        files={**base.files, **{str(path): path.resolve() for path in outside}, **own},
+        files={**base.files, **{str(path): path.resolve() for path in outside}, **programs, **own},
         env={**base.env, **variables},
     )
+
+
+def _program(name: str) -> Path:
+    """BuildError without it."""
+    found = shutil.which(name)
+    if found is None:
+        raise BuildError(f"{name} is missing, which the engine calls: apt-get install dash util-linux")
+    return Path(found).resolve()
 
 
 def _content(folder: Path, place: str) -> Iterator[tuple[str, Path | Link]]:

@@ -47,6 +47,8 @@ def test_it_is_called_like_the_official_one_and_holds_engine_and_model(
     link = layer.getmember(f"opt/vllm/versions/{OVERLAY}/vllm/_C.txt")
     assert layer.getmember(os.path.normpath(f"{link.name}/../{link.linkname}")).isfile()
 
+    assert {"bin/sh", "bin/lscpu"} <= set(layer.getnames())
+
     before = archive.stat().st_mtime_ns
     assert vllm.vllm_image(built) == archive
     assert archive.stat().st_mtime_ns == before
