@@ -202,16 +202,19 @@ def remove() -> None:
         run(["ip", "netns", "delete", NAME])
 
 
-def run_inside(layout: Layout, program: Sequence[object]) -> str:
+def run_inside(layout: Layout, program: Sequence[object], seconds: float = 60) -> str:
     """Like `run`, in both namespaces and in the cluster's control group."""
-    return run(processes.joined(command(layout, program)))
+    return run(processes.joined(command(layout, program)), seconds)
 
 
-def run(arguments: Sequence[str]) -> str:
-    """Runs a short system command. ClusterError with its own words when it fails."""
+def run(arguments: Sequence[str], seconds: float = 60) -> str:
+    """Runs a system command. ClusterError with its own words when it fails, or takes longer than `seconds`."""
     if shutil.which(arguments[0]) is None:
         raise ClusterError(f"{arguments[0]} is missing; `python -m lab preflight` says what to install")
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"{' '.join(arguments[-4:])} took longer than {seconds:.0f} s") from None
     if done.returncode != 0:
         raise ClusterError(f"{' '.join(arguments[-4:])} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

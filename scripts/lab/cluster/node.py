@@ -24,6 +24,7 @@ from lab.cluster.waiting import until
 
 PAUSE_IMAGE = "llm-charts.local/pause:1"
 CNI_PLUGINS = Path("/usr/lib/cni")
+IMPORT_SECONDS = 600
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_PRODUCT_LABEL = "nvidia.com/gpu.product"
 
@@ -75,15 +76,20 @@ def _network(layout: Layout) -> dict[str, Any]:
     return {"cniVersion": "0.4.0", "name": NAME, "plugins": plugins}
 
 
-def ctr(layout: Layout, *arguments: str | Path) -> str:
+def ctr(layout: Layout, *arguments: str | Path, seconds: float = 60) -> str:
     """Runs containerd's own client on the images that the kubelet sees."""
     program = ["ctr", "--address", layout.containerd_socket, "--namespace", "k8s.io", *arguments]
-    return namespaces.run_inside(layout, program)
+    return namespaces.run_inside(layout, program, seconds)
 
 
 def import_image(layout: Layout, archive: Path) -> None:
     """Loads a docker-archive; pods then use it with `imagePullPolicy: IfNotPresent` or `Never`."""
-    ctr(layout, "images", "import", archive.absolute())
+    # Its name carries its content; that of the real engine has gigabytes.
+    done = layout.root / "imported" / archive.name
+    if not done.exists():
+        ctr(layout, "images", "import", archive.absolute(), seconds=IMPORT_SECONDS)
+        done.parent.mkdir(exist_ok=True)
+        done.touch()
 
 
 def wait_containerd(layout: Layout) -> None:

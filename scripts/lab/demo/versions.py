@@ -132,7 +132,7 @@ def real() -> Plan:
             ),
         ),
         rate=0.8,
-        burst=4,
+        burst=8,
         tokens=16,
         limit=600,
         alone=True,

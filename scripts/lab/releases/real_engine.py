@@ -18,8 +18,8 @@ LATE, DOWN = ("ttft", "queue", "e2e"), ("canary-started",)
 STEPS = VALUES["vllm-inference"]["strategy"]["steps"]
 QUALITY: dict[str, Any] = {
     "vllm-inference": {
-        # After the smoke test, before any traffic.
-        "strategy": {"steps": [*STEPS[:2], {"quality": {}}, *STEPS[2:]]},
+        # Before any traffic.
+        "strategy": {"steps": [{"setCanaryScale": {"replicas": 1}}, {"smoke": {}}, {"quality": {}}, *STEPS]},
         "quality": {
             "enabled": True,
             "goldenSet": {"configMap": golden.NAME, "key": golden.KEY},

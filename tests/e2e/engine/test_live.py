@@ -33,8 +33,8 @@ from tests.e2e.traffic import load
 __all__ = ["gate"]
 
 STARTS = 300.0  # seconds: 30 on idle processors
-# A new version gets half of each burst: what serves one at a time lets every other one wait.
-RATE, BURST, TOKENS = 0.8, 4, 16
+# A new version gets four of each burst: what serves one at a time lets three of them wait.
+RATE, BURST, TOKENS = 0.8, 8, 16
 QUESTION = "What is the capital of France?"
 KILL_CORE = """
 import os, pathlib, signal
