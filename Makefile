@@ -105,7 +105,7 @@ e2e-tenants: setup-cluster ## A pod of another namespace has no say in an update
 e2e-gate: setup-cluster ## Whoever answers in the gate's place, the live controller takes nothing but a pass for one
 	@$(BIN)/python -m pytest tests/e2e/gate/test_answers.py -n 0 $(ARGS)
 
-e2e-real-engine: setup-tools ## A real vLLM and a real small model on loopback: answers, ends, and the gate; out/e2e/real-engine.json
+e2e-real-engine: setup-cluster ## A real vLLM and a real small model, on loopback and on the live cluster; out/e2e/real-engine.json
 	@$(BIN)/python -m pytest tests/e2e/engine -n 0 $(ARGS)
 
 e2e-catalogue: setup-cluster ## Every model of values/models in prod, on the scripted engine
