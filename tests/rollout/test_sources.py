@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from llmops.cards import audit
 from llmops.cli import main
 
 HERE = Path(__file__).parent
@@ -141,3 +142,69 @@ def test_a_gate_service_that_cannot_be_asked_is_said_in_a_sentence(service: str,
     done = llmops("--from", str(HERE / "healthy-unmeasured.yaml"), "--gate-url", url)
     assert done.exit_code == 2
     assert says in done.output
+
+
+@pytest.fixture
+def analyses(path: Path) -> Path:
+    """Answers of a cluster with two analyses that ended and one that goes on, in two namespaces."""
+    own = [
+        one
+        for one in yaml.safe_load_all((HERE / "aborted-by-ttft.yaml").read_text())
+        if one["kind"] == "AnalysisRun"
+    ]
+    runs = [
+        {**one, "metadata": {**one["metadata"], "namespace": home, "uid": f"{home}-1234567890"}}
+        for home in ("llm-prod", "llm-dev")
+        for one in own[:1]
+    ]
+    going = {**runs[0], "metadata": {**runs[0]["metadata"], "name": "next"}, "status": {"phase": "Running"}}
+    alone = {**runs[0], "metadata": {**runs[0]["metadata"], "name": "by-hand", "ownerReferences": []}}
+    (path / "runs.json").write_text(json.dumps({"kind": "List", "items": [*runs, going, alone]}))
+    program(path, f'echo "$@" >> {path}/asked; cat {path}/runs.json')
+    return path
+
+
+def export(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["rollout", "export", str(folder), *arguments])
+
+
+@pytest.mark.real
+def test_analyses_that_ended_outlive_the_cluster_once_each(analyses: Path) -> None:
+    folder = analyses / "evidence"
+    done = export(folder)
+    assert (done.exit_code, done.output) == (0, f"2 new in {folder}, 0 known already, 1 still running\n")
+    assert "--all-namespaces" in (analyses / "asked").read_text()
+    files = sorted(folder.rglob("*.json"))
+    assert [file.parent.name for file in files] == ["llm-dev", "llm-prod"]
+    before = [file.read_bytes() for file in files]
+    assert export(folder).output == f"0 new in {folder}, 2 known already, 1 still running\n"
+    assert [file.read_bytes() for file in files] == before
+    # What the audit makes of it.
+    found = audit.runs(folder)
+    assert {(one.namespace, one.phase) for one in found} == {("llm-dev", "Failed"), ("llm-prod", "Failed")}
+    assert found[0].rollout
+    assert found[0].metrics["ttft"] == "Failed"
+
+
+@pytest.mark.real
+def test_an_export_says_nothing_of_tokens_and_leaves_its_folder_to_nobody(analyses: Path) -> None:
+    runs = json.loads((analyses / "runs.json").read_text())
+    for run in runs["items"]:
+        run["metadata"] |= {"name": "../../../escaped", "namespace": ".."}
+        run["spec"] = {"args": [{"name": "gate-token", "value": "CaN4ryS3cretXyz"}]}
+    (analyses / "runs.json").write_text(json.dumps(runs))
+    folder = analyses / "evidence"
+    assert export(folder).exit_code == 0
+    written = [file for file in analyses.rglob("*") if "escaped" in file.name]
+    assert written
+    for file in written:
+        assert folder in file.parents
+        assert "CaN4ryS3cretXyz" not in file.read_text()
+
+
+@pytest.mark.real
+def test_an_export_that_cannot_be_written_is_one_sentence(analyses: Path) -> None:
+    (analyses / "evidence").write_text("a file")
+    done = export(analyses / "evidence")
+    assert done.exit_code == 2
+    assert "cannot write it" in done.output

@@ -47,3 +47,15 @@ def rollout_status(
     status = explain.explain(known, Kubectl(known.name, known.namespace, kubeconfig), on_record)
     say((show.as_json if form == "json" else show.as_text)(status), form, nl=False)
     sys.exit(status.exit_status)
+
+
+@rollout.command("export")
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("-n", "--namespace", default="", help="One namespace; by default all of them.")
+@click.option("--kubeconfig", default="", help="Passed on to kubectl.")
+def rollout_export(folder: Path, namespace: str, kubeconfig: str) -> None:
+    """Save analyses that ended into DIR, one file each, before the cluster forgets them; `model audit` reads it."""
+    from llmops.rollout import export, objects
+
+    done = export.export(objects.runs_of_cluster(namespace, kubeconfig), folder)
+    say(f"{done.new} new in {folder}, {done.known} known already, {done.running} still running")

@@ -52,6 +52,11 @@ def from_cluster(name: str, namespace: str, kubeconfig: str = "") -> Objects:
     return choose([rollout, *_items(owned)], name, namespace, "")
 
 
+def runs_of_cluster(namespace: str = "", kubeconfig: str = "") -> list[dict[str, Any]]:
+    """The AnalysisRuns of a namespace, or of all of them. InputError as for `from_cluster`."""
+    return _items(_kubectl(["get", "analysisruns.argoproj.io"], namespace, kubeconfig))
+
+
 def choose(objects: Sequence[dict[str, Any]], name: str, namespace: str, source: str) -> Objects:
     """Picks one Rollout of many objects, and what belongs to it."""
     found = [
@@ -109,7 +114,8 @@ def _items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _kubectl(arguments: list[str], namespace: str, kubeconfig: str) -> dict[str, Any]:
-    command = ["kubectl", *arguments, "-n", namespace, "-o", "json", "--request-timeout=20s"]
+    where = ["-n", namespace] if namespace else ["--all-namespaces"]
+    command = ["kubectl", *arguments, *where, "-o", "json", "--request-timeout=20s"]
     if kubeconfig:
         command += ["--kubeconfig", kubeconfig]
     try:
