@@ -42,6 +42,11 @@ test-judges: setup-tools ## Ask Kubernetes' own code about recorded and spoilt o
 	@$(BIN)/python tools/setup.py cluster $(VERSIONS:%=judge-%)
 	@$(BIN)/python -m tests.oracle.judges $(VERSIONS) $(ARGS)
 
+test-providers: $(DEV_READY) ## What the providers of Argo Rollouts, newest and 1.9, make of wrong answers, with the metrics of a release
+	@mkdir -p out
+	@$(BIN)/llmops render charts/llm-stack $(foreach file,environments/prod models/qwen3-8b/values models/qwen3-8b/envs/prod/values,-f values/$(file).yaml) > out/gate-manifests.yaml
+	@GATE_MANIFESTS=$(CURDIR)/out/gate-manifests.yaml $(BIN)/python tools/setup.py gotest rollouts rollouts-1.9
+
 test-attack: setup-tools ## Spoilt inputs, hostile servers and clients, kills; under 30 minutes: ARGS='--cases DIR --share 0.1 --seed 2'
 	@$(BIN)/python -m tests.attack $(ARGS)
 

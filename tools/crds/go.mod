@@ -1,6 +1,8 @@
 // The custom resources whose schemas are checked, pinned by the module that publishes them. Nothing here is
 // built: `make setup` downloads each module, compares it with go.sum and converts its CRDs. Do not run
 // `go mod tidy`, it would drop every line; copy the new sums from what the set-up command reports.
+// Argo Rollouts stays at the oldest that is supported: 1.10.2 has the same resources but for one optional field of a metric
+// (datadog.requestTimeout), and to fetch it takes a newer Go, which `make run` shall not.
 module llm-charts/tools/crds
 
 go 1.24

@@ -1,4 +1,4 @@
-{{- /* llm-serving.analysisStarted: the second guard against a canary that never starts: Argo Rollouts 1.9.1 forgets its progress deadline once an
+{{- /* llm-serving.analysisStarted: the second guard against a canary that never starts: Argo Rollouts (1.9 and 1.10) forgets its progress deadline once an
 earlier rollout was aborted. It runs from the first step on and looks once the start-up budget is over: 1 when a canary
 target is up, 0 when only stable is. No data says nothing, and a lost Prometheus aborts nothing. */ -}}
 {{- define "llm-serving.analysisStarted" -}}

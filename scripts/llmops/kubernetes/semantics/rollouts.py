@@ -165,8 +165,9 @@ def _services(canary: Object, routing: Any, at: str, out: Report) -> None:
     ping = canary.get("pingPong")
     router = as_map(routing)
     if isinstance(ping, dict):
-        if isinstance(routing, dict) and router.get("alb") is None and router.get("istio") is None:
-            out.add(THEME, f"{at}/pingPong", "is only for alb and istio", "Leave it out.")
+        able = router.get("alb") is not None or router.get("istio") is not None or router.get("plugins")
+        if isinstance(routing, dict) and not able:
+            out.add(THEME, f"{at}/pingPong", "is only for alb, istio and plugins", "Leave it out.")
         first, second = ping.get("pingService") or "", ping.get("pongService") or ""
         for name, one in (("pingService", first), ("pongService", second)):
             if not one:
@@ -248,7 +249,7 @@ def _route_steps(step: Object, routing: Object | None, at: str, out: Report) -> 
     router = routing or {}
     for name, routers in (
         ("setHeaderRoute", ("istio", "alb", "apisix", "plugins")),
-        ("setMirrorRoute", ("istio",)),
+        ("setMirrorRoute", ("istio", "plugins")),
     ):
         route = step.get(name)
         if not isinstance(route, dict):

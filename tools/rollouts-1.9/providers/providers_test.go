@@ -1,0 +1,1 @@
+../../rollouts/providers/providers_test.go
