@@ -141,5 +141,59 @@ def test_nothing_but_the_gates_own_answer_decides(
         assert phase == DECIDED.get(name, "Running"), (name, found)
 
 
+def _early(spec: dict[str, Any]) -> dict[str, Any]:
+    """Nothing is measured for an hour, so that nothing has to know the token yet."""
+    return {**spec, "metrics": [{**one, "initialDelay": "1h"} for one in spec["metrics"]]}
+
+
+def _forgiven(spec: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "dryRun": [{"metricName": ".*"}]}
+
+
+def _unused(spec: dict[str, Any]) -> dict[str, Any]:
+    """The token is an argument that no metric has a use for."""
+    metrics = json.loads(json.dumps(spec["metrics"]).replace("{{args.gate-token}}", "none"))
+    return {**spec, "metrics": metrics}
+
+
+TRIES = {
+    "errors-without-limit": dict,
+    "measured-later": _early,
+    "dry-run": _forgiven,
+    "no-metric-uses-it": _unused,
+}
+
+
+def test_without_the_gates_secret_an_analysis_ends_in_an_error_whatever_it_allows(
+    release: Any, record_property: Any
+) -> None:
+    """What docs/gates.md says of a gate that has not run yet: aborted and not held, but never passed."""
+    helm: Helm = release()
+    with answering(*ANSWERS["pass"]) as url:
+        for name, allow in TRIES.items():
+            run = analysis(helm, name, url)
+            file = helm.folder / f"{name}.json"
+            file.write_text(json.dumps({**run, "spec": allow(run["spec"])}), encoding="utf-8")
+            helm.kubectl("create", "-f", str(file))
+
+        def ends() -> dict[str, str] | None:
+            runs = {
+                one["metadata"]["name"]: one.get("status", {}) for one in helm.get("analysisruns")["items"]
+            }
+            over = [
+                status
+                for status in runs.values()
+                if status.get("phase") not in (None, "", "Running", "Pending")
+            ]
+            said = {name: f"{status.get('phase')}: {status.get('message')}" for name, status in runs.items()}
+            return said if len(over) == len(TRIES) else None
+
+        found = until(ends, "the end of each analysis", 60, every=1)
+    record_property("ends", found)
+    for name, words in found.items():
+        assert words.startswith("Error: "), (name, words)
+        assert 'secrets "llm-canary-gate" not found' in words, (name, words)
+
+
 def _measured(status: dict[str, Any]) -> int:
     return sum(len(one.get("measurements", [])) for one in status.get("metricResults", []))
