@@ -123,11 +123,11 @@ e2e-on-demand: setup-cluster ## The parts alone: alerts, an autoscaler, object m
 e2e-policies: setup-cluster ## The API server and the toolkit judge the same objects: policies and Pod Security
 	@$(BIN)/python -m pytest tests/e2e/test_policies.py tests/e2e/test_pod_security.py -n 0 $(ARGS)
 
-e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk; a version from its card to production and back
+e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on disk; a version from its card to production and back; out/e2e/gitops.json
 	@$(BIN)/python tools/setup.py cluster argo-cd
 	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py tests/e2e/whole/test_gitops_versions.py -n 0 $(ARGS)
 
-e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the live cluster; out/e2e/whole.json
+e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the live cluster; out/e2e/whole.json, gitops.json
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics argo-cd
 	@$(BIN)/python -m pytest tests/e2e/whole -n 0 $(ARGS)
 

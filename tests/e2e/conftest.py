@@ -20,6 +20,8 @@ from lab.releases.helm import CHART, Helm
 from tests.e2e import traffic
 
 OUT = Path(__file__).parents[2] / "out/e2e"
+# Files of other folders that are of this family.
+GITOPS = ("test_gitops", "test_argo_cd")
 DUMPED = "rollouts,analysisruns,pods,replicasets,services,events,traefikservices,deployments"
 
 
@@ -58,7 +60,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes out/e2e/FAMILY.json for each test file, or folder of them, that ran: what came of each case.
+    """Writes out/e2e/FAMILY.json for each test file, folder of them or GitOps, that ran: what came of each case.
 
     A property named "scenario" is a row of its own, under "scenarios".
     """
@@ -73,6 +75,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         case |= {"seconds": round(report.duration, 1)} | told
         path = Path(file)
         family = path.stem.removeprefix("test_") if path.parent.name == "e2e" else path.parent.name
+        if path.stem.startswith(GITOPS):
+            family = "gitops"
         account = families.setdefault(family, {"cases": []})
         account["cases"].append(case)
         if scenarios:
