@@ -24,7 +24,7 @@ SECTIONS = {
     "zh": ["含义", "影响", "诊断", "处理"],
 }
 KUBECTL = {"cordon", "create", "delete", "describe", "drain", "exec", "get", "logs"}
-KEYS = ("alert-rules", "vllm-inference", "gpu-hpa")
+KEYS = ("alert-rules", "vllm-inference", "gpu-hpa", "drift-cronjob")
 
 
 def ids(path: Path) -> str:
