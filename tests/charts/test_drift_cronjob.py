@@ -297,6 +297,32 @@ def test_egress_opens_the_port_that_prometheus_listens_on(
     assert verdict(objects, job, PROMETHEUS, port) == "open"
 
 
+@pytest.mark.parametrize(
+    ("url", "target", "port"),
+    [
+        ("http://vmselect.observability:8481/select/0/prometheus", Pod("observability", {}), 8481),
+        ("http://thanos.metrics.svc.cluster.local:9090", Pod("metrics", {}), 9090),
+        ("https://arms.example.com:9443/api-key", "203.0.113.7", 9443),
+    ],
+)
+def test_prometheus_may_be_outside_the_monitoring_namespace(
+    render: Render, url: str, target: Any, port: int
+) -> None:
+    facts = llm(environment={"monitoring": {"prometheusUrl": url}})
+    objects = render(CHART, ON, facts).items
+    ((_, job),) = pods_of(objects, "default")
+    assert verdict(objects, job, target, port) == "open"
+    if "svc" in url:
+        assert verdict(objects, job, PROMETHEUS, port) == "shut"
+
+
+def test_an_address_of_the_api_is_refused_since_the_job_adds_it(render: Render) -> None:
+    for path in ("/api/v1", "/api/v1/query", "/graph/"):
+        facts = llm(environment={"monitoring": {"prometheusUrl": f"http://prometheus.monitoring:9090{path}"}})
+        with pytest.raises(RefusedError, match=r'prometheusUrl: "http://prometheus\.monitoring:9090"'):
+            render(CHART, ON, facts)
+
+
 def test_a_proxy_reaches_the_job_and_its_port_is_open(render: Render) -> None:
     proxy = {"url": "http://proxy.corp.example.com:3128", "noProxy": [".corp.example.com"]}
     objects = render(CHART, ON, llm(environment={"proxy": proxy}))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llmops.findings import RefusedError
 from tests.charts.conftest import Render, llm
 
 CHART = "vllm-inference"
@@ -43,6 +44,17 @@ def test_typed_values_become_flags_only_when_set(render: Render) -> None:
         "--quantization=awq_marlin",
     } <= set(arguments)
     assert arguments[-1] == "--seed=1"
+
+
+def test_clients_may_send_further_names_and_metrics_keep_the_first(render: Render) -> None:
+    """A team that migrates changes no client; whoever asks for the release's own name is answered as before."""
+    arguments = render(CHART, {"engine": {"servedNames": ["Qwen/Qwen3-8B", "demo", "chat"]}}).arguments
+    at = arguments.index("--served-model-name")
+    assert arguments[at + 1 : at + 4] == ["demo", "Qwen/Qwen3-8B", "chat"]
+    assert arguments[at + 4].startswith("--")
+    adapter = {"lora": {"claim": "adapters", "adapters": [{"name": "chat", "path": "chat"}]}}
+    with pytest.raises(RefusedError, match=r"engine\.lora\.adapters has the name chat"):
+        render(CHART, {"engine": {"servedNames": ["chat"], **adapter}})
 
 
 @pytest.mark.parametrize(("tensor", "pipeline", "gpus"), [(1, 1, "1"), (4, 1, "4"), (2, 3, "6")])

@@ -49,9 +49,7 @@ egress:
   - ports:
       - {port: {{ .networkPolicy.prometheusPort | default (include "llm-common.urlPort" $monitoring.prometheusUrl) | int }}, protocol: TCP}
     to:
-      - namespaceSelector:
-          matchLabels:
-            kubernetes.io/metadata.name: {{ $monitoring.namespace | quote }}
+      {{- include "llm-common.prometheusPeers" (dict "llm" $llm) | nindent 6 }}
   {{- with $llm.environment.proxy.url }}
   {{- include "llm-common.proxyRule" (dict "llm" $llm "url" .) | nindent 2 }}
   {{- end }}

@@ -135,3 +135,30 @@ proxy. `direct` are hosts in the cluster whose names have no dot; `given` are va
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{- /*
+llm-common.prometheusPeers (dict "llm" $llm): where the Prometheus of the environment may be, as a YAML list of NetworkPolicyPeers: in the
+monitoring namespace where its URL does not say otherwise.
+*/ -}}
+{{- define "llm-common.prometheusPeers" -}}
+{{- $monitoring := .llm.environment.monitoring -}}
+{{- $labels := splitList "." (include "llm-common.host" $monitoring.prometheusUrl) -}}
+{{- $service := or (le (len $labels) 2) (eq (index (concat $labels (list "" "")) 2) "svc") -}}
+{{- $own := eq (index (append $labels $monitoring.namespace) 1) $monitoring.namespace -}}
+{{- if or $own (not $service) -}}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ $monitoring.namespace | quote }}
+{{- end -}}
+{{- if not (and $own $service) -}}
+{{- include "llm-common.peers" (dict "llm" .llm "url" $monitoring.prometheusUrl) | nindent 0 -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* llm-common.prometheusAddress (list $ $llm): refuses a URL with a path that whoever asks Prometheus adds. */ -}}
+{{- define "llm-common.prometheusAddress" -}}
+{{- $url := (index . 1).environment.monitoring.prometheusUrl -}}
+{{- with regexFind "/(api(/v1(/.*)?)?|graph|query)/?$" $url -}}
+{{- include "llm-common.refuse" (list (index $ 0) "global.llm.environment.monitoring.prometheusUrl" (printf "ends in %s, which whoever asks Prometheus adds" .) (printf "write global: {llm: {environment: {monitoring: {prometheusUrl: %q}}}}" (trimSuffix . $url))) -}}
+{{- end -}}
+{{- end -}}

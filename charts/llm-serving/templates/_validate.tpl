@@ -28,6 +28,7 @@ single key may hold is said by values.schema.json; here stands what follows from
 {{- if not $llm.model.source -}}
 {{- include "llm-common.refuse" (list $ "global.llm.model.source" "is empty" (printf "say where the weights of %s are, e.g. global: {llm: {model: {source: \"hf://Qwen/Qwen3-8B\"}}}" $llm.model.name)) -}}
 {{- end -}}
+{{- include "llm-common.prometheusAddress" (list $ $llm) -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" .Release.Name) -}}
 {{- include "llm-common.refuse" (list $ "" (printf "the release name %s cannot be the name of a Service" .Release.Name) (printf "write it with a-z, 0-9 and '-', a letter first, e.g. %s" (printf "m-%s" (regexReplaceAll "[^a-z0-9]+" (lower .Release.Name) "-") | trimSuffix "-" | replace "m-m-" "m-"))) -}}
 {{- end -}}

@@ -8,7 +8,13 @@ table, in its order and only when set; what the user adds comes last.
 {{- $facts := .context.facts -}}
 {{- $table := .table -}}
 {{- with .root -}}
-{{- $arguments := list $facts.modelArgument (printf "--served-model-name=%s" $llm.model.name) -}}
+{{- $arguments := list $facts.modelArgument -}}
+{{- with without .Values.engine.servedNames $llm.model.name -}}
+{{- /* The first of them is what metrics carry. */ -}}
+{{- $arguments = concat $arguments (list "--served-model-name" $llm.model.name) . -}}
+{{- else -}}
+{{- $arguments = append $arguments (printf "--served-model-name=%s" $llm.model.name) -}}
+{{- end -}}
 {{- if and (not $facts.offline) $llm.model.revision -}}
 {{- range list "--revision" "--tokenizer-revision" "--code-revision" -}}
 {{- $arguments = append $arguments (printf "%s=%s" . $llm.model.revision) -}}

@@ -196,7 +196,7 @@ refusedVariables:
 - name: VLLM_ALLOW_INSECURE_SERIALIZATION
   why: it unpickles what others send
 derived:
-- from: global.llm.model.name
+- from: engine.servedNames
   flag: --served-model-name
   since: 0.11.0
 - from: global.llm.model.revision
