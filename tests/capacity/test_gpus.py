@@ -1,8 +1,11 @@
 """The GPU table as people and nodes name its products."""
 
+from typing import Any
+
 import pytest
 
 from llmops.capacity import gpu_products
+from llmops.capacity.fit import Verdict, fit
 from llmops.findings import InputError
 
 
@@ -54,3 +57,37 @@ def test_an_unknown_product_is_answered_with_what_to_write() -> None:
         gpu_products.product("L5")
     with pytest.raises(InputError, match=r"global\.llm\.gpu\.product: A100-80GB$"):
         gpu_products.product("NVIDIA-A100-80GB-PCIe")
+
+
+NVFP4 = {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}}
+LLAMA = {
+    "model_type": "llama",
+    "num_hidden_layers": 32,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 14336,
+    "vocab_size": 128256,
+    "max_position_embeddings": 131072,
+}
+
+
+@pytest.mark.parametrize(
+    ("product", "engine", "change", "verdict", "says"),
+    [
+        ("A100-80GB", {"kvCacheDtype": "fp8"}, {}, Verdict.FITS, "(compute capability 8) has no FP8"),
+        ("RTX3090-24GB", {"kvCacheDtype": "fp8_e4m3"}, {}, Verdict.FITS, "with FlashInfer only"),
+        ("L40S", {"kvCacheDtype": "fp8"}, {}, Verdict.FITS, ""),
+        ("MI300X-192GB", {"kvCacheDtype": "fp8"}, {}, Verdict.FITS, "another FP8 (e4m3fnuz)"),
+        ("H100-80GB", {}, NVFP4, Verdict.FITS, "has no FP4"),
+        ("RTX5090-32GB", {}, NVFP4, Verdict.FITS, ""),
+        ("MI300X-192GB", {}, NVFP4, Verdict.DOES_NOT_FIT, "no kernel of MI300X-192GB reads"),
+    ],
+)
+def test_formats_without_instructions_are_named(
+    product: str, engine: dict[str, Any], change: dict[str, Any], verdict: Verdict, says: str
+) -> None:
+    found = fit({**LLAMA, **change}, {"maxModelLen": 16384, **engine}, gpu_products.product(product))
+    assert found.verdict is verdict
+    said = " ".join((*found.reasons, *found.warnings))
+    assert says in said if says else said == ""

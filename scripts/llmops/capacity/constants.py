@@ -8,6 +8,8 @@ from dataclasses import dataclass
 LEAN_SAMPLER_SINCE = (0, 17)
 # From this version on logs of tensor groups show less beside PyTorch: 1.70 (0.27), 1.74 (0.30); 2.06 to 2.21 in 0.19.
 LEAN_GROUP_SINCE = (0, 27)
+# The largest picture made the peak in 0.11, and no longer in 0.26; when that changed is not known.
+LEAN_PICTURES_SINCE = (0, 21)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Constants:
     non_torch_group_pcie: float = 1.04
     non_torch_blackwell_desktop: float = 1.96
     non_torch_unified: float = 1.04
+    # Buffers of the width of the tower for each patch of the largest picture, of one run.
+    picture_copies: float = 23.5
     graph_base: float = 0.1
     graph_each: float = 0.015
     # A gated MLP holds its doubled input and its product: three widths a token, beside four hidden sizes.

@@ -11,6 +11,7 @@ from llmops.capacity import gpu_products, prefill
 from llmops.capacity import reasons as why
 from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
 from llmops.capacity.bound import least_weights
+from llmops.capacity.devices import of_the_device
 from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.kv import whole_token_bytes
 from llmops.capacity.memory import GIB, batch, memory
@@ -151,12 +152,17 @@ def fit(
     notes = (
         *why.of_the_memory(arch, settings, gpu, used, keys),
         *why.of_the_rest(arch, settings, gpu, keys),
+        *of_the_device(settings, gpu, keys),
     )
     refused = any(note.severity is Severity.ERROR for note in notes)
     context_tokens = settings.max_model_len or arch.max_positions
     promised = why.promised_pool(used)
     return Fit(
-        verdict=Verdict.DOES_NOT_FIT if refused else Verdict.TIGHT if notes else Verdict.FITS,
+        verdict=Verdict.DOES_NOT_FIT
+        if refused
+        else Verdict.TIGHT
+        if any(note.about == "memory" for note in notes)
+        else Verdict.FITS,
         notes=notes,
         product=gpu.product,
         gpu_measured=gpu.measured,

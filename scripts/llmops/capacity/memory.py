@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from llmops.capacity.architecture import Architecture
 from llmops.capacity.constants import (
     LEAN_GROUP_SINCE,
+    LEAN_PICTURES_SINCE,
     LEAN_SAMPLER_SINCE,
     MEASURED,
     POOL_MARGINS,
@@ -54,15 +55,18 @@ class Memory:
 def activation(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
     """GiB of peak activation on the fullest GPU.
 
-    It is the larger of two peaks, the sampler's (sequences x vocabulary) and the widest layer's (tokens x
-    MLP), and beside it the buffers that experts keep for all their tokens.
+    It is the largest of three peaks, the sampler's (sequences x vocabulary), the widest layer's (tokens x MLP) and that
+    of the largest picture, and beside it the buffers that experts keep for all their tokens.
     """
     tokens, sequences = batch(settings, gpu)
     lean = settings.version >= LEAN_SAMPLER_SINCE
     each = constants.logit_bytes if lean else constants.logit_bytes_before
     hidden = 2.0 * tokens * arch.hidden
     sampler = each * sequences * arch.vocabulary + constants.hidden_copies * hidden
-    peak = max(sampler, widest_layer(arch, settings, tokens, constants))
+    pictures = 0.0
+    if settings.version < LEAN_PICTURES_SINCE:
+        pictures = constants.picture_copies * 2.0 * arch.tower.largest
+    peak = max(sampler, widest_layer(arch, settings, tokens, constants), pictures)
     return (peak + expert_buffers(arch, settings, tokens)) / GIB
 
 

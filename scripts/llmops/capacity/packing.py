@@ -51,6 +51,10 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
 _PREFIXES = ("model.", "model.language_model.", "language_model.model.", "backbone.")
 
 
+# Targets, bytes of a weight, and the name where it is a format of 4 bit floats that not every GPU has.
+Group = tuple[tuple[str, ...], float, str]
+
+
 @dataclass(frozen=True)
 class Packing:
     """Name of the method, bytes of a weight by kind of module, and why it is beyond the estimate ('' if it is not)."""
@@ -79,7 +83,8 @@ def packing(config: Mapping[str, Any], forced: str, described: str, element: flo
         groups = list(_groups(own, method))
         if groups:
             found, odd = _by_module(own, groups, element, layers)
-            return Packing(described.lower() or method, found, odd, kv_bits)
+            four = next((name for _, _, name in groups if name), "")
+            return Packing(four or described.lower() or method, found, odd, kv_bits)
         method = described.lower()
         if method in UNQUANTIZED:
             odd = "compressed-tensors weights without global.llm.model.quantization"
@@ -95,7 +100,7 @@ def packing(config: Mapping[str, Any], forced: str, described: str, element: flo
         known = "awq, gptq, w4a16, w8a8, int8, fp8, nvfp4, mxfp4, mxfp8"
         return Packing(method, _uniform(0.5, element), f"quantization {method} (covered: {known})")
     each, odd = _stated(own, method)
-    found, _ = _by_module(own, [(("Linear",), each)], element, layers)
+    found, _ = _by_module(own, [(("Linear",), each, method)], element, layers)
     return Packing(method, found, odd, kv_bits)
 
 
@@ -120,21 +125,21 @@ def _grouped(bits: int, group: int, zeros: bool = True) -> float:
     return bits / 8 + ((2 + (bits / 8 if zeros else 0)) / group if group > 0 else 0)
 
 
-def _groups(own: Mapping[str, Any], method: str) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Targets and bytes of a weight of each group of a container."""
+def _groups(own: Mapping[str, Any], method: str) -> Iterator[Group]:
+    """Each group of a container."""
     if method == "quark":
         weight = section(section(own, "global_quant_config"), "weight")
         dtype = word(weight, "dtype")
         if dtype:
-            yield ("Linear",), 0.5 + 1 / 32 if "4" in dtype else 1.0
+            yield ("Linear",), 0.5 + 1 / 32 if "4" in dtype else 1.0, "mxfp4" if "4" in dtype else ""
         return
     algorithm = word(own, "quant_algo").upper()
     listed = section(own, "quantized_layers")
     for name, figures in listed.items():
         if isinstance(figures, Mapping):
-            yield (name,), _algorithm(word(figures, "quant_algo").upper())
+            yield (name,), *_algorithm(word(figures, "quant_algo").upper())
     if algorithm and not listed:
-        yield ("Linear",), _algorithm(algorithm)
+        yield ("Linear",), *_algorithm(algorithm)
         return
     for name in section(own, "config_groups"):
         group = section(section(own, "config_groups"), name)
@@ -142,30 +147,28 @@ def _groups(own: Mapping[str, Any], method: str) -> Iterator[tuple[tuple[str, ..
         bits, size = figure(weights, "num_bits"), _number(weights, "group_size")
         targets = group.get("targets")
         named = tuple(str(target) for target in targets) if isinstance(targets, list) else ("Linear",)
-        yield named, _weights(weights, bits, size)
+        yield named, *_weights(weights, bits, size)
 
 
-def _weights(weights: Mapping[str, Any], bits: int, size: int | None) -> float:
+def _weights(weights: Mapping[str, Any], bits: int, size: int | None) -> tuple[float, str]:
     if word(weights, "type") == "float" and bits == 4:
-        return 0.5 + 1 / (size or 16)
+        return 0.5 + 1 / (size if size and size > 0 else 16), "mxfp4" if size == 32 else "nvfp4"
     if word(weights, "type") == "float":
-        return bits / 8 + (1 / size if size else 0)
-    return _grouped(bits, size or 0, zeros=weights.get("symmetric") is False)
+        return bits / 8 + (1 / size if size and size > 0 else 0), ""
+    return _grouped(bits, size or 0, zeros=weights.get("symmetric") is False), ""
 
 
-def _algorithm(name: str) -> float:
+def _algorithm(name: str) -> tuple[float, str]:
     if "NVFP4" in name:
-        return METHODS["nvfp4"]
+        return METHODS["nvfp4"], "nvfp4"
     if "MXFP4" in name:
-        return EXPERTS_ONLY["mxfp4"]
+        return EXPERTS_ONLY["mxfp4"], "mxfp4"
     if "W4A16" in name or "INT4" in name:
-        return INT4_BYTES
-    return METHODS["mxfp8"] if "MXFP8" in name else 1.0
+        return INT4_BYTES, ""
+    return METHODS["mxfp8"] if "MXFP8" in name else 1.0, ""
 
 
-def _by_module(
-    own: Mapping[str, Any], groups: list[tuple[tuple[str, ...], float]], element: float, layers: int
-) -> tuple[Bytes, str]:
+def _by_module(own: Mapping[str, Any], groups: list[Group], element: float, layers: int) -> tuple[Bytes, str]:
     found = {}
     for kind, names in _MODULES.items():
         each = element
@@ -176,7 +179,7 @@ def _by_module(
         if not kept:
             hits = [
                 size
-                for targets, size in groups
+                for targets, size, _ in groups
                 if any(_meant(target, path) for path in paths for target in targets)
             ]
             each = hits[0] if hits else element

@@ -30,13 +30,14 @@ class Reason:
     """Why an engine would not start (ERROR) or may not (WARNING).
 
     `path` is `values/<JSON Pointer>` of the key to change; `message` and `fix` are for a person, and `str()`
-    is both in one sentence.
+    is both in one sentence. `about` is memory, or gpu for what the device has no instructions for.
     """
 
     severity: Severity
     path: str
     message: str
     fix: str
+    about: str = "memory"
 
     def __str__(self) -> str:
         return f"{self.message}: {self.fix[:1].lower()}{self.fix[1:]}"

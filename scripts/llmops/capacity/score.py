@@ -13,7 +13,7 @@ import yaml
 
 from llmops.capacity import gpu_products
 from llmops.capacity.architecture import Architecture, architecture
-from llmops.capacity.constants import LEAN_SAMPLER_SINCE, MEASURED, Constants
+from llmops.capacity.constants import LEAN_PICTURES_SINCE, LEAN_SAMPLER_SINCE, MEASURED, Constants
 from llmops.capacity.fit import Verdict, fit
 from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.memory import (
@@ -26,6 +26,7 @@ from llmops.capacity.memory import (
     widest_layer,
 )
 from llmops.capacity.settings import Settings, read
+from llmops.capacity.vision import Tower
 from llmops.findings import InputError
 
 # What decides whether a row's peak is the sampler's; any value near the fitted one chooses the same rows.
@@ -213,14 +214,18 @@ _FEW = {
 
 def _constant(run: Run) -> str:
     """The constant that tells what this run keeps beside PyTorch; '' where it is one of those with many runs."""
-    _, settings = _read(run)
+    arch, settings = _read(run)
+    if arch.tower.largest and settings.version < LEAN_PICTURES_SINCE:
+        # It tells of pictures, and not what is kept beside PyTorch.
+        return "picture_copies"
     return _FEW.get((_gpu(run).kind, settings.tensor > 1), "")
 
 
 def _beside(runs: Sequence[Run], constants: Constants) -> Mapping[str, list[float]]:
     found: dict[str, list[float]] = {}
     for run in runs:
-        if not (name := _constant(run)):
+        name = _constant(run)
+        if not name.startswith("non_torch"):
             continue
         arch, settings = _read(run)
         used = memory(arch, settings, _gpu(run), constants)
@@ -282,7 +287,8 @@ def _read(run: Run) -> tuple[Architecture, Settings]:
         raise InputError(
             f"data/measured.yaml: {run.model} asks for {settings.uncovered}, which is not covered"
         )
-    return architecture(config), settings
+    arch = architecture(config)
+    return (replace(arch, tower=Tower()) if settings.text_only else arch), settings
 
 
 def _run(row: Mapping[str, Any], data: Mapping[str, Any]) -> Run:

@@ -8,16 +8,22 @@ from typing import Any
 
 from llmops.capacity.config import count, figure, section, text
 
+# Qwen's largest picture is 16,384 tokens of 2 x 2 patches.
+_LARGEST_PATCHES = 65_536
 # Towers whose matrices an engine splits over the GPUs of a tensor group; every GPU of a replica holds the others whole.
 _SPLIT = ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "llama4")
 
 
 @dataclass(frozen=True)
 class Tower:
-    """Elements of tower and projector, and whether the GPUs of a tensor group share them."""
+    """Elements of tower and projector, and whether the GPUs of a tensor group share them.
+
+    `largest` is elements of one buffer for the largest picture that the engine tries at start, 0 where that is little.
+    """
 
     elements: int = 0
     split: bool = False
+    largest: int = 0
 
     def on_one(self, tensor: int) -> float:
         """Elements on one of `tensor` GPUs."""
@@ -31,7 +37,8 @@ def tower(config: Mapping[str, Any], hidden: int) -> Tower:
         return Tower()
     model_type = text(config, "model_type")
     reader = _READERS.get(model_type, _pixtral)
-    return Tower(reader(config, vision, hidden), model_type in _SPLIT)
+    largest = _LARGEST_PATCHES * figure(vision, "hidden_size") if model_type.startswith("qwen") else 0
+    return Tower(reader(config, vision, hidden), model_type in _SPLIT, largest)
 
 
 def _qwen2_5(_config: Mapping[str, Any], vision: Mapping[str, Any], hidden: int) -> int:

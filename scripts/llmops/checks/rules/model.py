@@ -78,13 +78,13 @@ def does_not_fit(release: Release) -> Iterator[Finding]:
     The estimate and its margin are those of `llmops fit`. Without the model's config.json, a GPU product, or
     an architecture that it covers there is no verdict.
     """
-    yield from _memory(release, ERROR)
+    yield from _memory(release, ERROR, "memory", "gpu")
 
 
 @rule("LM305", severity=WARNING, fix="Leave more memory free.")
 def memory_tight(release: Release) -> Iterator[Finding]:
     """What the estimate cannot exclude: the engine may run out of memory after its cache is sized."""
-    yield from _memory(release, WARNING)
+    yield from _memory(release, WARNING, "memory")
 
 
 @rule("LM306", severity=ERROR, fix="Write a cache.sizeGiB of the weights and half as much again.")
@@ -108,14 +108,24 @@ def cache_below_weights(release: Release) -> Iterator[Finding]:
         yield values_defect(release, served.at("cache.sizeGiB"), message)
 
 
+@rule("LM307", severity=WARNING, fix="Write a format that the GPU computes with, or another GPU.")
+def format_without_instructions(release: Release) -> Iterator[Finding]:
+    """A cache or weights in a format that the GPU has no instructions for: the engine refuses it, or is slow.
+
+    FP8 came with compute capability 8.9, FP4 with Blackwell; an MI300X has an FP8 of its own. The GPU table
+    (`llmops models`, docs/models.md) and config.json tell.
+    """
+    yield from _memory(release, WARNING, "gpu")
+
+
 def _last(words: list[Word]) -> Word | None:
     """Of a flag that is given twice the last one counts."""
     return words[-1] if words else None
 
 
-def _memory(release: Release, severity: Severity) -> Iterator[Finding]:
+def _memory(release: Release, severity: Severity, *about: str) -> Iterator[Finding]:
     for reason in fit.reasons(release):
-        if reason.severity is severity:
+        if reason.severity is severity and reason.about in about:
             yield values_defect(
                 release, reason.path.removeprefix("values"), f"{reason.message}.", fix=reason.fix
             )
