@@ -250,9 +250,16 @@ def test_what_no_robot_takes_is_seen_and_can_be_tried_again(tmp_path: Path) -> N
         (dead,) = json.loads(relay.get("/dead-letters"))
         assert "the sync failed" in dead["text"]
         assert "40058" in dead["reason"]
+        relay.call("/dead-letters/retry", b"")
+        until(lambda: relay.metric("llm_relay_dead_letters_total") == 2, "it is put aside again")
         wecom.before = lambda: ...
         assert relay.call("/dead-letters/retry", b"")[0] == 200
         until(lambda: wecom.texts, "it is told")
+        assert relay.metric("llm_relay_dead_letters") == 0
+        wecom.before = lambda: said({"errcode": 40058, "errmsg": "invalid Request Parameter"})
+        relay.call("/events/team", {"message": "another"})
+        until(lambda: relay.metric("llm_relay_dead_letters") == 1, "it is put aside")
+        assert json.loads(relay.call("/dead-letters/discard", b"")[1]) == {"discarded": 1}
         assert relay.metric("llm_relay_dead_letters") == 0
 
 

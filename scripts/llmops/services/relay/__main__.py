@@ -1,7 +1,8 @@
 """Takes alerts of Alertmanager and events, and tells the robots of chats; see docs/alerts.md.
 
 POST /alertmanager/RECEIVER and /events/RECEIVER answer once the message is on disk. POST /test/RECEIVER sends one and
-shows what the robot said. GET /metrics, /dead-letters and /healthz; POST /dead-letters/retry.
+shows what the robot said. GET /metrics, /dead-letters and /healthz; POST /dead-letters/retry and
+/dead-letters/discard.
 """
 
 from __future__ import annotations

@@ -211,6 +211,11 @@ class Journal:
             write.execute("delete from dead")
             return count
 
+    def discard(self) -> int:
+        """Forgets all dead letters; how many they were."""
+        with self._commit() as write:
+            return write.execute("delete from dead").rowcount
+
     def figures(self) -> list[tuple[str, str, str, float]]:
         """(name, receiver, reason, value) of counters, of what waits, of the oldest that waits, and of the dead."""
         with self._lock:

@@ -145,11 +145,15 @@ def routes(relay: Relay) -> list[tuple[str, str, Handler]]:
             sender.news.set()
         return JSONResponse({"waiting again": count})
 
+    def discard(_: Request, __: bytes) -> Response:
+        return JSONResponse({"discarded": relay.journal.discard()})
+
     return [
         ("POST", "/alertmanager/{receiver}", taking(from_alertmanager)),
         ("POST", "/events/{receiver}", taking(from_event)),
         ("POST", "/test/{receiver}", test),
         ("GET", "/dead-letters", dead),
         ("POST", "/dead-letters/retry", revive),
+        ("POST", "/dead-letters/discard", discard),
         ("GET", "/metrics", metrics),
     ]
