@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -209,3 +210,9 @@ def test_a_remote_without_a_host_needs_the_forges_address(
     assert repository
     with pytest.raises(InputError, match="say the forge's address with --forge-url"):
         forges.connect("gitea", "", repository)
+
+
+def test_a_folder_that_cannot_be_written_is_no_matter_of_keys() -> None:
+    said = "fatal: could not create work tree dir '/repository/clone': Permission denied"
+    sentence = delivery.sentence("main of origin", subprocess.CompletedProcess([], 128, "", said))
+    assert "could not create work tree dir '/repository/clone'" in sentence

@@ -19,17 +19,41 @@ from pathlib import Path
 from packaging.markers import Marker
 
 from lab import ROOT, cache
-from lab.cluster.images import Image, Link, python_image, write_image
+from lab.cluster.images import Image, Link, python_image, shared_libraries, write_image
 from lab.images.dockerfile import Stage, parse
 
 DOCKERFILE = ROOT / "images/Dockerfile"
 LOCK = ROOT / "requirements/jobs.txt"
-REF = "llm-charts.local/llmops:dev"
+REF, GIT_REF = "llm-charts.local/llmops:dev", "llm-charts.local/llmops-git:dev"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def llmops_image(folder: Path | None = None) -> Path:
     """Path of a docker-archive of REF; written once per content, into the cache if no folder is named."""
     return write_image(image(), folder or cache() / "images")
+
+
+def images(folder: Path) -> dict[str, Path]:
+    """Name -> docker-archive of both images; the second holds this machine's git too. FileNotFoundError without git."""
+    made = image()
+    both = (made, replace(made, ref=GIT_REF, files={**made.files, **git()}))
+    return {one.ref: write_image(one, folder) for one in both}
+
+
+def git() -> dict[str, Path | bytes | Link]:
+    """The program git, what it speaks HTTP by, and the libraries of both; other commands are inside of the program."""
+    program = shutil.which("git")
+    if not program:
+        raise FileNotFoundError("git")
+    place = subprocess.run(
+        [program, "--exec-path"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    programs = [Path(program), Path(place, "git-remote-http")]
+    files: dict[str, Path | bytes | Link] = {
+        str(each): each.resolve() for each in (*programs, *shared_libraries(programs))
+    }
+    files |= {f"{place}/git": Link(program), f"{place}/git-remote-https": Link("git-remote-http")}
+    return files | ({str(CERTIFICATES): CERTIFICATES} if CERTIFICATES.exists() else {})
 
 
 def image() -> Image:

@@ -25,7 +25,7 @@ _REFUSALS = (
         "has a host key that is not known here; connect once with ssh and compare it",
     ),
     ("does not appear to be a git repository", "is no Git repository"),
-    ("Permission denied", "takes no push with this key"),
+    ("Permission denied (", "takes no push with this key"),
     ("Could not read from remote repository", "cannot be read; are address and key right?"),
     ("403", "takes no push with these credentials"),
 )

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import cache
 from lab.images import llmops_image
-from lab.images.assemble import DOCKERFILE, ROOT, distribution
+from lab.images.assemble import DOCKERFILE, GIT_REF, ROOT, distribution, images
 from lab.images.dockerfile import Stage, parse
 from llmops.release import archive as chart_archive
 from llmops.render import Target
@@ -204,3 +205,34 @@ def test_what_a_job_does_not_need_is_not_there(archive: tuple[dict[str, Any], ta
 def test_a_package_of_another_version_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"click \S+ is installed here and 0\.1 is locked"):
         distribution("click", "0.1")
+
+
+def test_the_image_with_git_is_the_other_one_and_reaches_a_server_by_it(
+    archive: tuple[dict[str, Any], tarfile.TarFile], tmp_path: Path
+) -> None:
+    config, layer = read(images(cache() / "images")[GIT_REF])
+    settings = ("Entrypoint", "Cmd", "User", "WorkingDir", "Env", "Labels")
+    assert [config[key] for key in settings] == [archive[0][key] for key in settings]
+    assert set(archive[1].getnames()) < set(layer.getnames())
+    # What the engine builds on top, and as whom it ends.
+    (stage,) = parse(text("images/Dockerfile.git"))
+    assert stage.base == f"{chart_image('reverter')['repository'].removesuffix('-git')}:0.1.0"
+    assert stage.user == config["User"]
+    root = unpack(layer, tmp_path)
+    tmp_path.chmod(0o755)
+    # A container has devices; a file does for the one that git wants.
+    (root / "dev").mkdir(exist_ok=True)
+    (root / "dev/null").touch()
+    (root / "dev/null").chmod(0o666)
+    (root / "tmp").mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    repository = ["--repository=http://127.0.0.1:9/values.git", "--folder=/tmp/clone"]
+    done = run(root, config, ["llmops.services.reverter", *repository])
+    assert done.returncode == 2
+    # So says git's own HTTP, behind which a library that is missing would show.
+    assert "ailed to connect to 127.0.0.1 port 9" in done.stderr
+
+
+def chart_image(name: str) -> dict[str, Any]:
+    image: dict[str, Any] = yaml.safe_load(text(f"charts/{name}/values.yaml"))["image"]
+    return image
