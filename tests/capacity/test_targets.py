@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from llmops.capacity.architecture import architecture
 from llmops.capacity.gpu_products import product, table
 from llmops.capacity.step_time import active_elements, prefill_rate, step_time
-from llmops.capacity.targets import HEADROOM, Requests, reach, target
+from llmops.capacity.targets import HEADROOM, Requests, reach, target, with_headroom
 from llmops.cli import main
 from llmops.release import Release
 from tests.charts.conftest import ROOT
@@ -100,9 +100,13 @@ def test_the_reach_keeps_the_promise_and_one_more_request_would_not(itl: float, 
         steps = max(1, -(-requests.prompt // chunk))
         long_gaps = min(1.0, count * steps / requests.generated)
         beside = EIGHT.seconds(count, cached, min(chunk, requests.prompt))
+        mean = EIGHT.seconds(count, cached, count * requests.prompt / requests.generated)
         short_enough = beside <= itl or (long_gaps <= 0.05 and EIGHT.seconds(count, cached) <= itl)
         return (
-            short_enough and count <= sequences and count * (requests.prompt + requests.generated) <= tokens
+            short_enough
+            and mean <= itl
+            and count <= sequences
+            and count * (requests.prompt + requests.generated) <= tokens
         )
 
     most, _ = reach(EIGHT, requests, itl, tokens, sequences, chunk)
@@ -128,10 +132,20 @@ def test_qwen3_8b_on_an_l4_holds_10_chats_not_3_and_not_16() -> None:
     found = target(release())
     assert found is not None
     assert (found.reach, found.bound) == (10, "the share of steps that compute a prompt")
-    assert found.in_flight == int(HEADROOM * 10)
+    assert found.in_flight == 5
     half_of_the_context = target(release(requestTokens={"prompt": 16_000, "generated": 384}))
     assert half_of_the_context is not None
     assert half_of_the_context.reach <= 5
+
+
+@pytest.mark.parametrize("most", [10, 64, 256])
+def test_at_the_target_a_server_ends_the_wanted_share_of_what_it_can(most: int) -> None:
+    def per_second(count: int) -> float:
+        cached = count * (CHAT.prompt + CHAT.generated / 2)
+        return count / EIGHT.seconds(count, cached, count * CHAT.prompt / CHAT.generated)
+
+    found = with_headroom(EIGHT, CHAT, most)
+    assert per_second(found) <= HEADROOM * per_second(most) < per_second(found + 1)
 
 
 def test_a_model_of_vectors_has_no_tokens_to_wait_for() -> None:
@@ -159,8 +173,8 @@ def write(tree: Path, *more: str) -> str:
 def test_write_puts_the_target_into_the_values_of_the_environment_and_leaves_the_rest(tree: Path) -> None:
     file = tree / "models/qwen3-8b/envs/prod/values.yaml"
     before = file.read_text()
-    file.write_text(before.replace("inFlightPerReplica: 7", "inFlightPerReplica: 3"))
-    assert "7 of at most 10 requests in flight" in write(tree)
+    file.write_text(before.replace("inFlightPerReplica: 5", "inFlightPerReplica: 3"))
+    assert "5 of at most 10 requests in flight" in write(tree)
     assert file.read_text() == before
     assert "# a minute for node and image" in before
 

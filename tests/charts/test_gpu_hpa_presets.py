@@ -15,6 +15,8 @@ from llmops.release import Inputs
 from llmops.release import render as render_release
 from llmops.render import Renderer, Target
 from llmops.render.manifest import Object
+from llmops.simulate.scaling.policy import from_object
+from llmops.simulate.scaling.presets import NAMES, Targets, preset
 from tests.charts.conftest import CHARTS, ROOT, Render, llm, merge, release_files
 from tests.charts.test_gpu_hpa import KEDA, ON, adapter_query, ask, engine, triggers
 
@@ -248,3 +250,23 @@ def test_silence_is_zero_only_while_the_gateway_can_say_so(render: Render, tmp_p
     series, expected = AT_ZERO[case]
     (scaler,) = render("gpu-hpa", ON, KEDA, ZERO, name="qwen", namespace="models").items
     ask(tmp_path, triggers(scaler)["llm-requests-demand"]["query"], series, expected, labels="{}")
+
+
+# --- the simulator reads what the chart renders -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["hpa", "keda"])
+@pytest.mark.parametrize("cold", [15, 180, 1800])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_simulated_presets_are_the_rendered_ones(
+    render: Render, name: str, cold: int, backend: str
+) -> None:
+    own = {"preset": name, "backend": backend, "coldStartSeconds": cold, "inFlightPerReplica": 33}
+    layers = [WATCHED, own, {"capacity": {"promptTokensPerSecond": 2787}}, llm(slo={"e2eP95Seconds": 7})]
+    (scaler,) = render("gpu-hpa", *layers).items
+    targets = Targets(33, 2787, 2, 7)
+    rendered = from_object(name, scaler)
+    simulated = preset(name, targets, cold, 2, 10)
+    assert rendered.metrics == simulated.metrics
+    assert rendered.behavior == simulated.behavior
+    assert (rendered.least, rendered.most) == (2, 10)

@@ -16,14 +16,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from llmops.capacity.architecture import Architecture
 from llmops.capacity.gpu_products import Gpu
 from llmops.capacity.memory import GIB
 from llmops.capacity.weights import layer
+
+# One engine's figures, or those of many.
+Amount = TypeVar("Amount", float, NDArray[np.float64])
 
 _WEIGHTS, _CACHE, _ALL_REDUCE = 1.3625, 1.947, 0.752
 _LAYER_SECONDS, _REQUEST_SECONDS, _STEP_SECONDS = 32.1e-6, 4.42e-6, 126e-6
@@ -45,7 +50,7 @@ class StepTime:
     prompt: float
     measured: bool
 
-    def seconds(self, decoding: float, cached_tokens: float, prompt_tokens: float = 0.0) -> float:
+    def seconds(self, decoding: Amount, cached_tokens: Amount, prompt_tokens: float = 0.0) -> Amount:
         """Of a step with so many requests decoding, tokens in their caches, and prompt tokens computed beside them."""
         return self.base + self.request * decoding + self.cached * cached_tokens + self.prompt * prompt_tokens
 

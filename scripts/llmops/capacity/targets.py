@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Gaps between tokens that may be longer than the promise: it is made for 95 of 100.
 _LONG_GAPS = 0.05
-# Share of the reach that is asked for: the load grows on while the next server starts.
+# Share of a server's requests a second that is asked for: the load grows on while the next server starts.
 HEADROOM = 0.7
 AUTOSCALER = "gpu-hpa"
 
@@ -45,6 +45,7 @@ class Target:
     """
 
     reach: int
+    in_flight: int
     bound: str
     product: str
     itl_seconds: float
@@ -52,10 +53,19 @@ class Target:
     measured: bool
     prompt_tokens_per_second: int
 
-    @property
-    def in_flight(self) -> int:
-        """At least 1: a server that is not asked for anything would never be given back."""
-        return max(1, int(HEADROOM * self.reach))
+
+def with_headroom(step: StepTime, requests: Requests, reach: int, headroom: float = HEADROOM) -> int:
+    """Requests in flight on a server that ends `headroom` times as many a second as at its reach; at least 1.
+
+    Fewer than that share of the reach: the last requests of a full batch add little, for each makes all others slower.
+    """
+    slower = _each(step, requests) + step.prompt * requests.prompt / requests.generated
+    return max(1, int(headroom * reach * step.base / (step.base + slower * reach * (1 - headroom))))
+
+
+def _each(step: StepTime, requests: Requests) -> float:
+    """Seconds that one more request adds to a step: half of its answer is written on average."""
+    return step.request + step.cached * (requests.prompt + requests.generated / 2)
 
 
 def reach(
@@ -66,14 +76,17 @@ def reach(
     `tokens` are those that the KV cache holds, `sequences` the engine's maxNumSeqs, `chunk` the most prompt tokens of
     one step. 95 of 100 gaps are short: either a step with a prompt is short enough, or such steps are rare enough.
     """
-    held = requests.prompt + requests.generated / 2
     bounds = {
         "the engine's maxNumSeqs": float(sequences),
         "the KV cache": tokens / (requests.prompt + requests.generated),
     }
     alone = itl_seconds - step.base
-    each = step.request + step.cached * held
+    each = _each(step, requests)
     decode = alone / each
+    # Each step computes as many prompts as answers end in it.
+    bounds["the time that prompts take of the steps"] = alone / (
+        each + step.prompt * requests.prompt / requests.generated
+    )
     part = min(requests.prompt, chunk)
     beside = (alone - step.prompt * part) / each
     steps = max(1, math.ceil(requests.prompt / chunk))
@@ -100,11 +113,8 @@ def target(release: Release, fit: Fit | None = None) -> Target | None:
     fit = fit or from_release(release)
     if fit is None or not fit.sized or release.model is None or _pools(release):
         return None
-    served = release.view.served
-    settings = read(
-        release.model, served.mapping("engine"), str(release.view.llm.get("model.quantization") or ""), ""
-    )
-    if not isinstance(settings, Settings):
+    settings = engine_settings(release)
+    if settings is None:
         return None
     requests, promised = requests_of(release), itl_seconds(release)
     gpu = product(fit.product)
@@ -118,7 +128,24 @@ def target(release: Release, fit: Fit | None = None) -> Target | None:
     )
     chunk, sequences = batch(settings, gpu)
     most, bound = reach(step, requests, promised, fit.concurrency * fit.max_model_len, sequences, chunk)
-    return Target(most, bound, fit.product, promised, requests, step.measured, int(1 / step.prompt))
+    return Target(
+        most,
+        with_headroom(step, requests, most),
+        bound,
+        fit.product,
+        promised,
+        requests,
+        step.measured,
+        int(1 / step.prompt),
+    )
+
+
+def engine_settings(release: Release) -> Settings | None:
+    """What the values ask of the engine; None where the memory fit does not cover it."""
+    served = release.view.served.mapping("engine")
+    described = str(release.view.llm.get("model.quantization") or "")
+    found = read(release.model or {}, served, described, "")
+    return found if isinstance(found, Settings) else None
 
 
 def written(found: Target) -> dict[str, Any]:

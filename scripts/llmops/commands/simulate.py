@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from llmops.commands.options import PATH, Number
+from llmops.commands.options import PATH, Number, Selection, renderer
 from llmops.commands.output import say
+from llmops.findings import InputError
+
+if TYPE_CHECKING:
+    from llmops.release import Release
 
 
 @click.group()
@@ -113,3 +118,90 @@ def simulate_canary(
     )
     document = command.simulate(policy, traffic, plan)
     say(json.dumps(document) if form == "json" else command.text(document, plan).rstrip(), form)
+
+
+@simulate.command("scaling")
+@click.option(
+    "--trace", type=PATH, required=True, help="CSV file: times with tokens of prompts and answers, or rates."
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    default=("demand",),
+    show_default=True,
+    help="Preset, static:N, a default of another project, peers or all; repeatable.",
+)
+@click.option("--cold-start", type=click.IntRange(15, 1800), default=180, show_default=True, help="Seconds.")
+@click.option("--models", type=PATH, help="A model's directory; by default Llama-3.1-8B on one H100.")
+@click.option("--env", "environment", default="prod", show_default=True)
+@click.option("--min", "least", type=click.IntRange(1, 1000), default=1, show_default=True, help="Servers.")
+@click.option("--max", "most", type=click.IntRange(1, 1000), default=16, show_default=True, help="Servers.")
+@click.option("--ttft", type=Number(0.001, 36000), help="Seconds to the first token; by default the promise.")
+@click.option("--itl", type=Number(0.0001, 3600), help="Seconds between tokens; by default the promise.")
+@click.option(
+    "--times",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Copies of the trace, shifted.",
+)
+@click.option(
+    "--scale", type=Number(0.000001, 1_000_000), default=1.0, show_default=True, help="Of the requests."
+)
+@click.option(
+    "--tokens",
+    type=(Number(1, 10_000_000), Number(1, 10_000_000)),
+    default=(1155, 211),
+    show_default=True,
+    help="Of a prompt and an answer, where the trace has rates.",
+)
+@click.option(
+    "--step", type=Number(0.1, 15), default=1.0, show_default=True, help="Seconds of one step; 15 for weeks."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def simulate_scaling(
+    trace: Path,
+    policies: tuple[str, ...],
+    cold_start: int,
+    models: Path | None,
+    environment: str,
+    least: int,
+    most: int,
+    ttft: float | None,
+    itl: float | None,
+    times: int,
+    scale: float,
+    tokens: tuple[float, float],
+    step: float,
+    seed: int,
+    form: str,
+) -> None:
+    """What would autoscalers have done with this traffic: promises kept, GPU-hours, starts in vain?"""
+    import json
+
+    import numpy as np
+
+    from llmops.simulate.scaling import command
+    from llmops.simulate.scaling.trace import read
+
+    if most < least:
+        raise InputError(f"--max is {most}, below --min {least}; write a larger --max")
+    release = _release(models, environment) if models else None
+    server = command.of_release(release) if release else command.reference()
+    chance = np.random.default_rng(seed)
+    arrivals = read(trace, step, tokens, chance).scaled(scale).superposed(times, chance)
+    scenario = command.Scenario(server, command.promise_of(release, ttft, itl), cold_start, least, most)
+    document = command.simulate(arrivals, scenario, policies)
+    say(json.dumps(document) if form == "json" else command.text(document).rstrip(), form)
+
+
+def _release(models: Path, environment: str) -> Release:
+    """The one release of a model in an environment."""
+    from llmops import release
+
+    found = Selection(models=models, environment=environment).inputs()
+    if len(found) != 1:
+        raise InputError(f"--models {models} holds {len(found)} models; name one model's directory")
+    return release.render(found[0], renderer("sdk"))
