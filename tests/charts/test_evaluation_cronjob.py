@@ -111,3 +111,44 @@ def test_questions_have_one_place(render: Render, tasks: dict[str, str], words: 
 def test_a_name_that_belongs_to_another_release_is_refused(render: Render) -> None:
     with pytest.raises(RefusedError, match="ends in -eval, which names objects of the release qwen"):
         render(CHART, EVALUATED, name="qwen-eval")
+
+
+# --- asking for retraining --------------------------------------------------------------------------------------------
+
+RETRAIN = {
+    "scope": "cluster",
+    "exporter": {"existingClaim": "kept"},
+    "retrain": {"url": "https://events.example.com/retrain", "secret": {"name": "llm-retrain"}},
+}
+
+
+def test_the_exporter_signs_with_the_secret_and_may_reach_the_webhook(render: Render) -> None:
+    objects = render(CHART, RETRAIN, namespace="monitoring")
+    (exporter,) = objects.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "--retrain-url=https://events.example.com/retrain" in exporter["args"]
+    (secret,) = [
+        one["valueFrom"]["secretKeyRef"] for one in exporter["env"] if one["name"] == "RETRAIN_SECRET"
+    ]
+    assert secret == {"name": "llm-retrain", "key": "secret"}
+    pods = dict(pods_of(objects.items, "monitoring"))
+    assert verdict(objects.items, pods["Deployment/llm-drift-exporter"], "203.0.113.7", 443) == "open"
+    alone = render(CHART, {"scope": "cluster"}, namespace="monitoring")
+    pods = dict(pods_of(alone.items, "monitoring"))
+    assert verdict(alone.items, pods["Deployment/llm-drift-exporter"], "203.0.113.7", 443) == "shut"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"retrain": {"secret": {"name": ""}}},
+            "retrain.secret.name is empty, so nobody could tell an event of ours",
+        ),
+        ({"exporter": {"existingClaim": ""}}, "exporter.existingClaim is empty, so cooldown and budget"),
+    ],
+)
+def test_a_trigger_without_key_or_memory_is_refused(
+    render: Render, values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RefusedError, match=words):
+        render(CHART, RETRAIN, values)

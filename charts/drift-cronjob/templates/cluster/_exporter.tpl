@@ -14,6 +14,33 @@ args:
   - --port={{ int .port }}
   - --folder=/results
   - --forget-after={{ .forgetAfter }}
+  {{- with $.Values.retrain }}
+  {{- if .url }}
+  - --retrain-url={{ .url }}
+  - --retrain-cooldown={{ .cooldown }}
+  - --retrain-budget={{ int .budget }}
+  {{- if .approval }}
+  - --retrain-approval
+  {{- end }}
+  {{- with .approved }}
+  - --retrain-approved
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+env:
+  - name: RETRAIN_SECRET
+    valueFrom:
+      secretKeyRef: {name: {{ .secret.name | quote }}, key: {{ .secret.key | quote }}}
+  {{- with include "llm-common.proxyVariables" (dict "llm" $llm "direct" list) }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
+egress:
+  {{- include "llm-common.dnsRule" (dict "llm" $llm) | nindent 2 }}
+  {{- include "llm-common.egressRule" (dict "llm" $llm "url" .url) | nindent 2 }}
+  {{- with $llm.environment.proxy.url }}
+  {{- include "llm-common.proxyRule" (dict "llm" $llm "url" .) | nindent 2 }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
 livenessSeconds: 5
 ephemeralMiB: 64
 volume: {name: results, path: /results, claim: {{ .existingClaim | quote }}, size: 32Mi}

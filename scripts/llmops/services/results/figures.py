@@ -9,10 +9,11 @@ from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.documents import RESULT, VERSION, number
-from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE
+from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE, Settings
 from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import SIGNALS
 
+_THRESHOLD = Settings().threshold
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -28,6 +29,7 @@ class Figures:
     outcome: str
     scores: Mapping[str, float]
     samples: Mapping[str, float]
+    threshold: float
 
     def document(self) -> dict[str, Any]:
         """The result document again, of what is shown and nothing else."""
@@ -36,6 +38,7 @@ class Figures:
             "kind": RESULT,
             **{key: getattr(self, key) for key in ("namespace", "release", "model", "outcome")},
             "finished": rfc3339(self.finished),
+            "threshold": self.threshold,
             "signals": [
                 {"signal": signal, "samples": samples, "score": self.scores.get(signal)}
                 for signal, samples in self.samples.items()
@@ -62,6 +65,11 @@ def read_drift(document: Mapping[str, Any]) -> Figures:
     names, finished = who_and_when(document)
     if document.get("outcome") not in (NONE, DRIFT, INCONCLUSIVE):
         raise ValueError("outcome must be none, drift or inconclusive")
+    try:
+        # Exporters before this one kept none.
+        threshold = number(document.get("threshold", _THRESHOLD))
+    except ValueError as error:
+        raise ValueError(f"threshold: {error}") from None
     rows = document.get("signals")
     if not isinstance(rows, list) or not rows:
         raise ValueError("signals must be a list of at least one signal")
@@ -84,4 +92,5 @@ def read_drift(document: Mapping[str, Any]) -> Figures:
         outcome=document["outcome"],
         scores=scores,
         samples=samples,
+        threshold=threshold,
     )

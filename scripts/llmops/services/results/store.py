@@ -96,6 +96,15 @@ class Results:
         kind = "" if key[0] == DRIFT else ".evaluation"
         return self._folder / f"{'_'.join(key[1:])}{kind}.json"
 
+    def by_model(self) -> dict[tuple[str, str, str], dict[str, list[Run]]]:
+        """Runs by namespace, release and model, and then by kind, from the newest on."""
+        with self._lock:
+            found: dict[tuple[str, str, str], dict[str, list[Run]]] = {}
+            for (kind, *model), runs in self._runs.items():
+                namespace, release, name = model
+                found.setdefault((namespace, release, name), {})[kind] = list(runs)
+        return found
+
     def text(self) -> str:
         """The page /metrics."""
         with self._lock:

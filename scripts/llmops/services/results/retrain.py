@@ -1,0 +1,94 @@
+"""When results ask for retraining: pure decisions over the last runs of a release and what was asked for before.
+
+A confirmed regression beyond the margin asks for it, or drift in two runs in a row with a confirmed smaller one.
+Volume never counts: it follows the business, not the model. A cooldown, a budget of requests in a calendar month and,
+where a person has to approve, the approval hold it back, for each model apart: no loop can spin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from llmops.evaluation.verdict import REGRESSED
+from llmops.jobs.times import rfc3339
+from llmops.services.results.evaluation import Evaluation
+from llmops.services.results.figures import Figures
+
+_BUSINESS = "volume"
+NONE, COOLDOWN, BUDGET, APPROVAL, REQUESTED = "none", "cooldown", "budget", "approval", "requested"
+DECISIONS = (NONE, COOLDOWN, BUDGET, APPROVAL, REQUESTED)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`cooldown` is in seconds, `budget` requests of one model in a month, `approved` keys that a person approved."""
+
+    cooldown: float = 7 * 86400
+    budget: int = 2
+    manual: bool = False
+    approved: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`key` names the cause: the same runs ask for the same thing once. Empty where nothing asks."""
+
+    decision: str
+    reason: str
+    key: str = ""
+
+
+def decide(
+    evaluations: Sequence[Evaluation],
+    drifts: Sequence[Figures],
+    requested: Sequence[tuple[str, float]],
+    policy: Policy,
+    now: float,
+) -> Decision:
+    """Runs from the newest on; `requested` are key and time (Unix seconds) of what was asked for, oldest first."""
+    cause, finished = _cause(evaluations, drifts)
+    if finished is None:
+        return Decision(NONE, cause)
+    last = evaluations[0]
+    # A key of this cause: the same evaluation asks once, whatever drift says meanwhile.
+    text = "/".join((last.namespace, last.release, last.model, rfc3339(finished)))
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    if any(key == one for one, _ in requested):
+        return Decision(NONE, f"{cause}, which was asked for already", key)
+    if requested and now < (until := requested[-1][1] + policy.cooldown):
+        return Decision(
+            COOLDOWN, f"{cause}; not yet, because the last request cools down until {rfc3339(until)}", key
+        )
+    month = datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+    spent = sum(rfc3339(when).startswith(month) for _, when in requested)
+    if spent >= policy.budget:
+        return Decision(BUDGET, f"{cause}; not in {month}, because {spent} requests are its budget", key)
+    if policy.manual and key not in policy.approved:
+        return Decision(APPROVAL, f"{cause}; not yet, because a person has to approve {key}", key)
+    return Decision(REQUESTED, cause, key)
+
+
+def _cause(evaluations: Sequence[Evaluation], drifts: Sequence[Figures]) -> tuple[str, float | None]:
+    """Why, and when the evaluation behind it ended; None where nothing asks."""
+    if not evaluations:
+        return "no evaluation has said anything", None
+    last = evaluations[0]
+    if last.outcome == REGRESSED and last.retrain:
+        return "a drop beyond the margin is confirmed", last.finished
+    drifted = len(drifts) > 1 and all(map(_drifted, drifts[:2]))
+    if last.outcome == REGRESSED:
+        if drifted:
+            return "a drop is confirmed, and traffic has drifted in two runs in a row", last.finished
+        return (
+            "a drop is confirmed, not one beyond the margin, and traffic has not drifted twice in a row",
+            None,
+        )
+    words = "traffic has drifted twice in a row, but " if drifted else ""
+    return f"{words}the last evaluation says {last.outcome}", None
+
+
+def _drifted(run: Figures) -> bool:
+    return any(score > run.threshold for signal, score in run.scores.items() if signal != _BUSINESS)
