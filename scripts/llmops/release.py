@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _MAX_JSON = 5 * 2**20  # bytes; the largest of models have some tens of thousands
+_COMMA_TOO_MANY = re.compile(r",\s*[}\]]\Z")
 _LEVELS = 4  # how far above a model its `environments` folder may stand
 
 
@@ -197,10 +199,14 @@ def _environments_of(folder: Path) -> list[str]:
 
 
 def _inputs(folder: Path, env: str, environments: Path | None, chart: Path, kube_version: str) -> Inputs:
-    facts = _environments_folder(folder, environments) / f"{env}.yaml"
+    below = _environments_folder(folder, environments)
+    facts = below / f"{env}.yaml"
     if not facts.is_file():
+        known = ", ".join(sorted(file.stem for file in below.glob("*.yaml"))) or "none"
         raise InputError(
-            f"no such file; expected the facts of the cluster of environment {env!r}", str(facts)
+            f"no such file; expected the facts of the cluster of environment {env!r}. There are those of {known}: "
+            f"write this file, or call {folder / 'envs' / env} as one of them",
+            str(facts),
         )
     values = [facts, folder / "values.yaml", folder / f"envs/{env}/values.yaml"]
     promoted = folder / f"envs/{env}/release.yaml"
@@ -264,9 +270,14 @@ def _model(inputs: Inputs) -> dict[str, Any] | None:
 
 @functools.lru_cache(maxsize=256)
 def _read_json(file: Path, _mtime: int) -> dict[str, Any]:
+    written = read_text(file)
     try:
-        data = json.loads(read_text(file))
+        data = json.loads(written)
     except json.JSONDecodeError as error:
+        if comma := _COMMA_TOO_MANY.search(written[: error.pos + 1] + written[error.pos + 1 :].lstrip()[:1]):
+            line = written.count("\n", 0, comma.end() - 1) + 1
+            words = "this is not JSON: a comma stands before the closing bracket; take it out"
+            raise InputError(words, f"{file}:{line}") from error
         raise InputError(f"this is not JSON: {error.msg}", f"{file}:{error.lineno}") from error
     except RecursionError as error:
         raise InputError("the nesting is too deep", str(file)) from error

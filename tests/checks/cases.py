@@ -27,6 +27,8 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
 
     `environments` are facts of clusters, by name, in a folder beside that of the models.
 
+    `files` are further files, by their path.
+
     `beside` are the manifests of further releases that are checked in the same run.
 
     Its pods live in namespaces that Pod Security holds to `privileged`, unless `podSecurity` names a profile.
@@ -51,6 +53,9 @@ def release_of(case: dict[str, Any], folder: Path, kube_version: str = "1.35.0")
     for name, facts in case.get("environments", {}).items():
         (folder / "environments").mkdir(exist_ok=True)
         (folder / "environments" / f"{name}.yaml").write_text(yaml.safe_dump(facts, sort_keys=False))
+    for name, text in case.get("files", {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
     if "waivers" in case:
         (model / "waivers.yaml").write_text(yaml.safe_dump(case["waivers"], sort_keys=False))
     return Release(

@@ -14,6 +14,7 @@ from llmops.release import Inputs
 from llmops.render import Target
 from llmops.render.manifest import read_values
 
+CORRECT = "Correct the key in the values file that the finding names."
 ENGINE = {
     "type": "object",
     "additionalProperties": False,
@@ -143,10 +144,10 @@ def test_one_sentence_per_wrong_key(values: dict[str, Any], path: str, message: 
         ("labels: {a: 1, b: 2}", "labels must have at most 1 key, but has 2.", "Write at most 1 key."),
         (
             "{workload: Deployment, steps: [1, 2]}",
-            "steps: A Deployment has no canary; leave steps empty.",
-            "Write what the message asks for.",
+            "steps: A Deployment has no canary.",
+            "Leave steps empty.",
         ),
-        ("workload: Job", "tag: A Job needs a tag.", "Write what the message asks for."),
+        ("workload: Job", "tag: A Job needs a tag.", CORRECT),
     ],
 )
 def test_the_fix_says_what_to_write(layer: str, message: str, fix: str, tmp_path: Path) -> None:
@@ -164,15 +165,20 @@ def test_a_null_that_deletes_a_default_is_called_that_and_not_missing(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("message", "path", "line"),
+    ("message", "path", "line", "fix"),
     [
-        ("global.llm.model.name is empty: say which", "values/global/llm/model/name", "last.yaml:2"),
-        ("engine.parallelism and engine.dtype do not match", "values/engine/dtype", "first.yaml:2"),
-        ("the release name a.b is no name, global.llm.model.name is", "", ""),
+        (
+            "global.llm.model.name is empty: say which",
+            "values/global/llm/model/name",
+            "last.yaml:2",
+            "Say which.",
+        ),
+        ("engine.parallelism and engine.dtype do not match", "values/engine/dtype", "first.yaml:2", CORRECT),
+        ("the release name a.b is no name, global.llm.model.name is", "", "", CORRECT),
     ],
 )
 def test_a_refusal_blames_the_file_that_decides_the_first_key_it_names(
-    message: str, path: str, line: str, tmp_path: Path
+    message: str, path: str, line: str, fix: str, tmp_path: Path
 ) -> None:
     first, last = tmp_path / "first.yaml", tmp_path / "last.yaml"
     first.write_text("global: {llm: {model: {name: a}}}\nengine: {dtype: auto}\n")
@@ -180,7 +186,7 @@ def test_a_refusal_blames_the_file_that_decides_the_first_key_it_names(
     inputs = Inputs(chart=tmp_path, values=(first, last), target=Target("demo", "llm"))
     finding = refusal(RefusedError(message), inputs, [read_values(first), read_values(last)])
     assert (finding.path, finding.source) == (path, line and f"{tmp_path / line}")
-    assert finding.fix == "Write what the message asks for."
+    assert finding.fix == fix
 
 
 def test_the_line_is_that_of_the_last_layer_that_sets_the_key(tmp_path: Path) -> None:
@@ -194,7 +200,7 @@ def test_a_global_key_that_umbrella_and_component_refuse_is_reported_once(tmp_pa
     layer = "global:\n  llm:\n    revision: main\n"
     (finding,) = findings(tmp_path, {"global": shared, "engine": {"global": shared}}, layer)
     assert finding.path == "values/global/llm/revision"
-    assert finding.message == 'global.llm.revision is "main" and must match ^[0-9a-f]{40}$ (a commit).'
+    assert finding.message == 'global.llm.revision is "main", which it cannot be (a commit).'
     assert finding.source == f"{tmp_path / 'layer0.yaml'}:3"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from llmops import examine, release
 from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION, Renderer
+from llmops.report import template_origin
 
 HERE = Path(__file__).parent
 CHART = Path("charts/llm-stack")
@@ -21,12 +22,11 @@ _PATTERN = re.compile(r"\(\?|\[\^|\\[dwsS.]|\[[a-zA-Z0-9]-[a-zA-Z0-9]|\)\?\$|\]\
 
 @dataclass(frozen=True)
 class Told:
-    """One sentence to the newcomer: where it points to, relative to the tree, and all it says."""
+    """One finding as the newcomer reads it: `places` are (FILE:LINE within the tree, key), the first its own."""
 
     level: str
-    source: str
-    key: str
     text: str
+    places: tuple[tuple[str, str], ...]
 
 
 def planted(case: Mapping[str, Any], folder: Path) -> Path:
@@ -60,15 +60,16 @@ def findings(values: Path, env: str, renderer: Renderer) -> list[Told]:
             chart=CHART,
             kube_version=DEFAULT_KUBE_VERSION,
         )
-        reports = examine.releases(inputs, renderer, [DEFAULT_KUBE_VERSION])
+        judged = examine.releases(inputs, renderer, [DEFAULT_KUBE_VERSION])
+        reports = template_origin.trace(judged, renderer)
     except InputError as error:
         return [_unreadable(str(error), values)]
     said = [_unreadable(report.unreadable, values) for report in reports if report.unreadable]
     for report in reports:
         for one in report.findings:
-            key = one.path.removeprefix("values/").replace("/", ".") if one.path.startswith("values") else ""
-            text = f"{one.message} {one.fix}"
-            said.append(Told(str(one.severity), _within(one.source, values), key, _plain(text, values)))
+            keys = [(key.source, key.name) for key in report.origin(one).keys]
+            places = tuple((_within(source, values), key) for source, key in [(one.source, ""), *keys])
+            said.append(Told(str(one.severity), _plain(f"{one.message} {one.fix}", values), places))
     return said
 
 
@@ -83,25 +84,22 @@ def missed(case: Mapping[str, Any], said: list[Told], values: Path) -> list[str]
 
 def _lacks(case: Mapping[str, Any], one: Told, values: Path) -> Iterator[str]:
     file, *marks = case["at"]
-    if one.source.partition(":")[0] != file:
-        yield f"file: {one.source or 'none'}, not {file}"
-    elif marks:
-        lines = (values / file).read_text(encoding="utf-8").splitlines()
-        line = next(number for number, text in enumerate(lines, 1) if marks[0] in text)
-        if one.source != f"{file}:{line}":
-            yield f"line: {one.source}, not {line}"
-    if case.get("key", one.key) != one.key:
-        yield f"key: {one.key or 'none'}, not {case['key']}"
+    lines = (values / file).read_text(encoding="utf-8").splitlines() if marks else []
+    line = next((f":{number}" for number, text in enumerate(lines, 1) if marks[0] in text), "")
+    if not any(source == f"{file}{line}" if marks else source.startswith(file) for source, _ in one.places):
+        yield f"place: {one.places}, not {file}{line}"
+    if not any(case.get("key", key) == key for _, key in one.places):
+        yield f"key: {one.places}, not {case['key']}"
     for word in case["words"]:
         if str(word) not in one.text:
-            yield f"words: no {word!r} in {one.text[:200]!r}"
+            yield f"words: no {word!r} in {one.text[:300]!r}"
     if one.level != case.get("level", "error"):
         yield f"level: {one.level}"
 
 
 def _unreadable(text: str, values: Path) -> Told:
     source = re.match(r"(\S+?(?::\d+)?): ", text)
-    return Told("error", _within(source[1] if source else "", values), "", _plain(text, values))
+    return Told("error", _plain(text, values), ((_within(source[1] if source else "", values), ""),))
 
 
 def _within(source: str, values: Path) -> str:

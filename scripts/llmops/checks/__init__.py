@@ -101,7 +101,7 @@ def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> li
             disabled=disabled,
             today=today or date.today(),
         )
-        for rule_id in ("waiver/expired", "waiver/unused"):
+        for rule_id in ("waiver/expired", "waiver/unused", "waiver/endless"):
             if rule_id not in disabled:
                 found += RULES[rule_id].judge(review)
     return sorted(found, key=order)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmops.kubernetes import remedies
 from llmops.kubernetes.suggestions import nearest
 from llmops.redaction import without_credentials
 
@@ -32,6 +34,11 @@ _SIZES = {
 }
 
 
+# A full stop that ends a sentence: none of "e.g." and of its like.
+_SENTENCE = re.compile(r"(?<!e\.g)(?<!i\.e)\.\s")
+_LONGEST_DESCRIPTION = 300  # characters that fit into a message
+
+
 @dataclass(frozen=True, order=True)
 class Violation:
     """One mistake in one sentence; `pointer` is the JSON Pointer of the wrong, unknown or missing field.
@@ -51,9 +58,18 @@ Written = Callable[[Path], "str | None"]
 """The text of a scalar without quotes as its author wrote it; None where there is none."""
 
 
+Elsewhere = Callable[[Path, str], str]
+"""Where a key stands that a mapping does not know, given the mapping's path; empty where nothing of it is known."""
+
+
 def unknown(_: Path) -> str | None:
     """For data whose text is not at hand."""
     return None
+
+
+def nowhere(_: Path, __: str) -> str:
+    """For data of which there is nothing but itself."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class _Telling:
     schema: Mapping[str, Any]
     place: Callable[[Path], Path]
     written: Written
+    elsewhere: Elsewhere
 
     def path(self, error: ValidationError) -> Path:
         return self.place(list(error.instance_path))
@@ -71,13 +88,14 @@ def explain(
     schema: Mapping[str, Any],
     place: Callable[[Path], Path] = list,
     written: Written = unknown,
+    elsewhere: Elsewhere = nowhere,
 ) -> list[Violation]:
     """A validator's errors as violations: alternatives collapsed, duplicates gone, ordered by pointer.
 
     `place` says where a node of the validated data stands in the document that the reader knows; `written`
     takes such a place.
     """
-    telling = _Telling(schema, place, written)
+    telling = _Telling(schema, place, written, elsewhere)
     return sorted({violation for error in errors for violation in _of(error, telling)})
 
 
@@ -127,7 +145,7 @@ def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
         return
     path = telling.path(error)
     if name in ("additionalProperties", "unevaluatedProperties"):
-        yield from _unknown(path, kind.unexpected, _parent(error, telling))
+        yield from _unknown(path, kind.unexpected, _parent(error, telling), telling.elsewhere)
     elif name == "required":
         yield _missing([*path, kind.property], error, telling)
     elif name == "propertyNames":
@@ -135,7 +153,12 @@ def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
         said, fix = _said(kind.error, _parent(error, telling)), _fix(kind.error, _parent(error, telling))
         yield Violation(pointer(whole), f"the key {dotted(whole)} {said}.", fix)
     elif name == "type":
-        yield _ruled(path, *_mistyped(path, kind.types, error.instance, telling), error, telling)
+        yield _ruled(
+            path,
+            *_mistyped(path, kind.types, error.instance, telling, _parent(error, telling)),
+            error,
+            telling,
+        )
     else:
         parent = _parent(error, telling)
         yield _ruled(path, _said(error, parent), _fix(error, parent), error, telling)
@@ -144,7 +167,9 @@ def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
 def _ruled(path: Path, said: str, fix: str, error: ValidationError, telling: _Telling) -> Violation:
     """A mistake, told in the words of the if/then rule that it breaks where that rule has a title."""
     if title := _rule_title(error, telling):
-        return Violation(pointer(path), f"{dotted(path)}: {title}.")
+        wrong, _, advice = title.partition("; ")
+        fix = f"{advice[:1].upper()}{advice[1:]}." if advice else ""
+        return Violation(pointer(path), f"{dotted(path)}: {wrong}.", fix)
     return Violation(pointer(path), f"{dotted(path)} {said}{_when(error, telling)}.", fix)
 
 
@@ -156,10 +181,16 @@ def _missing(path: Path, error: ValidationError, telling: _Telling) -> Violation
     return _ruled(path, "is missing", f"Write {dotted(path)}.", error, telling)
 
 
-def _unknown(path: Path, keys: Sequence[str], parent: Mapping[str, Any]) -> Iterator[Violation]:
+def _unknown(
+    path: Path, keys: Sequence[str], parent: Mapping[str, Any], elsewhere: Elsewhere
+) -> Iterator[Violation]:
     known = parent.get("properties")
     known = sorted(known) if isinstance(known, dict) else []
     for key in keys:
+        if found := elsewhere(path, key):
+            message = f"{dotted([*path, key])} is no known field; what it says is said by {found} here."
+            yield Violation(pointer([*path, key]), message, f"Write {found} and leave {key} out.")
+            continue
         message = f"{dotted([*path, key])} is no known field{closest(key, known)}"
         suggestion = nearest(key, known)
         fix = f"Write {suggestion}." if suggestion else f"Leave {key} out."
@@ -168,18 +199,28 @@ def _unknown(path: Path, keys: Sequence[str], parent: Mapping[str, Any]) -> Iter
         yield Violation(pointer([*path, key]), message + ".", fix)
 
 
-def _mistyped(path: Path, types: Sequence[str], value: object, telling: _Telling) -> tuple[str, str]:
-    """What is wrong with a value of another type, and what to write."""
+def _mistyped(
+    path: Path, types: Sequence[str], value: object, telling: _Telling, schema: Mapping[str, Any]
+) -> tuple[str, str]:
+    """What is wrong with a value of another type than its schema's, and what to write."""
     said, expected, written = f"must be {_types(types)}", set(types), telling.written(path)
     if written and "string" in expected and isinstance(value, bool | int | float):
         if written != _plain(value):
             said += f", but {written} reads as {show(value)}"
         else:
             said += f", not {show(value)}"
+        if not remedies.takes(schema, written) and (meant := remedies.of_text(written, schema)):
+            return said, f'Write "{meant}".'
         return said, f'Write "{written}" in quotes.'
     said += f", not {show(value)}"
     if isinstance(value, str) and _unquoted(value) & expected:
         return said, f"Write {value} without quotes."
+    if "boolean" in expected and (meant := remedies.of_boolean(value)):
+        return said, f"Write {meant}."
+    if isinstance(value, str) and {"integer", "number"} & expected:
+        whole = "number" not in expected
+        if meant := remedies.of_number(value, str(path[-1]) if path else "", whole=whole):
+            return said, f"Write {meant}."
     return said, f"Write {_types(types)}."
 
 
@@ -204,7 +245,7 @@ def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "const":
             return f"must be {_plain(kind.expected_value)}, not {_plain(value)}"
         case "pattern":
-            return f"is {_plain(value)} and must match {kind.pattern}{_described(parent)}"
+            return f"is {_quoted(value)}, which it cannot be{_described(parent, whole=True)}"
         case "format":
             return f"is {_plain(value)}, which is no valid {kind.format}"
         case "multipleOf":
@@ -227,6 +268,7 @@ def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
 def _fix(error: ValidationError, parent: Mapping[str, Any]) -> str:
     """What to write instead; empty where nothing better is known than what the message says."""
     kind: Any = error.kind
+    value = error.instance
     match kind.name:
         case "type":
             return f"Write {_types(kind.types)}."
@@ -238,7 +280,7 @@ def _fix(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "const":
             return f"Write {_plain(kind.expected_value)}."
         case "pattern":
-            return f"Write a text that matches {kind.pattern}{_described(parent)}."
+            return _of_another_form(value, parent)
         case "format":
             return f"Write a valid {kind.format}."
         case "multipleOf":
@@ -248,10 +290,37 @@ def _fix(error: ValidationError, parent: Mapping[str, Any]) -> str:
         case "falseSchema":
             return "Leave it out."
         case limit if limit in _LIMITS:
+            if meant := _in_range(error, parent):
+                return f"Write {meant}."
             return _LIMITS[limit][1].format(kind.limit)
         case size if size in _SIZES:
             return f"Write {_size(size, kind.limit)}." if kind.limit else "Leave it empty."
     return ""
+
+
+def _of_another_form(value: object, schema: Mapping[str, Any]) -> str:
+    """What to write for a text that a pattern refuses; never the pattern, nor a credential that it may be."""
+    if isinstance(value, str) and without_credentials(value) == value:
+        meant = remedies.of_text(value, schema)
+        if meant:
+            tag = value.removeprefix(f"{meant}:") if value.startswith(f"{meant}:") else ""
+            return f"Write {_as_yaml(meant)}{f'; {tag} is a tag, for image.tag' if tag else ''}."
+    words = remedies.form(schema)
+    return f"Write {words}." if words else ""
+
+
+def _in_range(error: ValidationError, schema: Mapping[str, Any]) -> str:
+    path, value = list(error.instance_path), error.instance
+    if not isinstance(value, int | float):
+        return ""
+    least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+    most = schema.get("maximum", schema.get("exclusiveMaximum", math.inf))
+    return remedies.of_range(value, str(path[-1]) if path else "", least, most)
+
+
+def _as_yaml(text: str) -> str:
+    """A text as it has to be written: quoted where YAML would read something else."""
+    return f'"{text}"' if re.fullmatch(r"[\d.]+|true|false|null|[*&!%@`{\[].*", text) else text
 
 
 def _options(kind: Any) -> list[Any]:
@@ -285,7 +354,7 @@ def _nearest(
     types = [_types_at(branch, error) for branch in branches]
     if all(types):
         expected = [name for names in types for name in names]
-        said, fix = _mistyped(path, expected, error.instance, telling)
+        said, fix = _mistyped(path, expected, error.instance, telling, {})
         yield Violation(pointer(path), f"{dotted(path)} {said}.", fix)
         return
     missing = [one for branch in branches for one in branch if one.kind.name == "required"]
@@ -346,12 +415,16 @@ def _exclusive(parent: Mapping[str, Any], value: object) -> str:
     return f": set only one of {', '.join(given)}" if len(given) > 1 else ""
 
 
-def _described(schema: object) -> str:
+def _described(schema: object, *, whole: bool = False) -> str:
+    """The first sentence of a description in brackets, or all of its first paragraph."""
     if not isinstance(schema, Mapping):
         return ""
     text = schema.get("description") or schema.get("title") or ""
-    first = str(text).strip().split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
-    return f" ({first})" if first else ""
+    paragraph = " ".join(str(text).strip().split("\n\n", 1)[0].split())
+    if len(paragraph) > _LONGEST_DESCRIPTION or not whole:
+        paragraph = _SENTENCE.split(paragraph, maxsplit=1)[0]
+    paragraph = paragraph.rstrip(".")
+    return f" ({paragraph})" if paragraph else ""
 
 
 def _parent(error: ValidationError, telling: _Telling) -> Mapping[str, Any]:
@@ -376,6 +449,11 @@ def _types(names: Sequence[str]) -> str:
         expected.remove("integer")
     named = ["list" if name == "array" else name for name in expected]
     return f"{'an' if named[0][0] in 'aeio' else 'a'} {' or '.join(named)}"
+
+
+def _quoted(value: object) -> str:
+    """A value as JSON, without what it may hold of credentials."""
+    return _plain(without_credentials(value) if isinstance(value, str) else value)
 
 
 def _plain(value: object) -> str:

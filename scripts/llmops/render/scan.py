@@ -48,6 +48,9 @@ _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|[0-9][0-9_]*
 _ODD = re.compile("[\t\r\x85\u2028\u2029\ufeff]")
 _KEY_BY_MARK = re.compile(r"^[- ]*[?](?![^ \n])", re.MULTILINE)
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$")
+_SEEN_LATE = ("unexpected end", "could not find expected ':'")
+_CONFLICT = re.compile(r"(<{7}|>{7})( |$)")
+_NO_SPACE = re.compile(r"\s*(- )?[A-Za-z_][\w.-]*:[^\s:/]\S*\s*(#.*)?$")
 _ADVICE = {
     "found character that cannot start any token": "put a value that begins with such a character in quotes",
     "mapping values are not allowed": "put a text with ': ' in it in quotes, or correct the indentation",
@@ -331,8 +334,13 @@ def _unreadable(error: Exception, text: str, source: str) -> InputError:
     else:
         # libyaml notices an open quote only at the end of the text; where it began is what helps.
         opened = getattr(error, "context_mark", None)
-        line = (opened if opened and "unexpected end" in str(problem) else mark).line + 1
+        line = (opened if opened and any(one in str(problem) for one in _SEEN_LATE) else mark).line + 1
     lines = text.splitlines()
+    if conflict := next((number for number, one in enumerate(lines, 1) if _CONFLICT.match(one)), 0):
+        words = "a conflict of Git is not resolved here; keep one side and take the lines of <, = and > out"
+        return InputError(words, f"{source}:{conflict}")
+    if 0 < line <= len(lines) and _NO_SPACE.match(lines[line - 1]):
+        return InputError("there is no space after the colon; write `key: value`", f"{source}:{line}")
     if (
         0 < line <= len(lines)
         and "\t" in lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]

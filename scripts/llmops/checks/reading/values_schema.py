@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from llmops.checks.reading.known_keys import locator
 from llmops.findings import InputError
 from llmops.kubernetes.schema import Schema
 from llmops.kubernetes.violations import Violation, Written, explain, unknown
@@ -23,10 +24,15 @@ def violations(chart: Path, values: Mapping[str, Any], written: Written = unknow
     values files. Raises InputError for a schema that is none.
     """
     found: dict[str, list[Violation]] = {}
-    for keys, schema in once(("schemas", chart), lambda: _schemas(chart)):
+    schemas = once(("schemas", chart), lambda: _schemas(chart))
+    for keys, schema in schemas:
         given = _below(values, keys)
+        if schema.validator.is_valid(given):
+            continue
+        locate = once(("keys", chart), lambda: locator((keys, one.schema) for keys, one in schemas))
+        errors = schema.validator.iter_errors(given)
         new: dict[str, list[Violation]] = {}
-        for violation in explain(schema.validator.iter_errors(given), schema.schema, _Place(keys), written):
+        for violation in explain(errors, schema.schema, _Place(keys), written, locate):
             new.setdefault(violation.pointer, []).append(violation)
         found = {**new, **found}
     return sorted(violation for several in found.values() for violation in several)

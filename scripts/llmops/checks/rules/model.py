@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llmops.capacity import fit
+from llmops.capacity.architecture import CONFIG
 from llmops.checks.reading.command_line import Word, lines
-from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect
+from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect, values_source
 from llmops.findings import Finding, InputError, Severity
-from llmops.release import Release
+from llmops.release import Release, model_file
+from llmops.render.manifest import read_text
+from llmops.untyped import mapping, text
 
 MODEL = "/global/llm/model"
+# Methods that the values call as config.json does.
+_METHODS = ("awq", "gptq", "fp8", "mxfp4")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -118,6 +124,74 @@ def format_without_instructions(release: Release) -> Iterator[Finding]:
     yield from _memory(release, WARNING, "gpu")
 
 
+@rule("LM308", severity=WARNING, fix="Bring what is missing, or measure the memory on the GPU itself.")
+def not_judged(release: Release) -> Iterator[Finding]:
+    """Without a verdict of the memory fit nothing says whether the engine starts, and nobody would notice.
+
+    It takes the model's config.json, a family that the estimate covers, and a GPU product.
+    """
+    inputs, view = release.inputs, release.view
+    if inputs is None or inputs.model_dir is None or not inputs.environment:
+        return
+    if not view.llm.text("model.source") or not view.served.mapping("engine"):
+        return
+    if release.model is None:
+        message = "there is no config.json, so that nothing says whether the model fits into memory."
+        fix = "Put the model's own config.json into its folder."
+        yield _of_file(release, f"{inputs.model_dir / 'config.json'}:1", message, fix)
+        return
+    if not view.llm.get("gpu.product"):
+        if view.llm.get("gpu.resource"):
+            message = "no GPU is named, so that nothing says whether the model fits into its memory."
+            yield values_defect(
+                release, "/global/llm/gpu/product", message, fix="Write one of the GPU table."
+            )
+        return
+    try:
+        found = fit.from_release(release)
+    except InputError:
+        return  # does_not_fit says so
+    if found is not None and not found.covered:
+        message = f"the memory fit has no verdict for {found.uncovered}."
+        yield _of_file(release, _line_of(release, "model_type"), message, "")
+
+
+@rule(
+    "LM309",
+    severity=WARNING,
+    fix="Write what config.json says, or put the config.json of these weights into the folder.",
+)
+def quantization_differs(release: Release) -> Iterator[Finding]:
+    """What config.json says of its weights is what the engine loads; another word in the values misleads readers."""
+    stated = release.view.llm.text("model.quantization")
+    given = text(mapping((release.model or {}).get("quantization_config")).get("quant_method"))
+    if stated and given in _METHODS and stated != given:
+        message = f"quantization is {stated}, and config.json says {given}."
+        yield values_defect(release, f"{MODEL}/quantization", message)
+
+
+def _of_file(release: Release, source: str, message: str, fix: str) -> Finding:
+    return Finding(
+        rule="",
+        severity=ERROR,
+        message=message,
+        fix=fix,
+        namespace=release.namespace,
+        name=release.name,
+        source=source,
+    )
+
+
+def _line_of(release: Release, key: str) -> str:
+    """FILE:LINE of a key of config.json; line 1 where it has none."""
+    file = model_file(release.inputs) if release.inputs else None
+    if file is None:
+        return f"{CONFIG}:1"
+    quoted = f'"{key}"'
+    found = (number for number, line in enumerate(read_text(file).splitlines(), 1) if quoted in line)
+    return f"{file}:{next(found, 1)}"
+
+
 def _last(words: list[Word]) -> Word | None:
     """Of a flag that is given twice the last one counts."""
     return words[-1] if words else None
@@ -125,7 +199,15 @@ def _last(words: list[Word]) -> Word | None:
 
 def _memory(release: Release, severity: Severity, *about: str) -> Iterator[Finding]:
     for reason in fit.reasons(release):
-        if reason.severity is severity and reason.about in about:
-            yield values_defect(
-                release, reason.path.removeprefix("values"), f"{reason.message}.", fix=reason.fix
-            )
+        if reason.severity is not severity or reason.about not in about:
+            continue
+        pointer = reason.path.removeprefix("values")
+        if not pointer and release.model is not None:
+            # A figure of config.json, which no values file has.
+            yield _of_file(release, _line_of(release, ""), f"{reason.message}.", reason.fix)
+            continue
+        found = values_defect(release, pointer, f"{reason.message}.", fix=reason.fix)
+        if not any(file.decides(pointer) for file in release.values_files):
+            # The key is at its default: what was chosen is the GPU.
+            found = replace(found, source=values_source(release, "/global/llm/gpu/product"))
+        yield found

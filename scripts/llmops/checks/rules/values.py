@@ -14,9 +14,13 @@ from llmops.kubernetes.violations import pointer
 from llmops.references import mapping, sequence, text
 from llmops.release import Release, environments_beside, merge
 from llmops.render.manifest import ValuesFile, read_values
+from llmops.values import LLM, setting
+
+_MILLISECONDS = 100  # a time to the first token of so many seconds is none
+_LONGEST_PROMISES = {"e2eP95Seconds": 900, "ttftP95Seconds": 300, "itlP95Seconds": 10}
 
 
-@rule("LV101", severity=ERROR, fix="Write what the message asks for.")
+@rule("LV101", severity=ERROR, fix="Correct the key in the values file that the finding names.")
 def refused(release: Release) -> Iterator[Finding]:
     """Helm renders nothing when a values schema or a `fail` in a template refuses the values.
 
@@ -24,9 +28,40 @@ def refused(release: Release) -> Iterator[Finding]:
     show only on the day it is switched on.
     """
     if release.inputs is not None:
+        lost = list(lost_layers(release.values_files))
+        yield from (values_defect(release, at, message, fix=fix) for at, message, fix in lost)
+        replaced = {at for at, _, _ in lost}
         written = partial(_written, release.values_files)
         for violation in violations(release.inputs.chart, release.values, written):
-            yield values_defect(release, violation.pointer, violation.message, fix=violation.fix)
+            if violation.pointer not in replaced:
+                yield values_defect(release, violation.pointer, violation.message, fix=violation.fix)
+
+
+@rule("LV104", severity=ERROR, fix="Promise the first token earlier, or the whole answer later.")
+def promises_contradict(release: Release) -> Iterator[Finding]:
+    """No answer is complete before its first token, so one of the two promises would never be the one that breaks."""
+    slo = {name: _promise(release, name) for name in ("ttftP95Seconds", "e2eP95Seconds")}
+    first, whole = slo["ttftP95Seconds"], slo["e2eP95Seconds"]
+    if first > whole:
+        seconds = first / 1000 if first >= _MILLISECONDS and first / 1000 <= whole else 0
+        fix = (
+            f"Write {seconds:g}: it is in seconds, and {first:g} looks like milliseconds." if seconds else ""
+        )
+        message = f"the first token is promised in {first:g} s, and the whole answer in {whole:g} s."
+        yield values_defect(release, "/global/llm/slo/ttftP95Seconds", message, fix=fix)
+
+
+@rule("LV105", severity=WARNING, fix="Write what users are promised, in seconds.")
+def promise_without_meaning(release: Release) -> Iterator[Finding]:
+    """A promise of a quarter of an hour is broken by nothing: gates and alerts that read it never speak.
+
+    The usual cause is a figure in milliseconds.
+    """
+    for name, most in _LONGEST_PROMISES.items():
+        if (seconds := _promise(release, name)) >= most:
+            message = f"{name} is {seconds:g} s, which hardly any server could exceed."
+            fix = f"Write {seconds / 1000:g} where milliseconds were meant."
+            yield values_defect(release, f"/global/llm/slo/{name}", message, fix=fix)
 
 
 @rule("LV103", severity=WARNING, fix="Set the key that the message names, and remove the flag.")
@@ -49,6 +84,38 @@ def flag_with_own_key(release: Release) -> Iterator[Finding]:
         if flag in keys:
             message = f"{flag} is {settings.served.key(f'engine.{keys[flag]}')} by now."
             yield values_defect(release, settings.served.at(f"engine.extraArgs.{index}"), message)
+
+
+def lost_layers(values_files: Sequence[ValuesFile]) -> Iterator[tuple[str, str, str]]:
+    """(pointer, message, fix) of each value that stands in the place of a mapping of an earlier file.
+
+    Helm throws such a mapping away without a word, and a mapping that replaces another value as well.
+    """
+    mappings: dict[str, str] = {}
+    for file in values_files:
+        for at, value in _nodes(file.data, ""):
+            if isinstance(value, Mapping):
+                if value:
+                    mappings[at] = file.at(at)
+            elif value is not None and at in mappings:
+                what = "a list" if isinstance(value, list) else "a value"
+                key = at[1:].replace("/", ".")
+                message = f"{key} is {what}, and a mapping in {mappings[at]}, which Helm throws away."
+                yield at, message, "Write a mapping with what differs, or null to throw it away on purpose."
+
+
+def _nodes(node: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        at = f"{above}/{str(key).replace('~', '~0').replace('/', '~1')}"
+        yield at, value
+        if isinstance(value, Mapping):
+            yield from _nodes(value, at)
+
+
+def _promise(release: Release, name: str) -> float:
+    """A promise of `global.llm.slo` in seconds: the release's own, else the contract's default."""
+    stated = release.view.llm.number(f"slo.{name}")
+    return float(setting(LLM, f"slo.{name}").default if stated is None else stated)
 
 
 def _written(values_files: Sequence[ValuesFile], path: list[Any]) -> str | None:

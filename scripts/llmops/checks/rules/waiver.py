@@ -8,6 +8,8 @@ from llmops.checks.registry import ERROR, WARNING, rule
 from llmops.checks.waivers import Review, Waiver
 from llmops.findings import Finding
 
+_LONGEST_TERM = 2 * 366  # days
+
 
 @rule(
     "LV201",
@@ -32,6 +34,17 @@ def unused(review: Review) -> Iterator[Finding]:
         judged = waiver.rule not in review.disabled and waiver.expires >= review.today
         if waiver not in review.used and looked_everywhere and judged:
             yield _about(review, waiver, "rule", f"the waiver of {waiver.rule} matches no finding.")
+
+
+@rule("LV203", severity=WARNING, fix="Write a day within the next two years.", per_release=False)
+def endless(review: Review) -> Iterator[Finding]:
+    """A waiver that outlives everybody who knows its reason is a rule switched off for this model."""
+    for waiver in review.waivers:
+        if (waiver.expires - review.today).days > _LONGEST_TERM:
+            message = (
+                f"the waiver of {waiver.rule} expires on {waiver.expires}, more than two years from now."
+            )
+            yield _about(review, waiver, "expires", message)
 
 
 def _about(review: Review, waiver: Waiver, field: str, message: str) -> Finding:

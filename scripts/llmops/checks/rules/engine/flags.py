@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmops import engines
 from llmops.checks.reading.command_line import engine_arguments
-from llmops.checks.registry import ERROR, defect, graph, rule, values_defect
+from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
 from llmops.findings import Finding
 from llmops.kubernetes.violations import closest
 from llmops.release import Release
@@ -57,6 +57,25 @@ def version_differs(release: Release) -> Iterator[Finding]:
             message = f"engine.version is {stated}, and the image is {image.engine.title} {runs}."
             yield values_defect(release, served.at(key), message)
             return
+
+
+@rule(
+    "LM203",
+    severity=WARNING,
+    fix="Read the engine's release notes for flags and parsers that went, or write the version of the table.",
+)
+def version_without_table(release: Release) -> Iterator[Finding]:
+    """Flags, parsers and metrics are checked against a table of one version; of a newer one the check says nothing."""
+    served, engine = release.view.served, release.view.engine
+    stated, flags = served.text("engine.version"), engine.flags if engine else None
+    number = engines.number(stated) if stated else None
+    if engine is None or flags is None or number is None or number <= (engines.number(flags.version) or ()):
+        return
+    message = (
+        f"{engine.title} {stated} is newer than the table of its flags ({flags.version}): "
+        "flags and parsers are not checked."
+    )
+    yield values_defect(release, served.at("engine.version"), message)
 
 
 def _taken(flag: str, flags: frozenset[str]) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmops.checks.reading.backends import some
-from llmops.checks.registry import ERROR, defect, graph, rule
+from llmops.checks.registry import ERROR, defect, graph, rule, values_defect
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import AUTOSCALERS, SCALABLE
-from llmops.references import Graph, kind_of
+from llmops.references import Graph, kind_of, mapping
 from llmops.release import Release
 
 
@@ -30,7 +30,12 @@ def scale_target_missing(release: Release) -> Iterator[Finding]:
             if workloads := objects.derived(_workloads).get(edge.namespace):
                 has = some(workloads)
                 message = f"the {edge.kind[1]} {edge.name} is not in this release; it has {has}."
-                yield defect(scaler, edge.pointer, message)
+                kind = next((one.partition(" ")[0] for one in workloads if one.endswith(f" {edge.name}")), "")
+                if kind and mapping(release.values.get("gpu-hpa")):
+                    fix = f"Write gpu-hpa.workload: {kind}, or autoscaling: false where it does not scale."
+                    yield values_defect(release, "/global/llm/components/autoscaling", message, fix=fix)
+                else:
+                    yield defect(scaler, edge.pointer, message)
 
 
 def _workloads(objects: Graph) -> dict[str, list[str]]:
