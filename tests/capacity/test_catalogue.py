@@ -78,7 +78,7 @@ def test_the_command_lists_what_fits_and_prints_values() -> None:
     assert found["qwen3-32b fp8"]["verdict"] == "fits"
     assert found["deepseek-v3.2"]["verdict"] == "does not fit"
     text = CliRunner().invoke(main, ["models", "--gpu", "L40S", "--count", "2"]).output
-    assert "No verdict, since nobody could read their figures: deepseek-v4-flash" in text
+    assert "No verdict, since nobody could read their figures: deepseek-v4-pro" in text
     values = yaml.safe_load(CliRunner().invoke(main, ["models", "qwen3.6-27b", "--values"]).output)
     assert values["vllm-inference"]["engine"]["reasoningParser"] == "qwen3"
     assert values["global"]["llm"]["model"]["source"] == "hf://Qwen/Qwen3.6-27B"

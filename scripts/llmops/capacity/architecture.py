@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmops.capacity.compressed import Compressed, compressed
 from llmops.capacity.config import (
     CONFIG,
     MOST_LAYERS,
@@ -107,6 +108,7 @@ class Architecture:
     experts: Experts | None = None
     latent: Latent | None = None
     indexer: Indexer | None = None
+    compressed: Compressed | None = None
     state: State | None = None
     window: int = 0
     chunk: int = 0
@@ -183,7 +185,7 @@ def uncovered(config: Mapping[str, Any]) -> str:
     if not family:
         known = ", ".join(sorted({*FAMILIES, *PICTURES}))
         return f"model type {model_type} (covered: {known})"
-    if count(text, "index_topk") and family not in _INDEXED:
+    if count(text, "index_topk") and family not in (*INDEXED, "deepseek_v4"):
         return "sparse attention (index_topk)"
     odd = set(texts(text, "layer_types")) - set(MIXERS)
     if odd:
@@ -193,7 +195,8 @@ def uncovered(config: Mapping[str, Any]) -> str:
     return ""
 
 
-_INDEXED = ("deepseek_v32", "glm_moe_dsa", "hy_v4")
+# Families whose latent attention has an indexer.
+INDEXED = ("deepseek_v32", "glm_moe_dsa", "hy_v4")
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
@@ -231,7 +234,8 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         traits=_traits(text, family),
         experts=experts,
         latent=latent,
-        indexer=_indexer(text, layers),
+        indexer=_indexer(text, layers) if family in INDEXED else None,
+        compressed=compressed(text, layers) if family == "deepseek_v4" else None,
         state=state(text, family),
         window=window,
         chunk=count(text, "attention_chunk_size"),

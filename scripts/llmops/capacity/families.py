@@ -25,6 +25,7 @@ FAMILIES: Mapping[str, frozenset[str]] = {
     "deepseek_v2": frozenset(),
     "deepseek_v3": frozenset({"router-bias"}),
     "deepseek_v32": frozenset({"router-bias"}),
+    "deepseek_v4": frozenset({"router-bias", "streams"}),
     "kimi_k2": frozenset({"router-bias"}),
     "kimi_linear": frozenset({"router-bias"}),
     "minimax_m2": frozenset({"wide-qk-norm", "router-bias", "wide-router"}),

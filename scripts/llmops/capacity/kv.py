@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from llmops.capacity.architecture import Architecture, Indexer, Latent
+from llmops.capacity.compressed import Compressed, dealt, pages
 from llmops.capacity.weights import heads_of
 
 # Layers of two kinds share one pool in groups of equal size; below this ratio the engine pads instead of splitting.
@@ -103,6 +104,8 @@ class Cache:
 
 def cache(arch: Architecture, plan: Plan) -> Cache:
     """The cache of the fullest GPU."""
+    if arch.compressed:
+        return _compressed(arch, arch.compressed, plan)
     stage = max(
         arch.stages(plan.pipeline),
         key=lambda kinds: sum(n for (mixer, _), n in kinds.items() if mixer != "none"),
@@ -154,6 +157,17 @@ def _indexed(arch: Architecture, latent: Latent, indexer: Indexer, plan: Plan, l
     each = (latent.rank + latent.rotary) * plan.element_bytes if plan.element_bytes > 1 else _SPARSE_FP8_BYTES
     token = layers * each + here * (indexer.size + _INDEX_SCALE_BYTES)
     return Cache(token * block, (Group(block, shared_by=plan.context),), token, plan.by_request)
+
+
+def _compressed(arch: Architecture, one: Compressed, plan: Plan) -> Cache:
+    """Rows in whole blocks, and windows and states that slide: groups as wide as a block of the rows."""
+    rows, *others = pages(one, arch.head_dim, arch.window)
+    found = [Group(rows.block, shared_by=plan.context)]
+    for group in others:
+        sliding = Group(group.block, reach=group.window - 1 + plan.in_flight, spare=1)
+        found += [sliding] * dealt(group, rows.bytes)
+    share = 1 / plan.pipeline
+    return Cache(rows.bytes * share, tuple(found), rows.bytes * share / rows.block, plan.by_request)
 
 
 def _pages(

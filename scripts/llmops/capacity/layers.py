@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llmops.capacity.compressed import compressed
 from llmops.capacity.config import CONFIG, FigureError, count, figure, flag, section, texts
 from llmops.capacity.families import ALTERNATING, INTERVALS
 
@@ -15,7 +16,10 @@ MIXERS: Mapping[str, str] = {
     "sliding_attention": "window",
     "chunked_attention": "chunked",
     "linear_attention": "state",
+    "compressed_sparse_attention": "rate 4",
+    "heavily_compressed_attention": "rate 128",
 }
+_LETTERS = {"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
 _PATTERN: Mapping[str, tuple[str, str]] = {
     "M": ("state", "none"),
     "*": ("full", "none"),
@@ -28,7 +32,8 @@ def kinds(
     text: Mapping[str, Any], family: str, layers: int, window: int, experts: bool
 ) -> tuple[tuple[str, str], ...]:
     """(attention, MLP) of each layer: full, window, chunked, state or none; dense, experts, both or none."""
-    pattern = text.get("hybrid_override_pattern")
+    blocks = texts(text, "layers_block_type")
+    pattern = "".join(_LETTERS.get(name, "?") for name in blocks) or text.get("hybrid_override_pattern")
     if isinstance(pattern, str):
         if len(pattern) != layers or set(pattern) - set(_PATTERN):
             raise FigureError(
@@ -42,6 +47,8 @@ def kinds(
 
 
 def _mixers(text: Mapping[str, Any], family: str, layers: int, window: int) -> list[str]:
+    if family == "deepseek_v4":
+        return [f"rate {rate}" for rate in compressed(text, layers).rates]
     if linear := section(text, "linear_attn_config"):
         states = linear.get("kda_layers")
         listed = states if isinstance(states, list) else []

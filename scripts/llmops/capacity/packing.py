@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from llmops.capacity.compressed import experts_in_four_bit
 from llmops.capacity.config import figure, section
 from llmops.capacity.config import text as word
 from llmops.capacity.weights import Bytes
@@ -101,6 +102,8 @@ def packing(config: Mapping[str, Any], forced: str, described: str, element: flo
         return Packing(method, _uniform(0.5, element), f"quantization {method} (covered: {known})")
     each, odd = _stated(own, method)
     found, _ = _by_module(own, [(("Linear",), each, method)], element, layers)
+    if experts_in_four_bit(config):
+        found = replace(found, expert=EXPERTS_ONLY["mxfp4"])
     return Packing(method, found, odd, kv_bits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmops.capacity.architecture import Architecture, Heads
+from llmops.capacity.compressed import elements
 
 # Every engine keeps its tables of cosines and sines in 16 bit.
 _ROTARY_BYTES = 2
@@ -136,6 +137,11 @@ def heads_of(arch: Architecture, mixer: str) -> Heads:
 def _attention(arch: Architecture, mixer: str, tensor: int) -> tuple[float, float]:
     """Elements of the attention's matrices on one GPU, and of the copies that the engine makes of them."""
     latent, hidden = arch.latent, arch.hidden
+    if arch.compressed:
+        heads = arch.full
+        return elements(arch.compressed, int(mixer.split()[1]), hidden, heads.queries, heads.size, tensor)[
+            0
+        ], 0.0
     if latent is None:
         heads = heads_of(arch, mixer)
         queries = (3 if "output-gate" in arch.traits else 2) * hidden * heads.queries * heads.size / tensor
@@ -182,6 +188,9 @@ def _small(arch: Architecture, mixer: str, mlp: str, tensor: int, engine: bool) 
 
 def _beside_attention(arch: Architecture, mixer: str) -> float:
     traits, heads, total = arch.traits, heads_of(arch, mixer), 0.0
+    if arch.compressed:
+        rate = int(mixer.split()[1])
+        return elements(arch.compressed, rate, arch.hidden, heads.queries, heads.size, 1)[1]
     if "qk-norm" in traits:
         total += 2 * heads.size
     if "wide-qk-norm" in traits:
