@@ -123,6 +123,28 @@ def test_a_receiver_may_be_called_what_yaml_takes_for_another_type(name: str, re
     assert spec["route"]["routes"][0]["receiver"] == name
 
 
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ({}, []),
+        ({"rules": {"alertLabels": {"cluster": "beijing"}}}, ["cluster"]),
+        ({"alertmanager": {"clusterLabels": ["region", "cluster"]}}, ["region", "cluster"]),
+    ],
+)
+def test_alerts_of_two_clusters_neither_share_a_message_nor_silence_each_other(
+    values: dict[str, Any], labels: list[str], render: Render
+) -> None:
+    """Two clusters behind one Alertmanager may have a release of one name in a namespace of one name."""
+    hook = {"receivers": [{"name": "log", "webhook": {"url": "http://log.example.com"}}]}
+    spec = render(CHART, hook, values).one("AlertmanagerConfig")["spec"]
+    as_file = merge(values, {"alertmanager": {"format": "ConfigMap"}})
+    file = yaml.safe_load(render(CHART, hook, as_file).one("ConfigMap")["data"]["alertmanager.yml"])
+    apart = ["namespace", "release", *labels]
+    assert spec["route"]["groupBy"] == file["route"]["group_by"] == ["alertname", *apart]
+    for one in (*spec["inhibitRules"], *file["inhibit_rules"]):
+        assert one["equal"] == apart
+
+
 def test_two_receivers_of_one_name_are_refused(render: Render) -> None:
     hook = {"name": "log", "webhook": {"url": "http://log.example.com"}}
     with pytest.raises(RefusedError, match="receivers has two entries named log"):

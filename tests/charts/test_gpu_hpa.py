@@ -527,3 +527,23 @@ def test_the_rules_of_the_adapter_serve_every_release(render: Render) -> None:
         for one in render(CHART, ON, rest, {"preset": preset}).items[0]["spec"]["metrics"]
     }
     assert asked == set(OFFERED)
+
+
+def test_the_notes_make_values_of_which_the_adapters_own_chart_registers_external_metrics(
+    render: Render, tmp_path: Path
+) -> None:
+    """That chart asks for rules.external; what the command writes is held against the ConfigMap."""
+    objects = render(CHART, {"scope": "cluster"}, notes=True)
+    config = objects.one("ConfigMap")["data"]["config.yaml"]
+    (command,) = [line.strip() for line in objects.notes.splitlines() if "adapter.yaml" in line]
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\ncat "$0.config"\n', encoding="utf-8")
+    kubectl.chmod(0o755)
+    (tmp_path / "kubectl.config").write_text(config, encoding="utf-8")
+    subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True
+    )
+    values = yaml.safe_load((tmp_path / "adapter.yaml").read_text(encoding="utf-8"))
+    assert values == {
+        "rules": {"default": False, "external": yaml.safe_load(config)["externalRules"]},
+    }

@@ -23,7 +23,7 @@ LABEL = "nvidia.com/gpu.product"
 STAGED = "e2e-catalogue"
 # No tokens: nothing to ask in a chat.
 EMBEDDINGS = {"qwen3-embedding-0.6b"}
-# What a laptop has not: memory and disk of such a server, its image, its certificate.
+# What a laptop has not: memory and disk of such a server, its image, its certificate, a token of the hub.
 SMALL: dict[str, Any] = {
     "global": {
         "llm": {
@@ -36,6 +36,7 @@ SMALL: dict[str, Any] = {
     "vllm-inference": {
         "resources": {"cpu": "50m", "memoryGiB": 1, "shmGiB": 1},
         "cache": {"sizeGiB": 1},
+        "hub": {"tokenSecret": {"name": ""}},
         "route": {"entryPoints": ["web"], "tls": False},
         "lifecycle": {"preStopSeconds": 4},
     },

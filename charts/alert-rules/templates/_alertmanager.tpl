@@ -3,7 +3,7 @@
 {{- $message := .Files.Get "files/message.tmpl" -}}
 route:
   receiver: none
-  group_by: [alertname, namespace, release]
+  group_by: [alertname, {{ include "alert-rules.apart" . }}]
   group_wait: {{ .Values.alertmanager.groupWait }}
   group_interval: {{ .Values.alertmanager.groupInterval }}
   repeat_interval: {{ .Values.alertmanager.repeatInterval }}

@@ -13,6 +13,11 @@ An alert of a GPU has no namespace, so only a receiver without `namespaces` gets
 {{- $matchers | toYaml -}}
 {{- end -}}
 
+{{- /* alert-rules.apart: labels that tell releases apart, those of clusters among them, as a flow of words. */ -}}
+{{- define "alert-rules.apart" -}}
+{{- concat (list "namespace" "release") (keys .Values.rules.alertLabels | sortAlpha) .Values.alertmanager.clusterLabels | uniq | join ", " -}}
+{{- end -}}
+
 {{- /* alert-rules.inhibitions: which alert silences which, as source and target matchers. Both sides need a release: without it, `equal`
 compares two empty labels, and the alert of one GPU would silence those of all others. */ -}}
 {{- define "alert-rules.inhibitions" -}}
@@ -24,12 +29,12 @@ compares two empty labels, and the alert of one GPU would silence those of all o
     - {name: service, matchType: "=", value: llm}
     - {name: severity, matchType: "=~", value: warning|info}
     - {name: release, matchType: "=~", value: .+}
-  equal: [namespace, release]
+  equal: [{{ include "alert-rules.apart" . }}]
 - source:
     - {name: alertname, matchType: "=", value: LLMTargetDown}
   target:
     - {name: alertname, matchType: "=", value: LLMEngineStalled}
-  equal: [namespace, release]
+  equal: [{{ include "alert-rules.apart" . }}]
 {{- end -}}
 
 {{- /* alert-rules.file: the path of a mounted secret. Takes (dict "root" $ "ref" {name, key}). */ -}}

@@ -2,7 +2,9 @@
 {{- define "gpu-hpa.notes" -}}
 {{- if eq .Values.scope "cluster" -}}
 {{- $name := printf "%s-adapter-rules" .Release.Name -}}
-Rules of prometheus-adapter: ConfigMap {{ $name }}. The adapter must read it (its Helm chart: rules.existing: {{ $name }}, same namespace).
+Rules of prometheus-adapter: ConfigMap {{ $name }}. The adapter must read them. Values for its own Helm chart:
+   { printf 'rules:\n  default: false\n  external:\n'; kubectl -n {{ .Release.Namespace }} get configmap {{ $name }} -o jsonpath='{.data.config\.yaml}' | tail -n +2; } > adapter.yaml
+Not rules.existing: that chart registers the external metrics only where it is given rules.external.
    kubectl get --raw /apis/external.metrics.k8s.io/v1beta1
 {{- else -}}
 {{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}

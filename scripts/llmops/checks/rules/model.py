@@ -9,6 +9,8 @@ from dataclasses import replace
 from llmops.capacity import fit
 from llmops.capacity.architecture import CONFIG
 from llmops.checks.reading.command_line import Word, lines
+from llmops.checks.reading.hub import gated, may_load
+from llmops.checks.reading.servers import servers
 from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect, values_source
 from llmops.findings import Finding, InputError, Severity
 from llmops.release import Release, model_file
@@ -190,6 +192,32 @@ def _line_of(release: Release, key: str) -> str:
     quoted = f'"{key}"'
     found = (number for number, line in enumerate(read_text(file).splitlines(), 1) if quoted in line)
     return f"{file}:{next(found, 1)}"
+
+
+@rule(
+    "LM321",
+    severity=WARNING,
+    fix="Name the Secret with the hub's token in hub.tokenSecret.name; in a manifest take HF_TOKEN from a Secret.",
+)
+def gated_without_token(release: Release) -> Iterator[Finding]:
+    """The hub answers 401 or 403 for a repository whose terms nobody accepted: the server ends before it has loaded.
+
+    Judged are organisations and models that are known to ask, and servers that load from the hub itself: with a mirror,
+    a token from elsewhere or no network at all it may be well.
+    """
+    view, named = release.view, set()
+    source = view.llm.text("model.source")
+    if source.startswith("hf://") and gated(source.removeprefix("hf://")):
+        mirrored = view.llm.text("environment.hubEndpoint")
+        if not mirrored and not view.served.text("hub.tokenSecret.name"):
+            named.add(source.removeprefix("hf://"))
+            at = view.served.at("hub.tokenSecret.name")
+            yield values_defect(release, at, f"{source} is gated, and there is no token of the hub.")
+    for server in servers(release):
+        word = server.model
+        if word and word.value not in named and gated(word.value) and not may_load(server):
+            message = f"{word.value} is gated, and {server.name} has no token of the hub."
+            yield defect(server.owner, word.pointer, message)
 
 
 def _last(words: list[Word]) -> Word | None:
