@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,29 @@ def test_it_passes_its_own_checks(made: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 releases, 0 errors, 0 warnings" in done.stdout
     assert "no release differs from main" in done.stdout
+
+
+def test_it_installs_a_wheel_by_pip_and_checks_by_it(made: Path, tmp_path: Path) -> None:
+    """All that pip would fetch is there already; the wheel is ours, and what checks is what it holds."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    env = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib"), "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1"}
+    words = ["make", "light", f"LLMOPS={wheel}[check]", f"PYTHON={sys.executable}", "GO="]
+    done = subprocess.run(words, cwd=made, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"the toolkit comes from {wheel}[check]" in done.stdout
+    assert "3 releases, 0 errors, 0 warnings" in done.stdout
+    assert list((made / ".venv").glob("lib/*/site-packages/llmops/cli.py"))
+
+
+def test_a_toolkit_that_cannot_be_had_is_none_the_next_time_either(made: Path) -> None:
+    env = os.environ | {"PIP_NO_INDEX": "1"}
+    words = ["make", "light", "LLMOPS=./nowhere.whl[check]", f"PYTHON={sys.executable}", "GO="]
+    done = subprocess.run(words, cwd=made, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nowhere.whl" in done.stderr
+    assert not (made / ".venv/bin/llmops").exists()
 
 
 def test_where_toolkit_and_charts_come_from_is_one_line_each(made: Path) -> None:
