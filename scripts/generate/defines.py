@@ -25,6 +25,18 @@ def defaults(schema: dict[str, Any]) -> Any:
     return {key: value for key, (child, value) in found.items() if value is not None or "default" in child}
 
 
+# Node label of each vendor's own labeller beside NVIDIA's, and the beginning of its resource.
+VENDORS = {"amd": ("amd.com/gpu.product-name", "amd.com/"), "huawei": ("accelerator", "huawei.com/")}
+
+
+def node_labels(row: dict[str, Any]) -> Any:
+    """The labels of a row of the GPU table: values of NVIDIA's, or the vendor's label with its values and resource."""
+    if "vendor" not in row:
+        return row["nodeLabels"]
+    key, resource = VENDORS[row["vendor"]]
+    return {"key": key, "resource": resource, "values": row["nodeLabels"]}
+
+
 def dump(data: Any) -> str:
     """YAML that both PyYAML and Go read alike."""
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False)
@@ -49,7 +61,7 @@ def generate(root: Path) -> None:
         "llm-common.signals": (signals := f"{data}/metrics/vllm.yaml", load(root / signals)["signals"]),
         "llm-serving.gpus": (
             f"{data}/gpus.yaml",
-            {name: row["nodeLabels"] for name, row in gpus.items() if "vendor" not in row},
+            {name: node_labels(row) for name, row in gpus.items()},
         ),
         "llm-serving.presets": (presets, load(root / presets)),
     }

@@ -91,3 +91,14 @@ def test_only_a_running_engine_measures_the_memory_of_a_gpu(product: str, known:
     result = from_release(release({"maxModelLen": 1024, "gpuMemoryUtilization": 0.9}, product=product))
     assert result
     assert result.gpu_measured is known
+
+
+def test_a_gpu_that_the_table_does_not_have_is_described_in_the_values() -> None:
+    own = release({"maxModelLen": 8192, "gpuMemoryUtilization": 0.9}, product="lab-gpu")
+    own.values["global"]["llm"]["gpu"]["figures"] = {"memoryGiB": 47.5, "bandwidthGBs": 900}
+    found = from_release(own)
+    assert found
+    assert (found.usable, found.gpu_measured, found.fits) == (47.5, False, True)
+    own.values["global"]["llm"]["gpu"]["figures"] = {"memoryGiB": "much"}
+    with pytest.raises(InputError, match="'much' as memoryGiB"):
+        from_release(own)

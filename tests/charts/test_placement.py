@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.charts.conftest import Render, llm
@@ -33,3 +35,42 @@ def test_pods_go_to_nodes_with_the_gpu_they_were_sized_for(render: Render) -> No
     assert expression["key"] == "nvidia.com/gpu.product"
     assert "NVIDIA-A100-SXM4-80GB" in expression["values"]
     assert "affinity" not in render(CHART).pod
+
+
+@pytest.mark.parametrize(
+    ("gpu", "key", "values"),
+    [
+        (
+            {"product": "MI300X-192GB", "resource": "amd.com/gpu"},
+            "amd.com/gpu.product-name",
+            ["AMD_Instinct_MI300X_OAM"],
+        ),
+        (
+            {"product": "Ascend910B-64GB", "resource": "huawei.com/Ascend910"},
+            "accelerator",
+            ["huawei-Ascend910"],
+        ),
+        (
+            {"product": "lab-gpu", "figures": {"memoryGiB": 47.5, "nodeLabels": ["NVIDIA-Lab"]}},
+            "nvidia.com/gpu.product",
+            ["NVIDIA-Lab"],
+        ),
+        (
+            {"product": "lab-gpu", "figures": {"nodeLabel": "example.com/gpu", "nodeLabels": ["a", "b"]}},
+            "example.com/gpu",
+            ["a", "b"],
+        ),
+    ],
+)
+def test_each_maker_has_a_label_of_its_own_and_an_unknown_gpu_that_of_the_values(
+    render: Render, gpu: dict[str, Any], key: str, values: list[str]
+) -> None:
+    mine = {**llm(gpu=gpu), "image": {"repository": "example.com/vllm"}}
+    for more in ({}, {"scheduling": {"affinity": {"podAntiAffinity": {}}}}):
+        affinity = render(CHART, {**mine, **more}).pod["affinity"]["nodeAffinity"]
+        (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        assert term["matchExpressions"] == [{"key": key, "operator": "In", "values": values}]
+
+
+def test_an_unknown_gpu_without_node_labels_runs_where_the_resource_is(render: Render) -> None:
+    assert "affinity" not in render(CHART, llm(gpu={"product": "lab-gpu", "figures": {"memoryGiB": 48}})).pod

@@ -89,6 +89,11 @@ REFUSALS = {
         "global.llm.gpu.budget",
         "global: {llm: {gpu: {budget: 12}}}",
     ),
+    "AMD product on another vendor": (
+        llm(gpu={"product": "MI300X-192GB", "resource": "nvidia.com/gpu"}),
+        "global.llm.gpu.resource",
+        "begins with amd.com/",
+    ),
     "unknown GPU": (llm(gpu={"product": "L5"}), "global.llm.gpu.product", "A100-80GB, A800-80GB"),
     "router without host": ({"trafficRouter": "traefik"}, "trafficRouter", "route: {host: llm.example.com}"),
     "canary scale without router": (

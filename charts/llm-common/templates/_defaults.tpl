@@ -24,6 +24,7 @@ gpu:
   resource: nvidia.com/gpu
   deviceClass: ''
   budget: null
+  figures: {}
 components:
   autoscaling: false
   monitoring: false

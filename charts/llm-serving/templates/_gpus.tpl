@@ -21,6 +21,11 @@ L40S:
 - NVIDIA-L40S
 RTX6000-Ada-48GB:
 - NVIDIA-RTX-6000-Ada-Generation
+Ascend910B-64GB:
+  key: accelerator
+  resource: huawei.com/
+  values:
+  - huawei-Ascend910
 A100-80GB:
 - NVIDIA-A100-SXM4-80GB
 - NVIDIA-A100-80GB-PCIe
@@ -50,7 +55,22 @@ B200-180GB:
 - NVIDIA-B200
 GB200-186GB:
 - NVIDIA-GB200
+MI300X-192GB:
+  key: amd.com/gpu.product-name
+  resource: amd.com/
+  values:
+  - AMD_Instinct_MI300X_OAM
+MI325X-256GB:
+  key: amd.com/gpu.product-name
+  resource: amd.com/
+  values:
+  - AMD_Instinct_MI325X_OAM
 B300-288GB:
 - NVIDIA-B300-SXM6-AC
 - NVIDIA-B300
+MI355X-288GB:
+  key: amd.com/gpu.product-name
+  resource: amd.com/
+  values:
+  - AMD_Instinct_MI355X_OAM
 {{- end -}}

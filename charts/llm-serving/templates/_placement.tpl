@@ -15,19 +15,27 @@ nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- $nodeLabels := list -}}
+{{- $nodeLabel := "nvidia.com/gpu.product" -}}
 {{- with $llm.gpu.product -}}
 {{- $nodeLabels = get (include "llm-common.once" (list $root "llm-serving.gpus") | get $root.Values) . -}}
+{{- if kindIs "map" $nodeLabels -}}
+{{- $nodeLabel = $nodeLabels.key -}}
+{{- $nodeLabels = $nodeLabels.values -}}
+{{- else if $llm.gpu.figures -}}
+{{- $nodeLabel = $llm.gpu.figures.nodeLabel | default $nodeLabel -}}
+{{- $nodeLabels = $llm.gpu.figures.nodeLabels -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.scheduling.affinity }}
 affinity:
-  {{- include "llm-serving.affinity" (dict "affinity" .Values.scheduling.affinity "nodeLabels" $nodeLabels) | nindent 2 }}
+  {{- include "llm-serving.affinity" (dict "affinity" .Values.scheduling.affinity "nodeLabels" $nodeLabels "nodeLabel" $nodeLabel) | nindent 2 }}
 {{- else if $nodeLabels }}
 affinity:
   nodeAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
       nodeSelectorTerms:
         - matchExpressions:
-            - key: nvidia.com/gpu.product
+            - key: {{ $nodeLabel }}
               operator: In
               values:
                 {{- toYaml $nodeLabels | nindent 16 }}
@@ -47,11 +55,11 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{- /* llm-serving.affinity (dict "affinity" of the values "nodeLabels" list): the user's, and the GPU in each of its terms, any of which will do. */ -}}
+{{- /* llm-serving.affinity (dict "affinity" of the values "nodeLabel" key "nodeLabels" list): the user's, and the GPU in each of its terms, any of which will do. */ -}}
 {{- define "llm-serving.affinity" -}}
 {{- $affinity := deepCopy .affinity -}}
-{{- with .nodeLabels -}}
-{{- $product := dict "key" "nvidia.com/gpu.product" "operator" "In" "values" . -}}
+{{- if .nodeLabels -}}
+{{- $product := dict "key" .nodeLabel "operator" "In" "values" .nodeLabels -}}
 {{- $node := $affinity.nodeAffinity | default dict -}}
 {{- $terms := list -}}
 {{- range ($node.requiredDuringSchedulingIgnoredDuringExecution).nodeSelectorTerms | default (list dict) -}}

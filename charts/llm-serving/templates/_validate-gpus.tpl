@@ -6,11 +6,18 @@
 {{- $v := .Values -}}
 {{- $gpu := $llm.gpu -}}
 
-{{- if and $llm.gpu.product $llm.gpu.resource (not (hasPrefix "nvidia.com/" $llm.gpu.resource)) -}}
-{{- include "llm-common.refuse" (list $ "global.llm.gpu.product" (printf "%s is an NVIDIA GPU, but global.llm.gpu.resource is %s" $llm.gpu.product $llm.gpu.resource) "leave product empty and use `scheduling.nodeSelector`") -}}
+{{- with $llm.gpu.product -}}
+{{- $table := include "llm-common.once" (list $ "llm-serving.gpus") | get $.Values -}}
+{{- $row := get $table . -}}
+{{- if and (kindIs "slice" $row) $llm.gpu.resource (not (hasPrefix "nvidia.com/" $llm.gpu.resource)) -}}
+{{- include "llm-common.refuse" (list $ "global.llm.gpu.product" (printf "%s is an NVIDIA GPU, but global.llm.gpu.resource is %s" . $llm.gpu.resource) "leave product empty and use `scheduling.nodeSelector`") -}}
 {{- end -}}
-{{- if and $llm.gpu.product (not (hasKey (include "llm-common.once" (list . "llm-serving.gpus") | get .Values) $llm.gpu.product)) -}}
-{{- include "llm-common.refuse" (list $ "global.llm.gpu.product" (printf "%s is not in the GPU table" $llm.gpu.product) (printf "write one of %s, or leave it empty and use `scheduling.nodeSelector`" (include "llm-common.once" (list . "llm-serving.gpus") | get .Values | keys | sortAlpha | join ", "))) -}}
+{{- if and (kindIs "map" $row) $llm.gpu.resource (not (hasPrefix $row.resource $llm.gpu.resource)) -}}
+{{- include "llm-common.refuse" (list $ "global.llm.gpu.resource" (printf "is %s, but GPUs of global.llm.gpu.product %s have one that begins with %s" $llm.gpu.resource . $row.resource) "write the resource of their device plugin, such as amd.com/gpu or huawei.com/Ascend910") -}}
+{{- end -}}
+{{- if not (or $row $llm.gpu.figures) -}}
+{{- include "llm-common.refuse" (list $ "global.llm.gpu.product" (printf "%s is not in the GPU table" .) (printf "write one of %s, describe it in global.llm.gpu.figures, or leave it empty and use `scheduling.nodeSelector`" ($table | keys | sortAlpha | join ", "))) -}}
+{{- end -}}
 {{- end -}}
 {{- if not $gpu.resource -}}
 {{- range list "product" "budget" "deviceClass" -}}

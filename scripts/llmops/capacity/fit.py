@@ -230,7 +230,7 @@ def _of(release: Release, engine: Mapping[str, Any], keys: Keys) -> Fit | None:
         return fit(
             release.model,
             engine,
-            gpu_products.product(str(llm.get("gpu.product"))),
+            gpu_products.described(str(llm.get("gpu.product")), llm.mapping("gpu.figures")),
             quantization=str(llm.get("model.quantization") or ""),
             prefix=keys.prefix,
             keys=keys,

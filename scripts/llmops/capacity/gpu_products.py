@@ -82,6 +82,30 @@ def table() -> Mapping[str, Gpu]:
     return MappingProxyType({name: row(name, figures) for name, figures in rows.items()})
 
 
+def described(name: str, figures: Mapping[str, Any]) -> Gpu:
+    """A product from `global.llm.gpu.figures`, or that of the table where they are empty; as `product` else."""
+    if name in table() or "memoryGiB" not in figures:
+        return product(name)
+    memory, bandwidth = (figures.get(key, 0) for key in ("memoryGiB", "bandwidthGBs"))
+    if (
+        not all(isinstance(one, int | float) and not isinstance(one, bool) for one in (memory, bandwidth))
+        or memory <= 0
+    ):
+        raise InputError(
+            f"global.llm.gpu.figures has {memory!r} as memoryGiB and {bandwidth!r} as bandwidthGBs: "
+            "write numbers above 0"
+        )
+    # Nothing is known of what engines keep beside PyTorch there.
+    own = {
+        "usableGiB": memory,
+        "measured": False,
+        "bandwidthGBs": bandwidth or 1.0,
+        "nodeLabels": [],
+        "kind": "foreign",
+    }
+    return row(name, own)
+
+
 def product(name: str) -> Gpu:
     """The row of one product; InputError lists the known ones, or names the one that a node label means."""
     known = table()
