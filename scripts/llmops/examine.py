@@ -10,6 +10,7 @@ from dataclasses import replace
 from llmops import checks, release
 from llmops.canary.workload import gpu_plan
 from llmops.capacity import fit
+from llmops.checks.collected import refusals
 from llmops.checks.reading.values_schema import check_schemas
 from llmops.checks.refusals import refusal, values_findings
 from llmops.findings import InputError, RefusedError
@@ -153,15 +154,15 @@ def _judged(inputs: Inputs, renderer: Renderer, version: str, disable: tuple[str
         check_schemas(versioned.chart)
         outcome = checks.run(release.render(versioned, renderer, notes=True), disable)
     except RefusedError as error:
-        return _refused(versioned, error)
+        return _refused(versioned, error, renderer)
     if refused := [finding for finding in outcome.findings if finding.rule == REFUSED]:
         # Helm would render nothing of it, so what else there is to say has no subject.
         return checks.Outcome(outcome.release, refused, [])
     return outcome
 
 
-def _refused(inputs: Inputs, error: RefusedError) -> checks.Outcome:
-    """Nothing was rendered: the findings are what the schemas say of the values, else what the chart said."""
+def _refused(inputs: Inputs, error: RefusedError, renderer: Renderer) -> checks.Outcome:
+    """Nothing was rendered: the findings are what the schemas and all templates of the chart say of the values."""
     files = tuple(read_values(path) for path in inputs.values)
     layers = [file.data for file in files]
     try:
@@ -171,6 +172,7 @@ def _refused(inputs: Inputs, error: RefusedError) -> checks.Outcome:
         # A value stands where the chart has a mapping. Judge the files alone, and of that only what they say.
         values = release.merge(layers)
         findings = [one for one in values_findings(inputs, values, files) if _said(one.path, files)]
-    findings = findings or [refusal(error, inputs, files)]
+    more = refusals(inputs, renderer, files, findings)
+    findings = [*findings, *more] or [refusal(error, inputs, files)]
     empty = replace(_empty(inputs), values=values, values_files=files)
     return checks.Outcome(empty, sorted(findings, key=checks.order), [])
