@@ -24,7 +24,10 @@ _MOST_SEQUENCES = 256  # more at once help no throughput of a server for people
 
 @dataclass(frozen=True)
 class Proposal:
-    """Values of vllm-inference: `engine` and the sections beside it. `assumed` are sentences; `fit` None: no verdict."""
+    """Values of vllm-inference: `engine` and the sections beside it.
+
+    `assumed` are sentences; `fit` is None where there is no verdict.
+    """
 
     engine: dict[str, Any]
     sections: dict[str, dict[str, Any]]

@@ -18,7 +18,7 @@ from llmops.render.manifest import read_values
 from llmops.values import Values
 
 _NAME = re.compile(r"[a-z]([-a-z0-9.]{0,51}[a-z0-9])?")
-_RELEASE = """# Which version runs here: `llmops release set MODEL --env {env}` writes it, and later `llmops model promote`.
+_RELEASE = """# Which version runs here: `llmops release set MODEL --env {env}` writes it.
 global:
   llm:
     model: {{revision: ""}}
@@ -106,7 +106,7 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def environments_of(folder: Path, chosen: tuple[str, ...]) -> dict[str, Path]:
-    """The files of facts of the chosen environments, or of all, for a model's folder. InputError where one is missing."""
+    """The files of facts of the chosen environments, or of all. InputError where one is missing."""
     facts = release.environments_beside(folder)
     known = {file.stem: file for file in sorted(facts.glob("*.yaml"))} if facts else {}
     if not known:

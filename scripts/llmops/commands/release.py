@@ -63,6 +63,7 @@ def set_(model: str, environment: str, revision: str, image_digest: str, models:
     say(f"{file}: {', '.join(said)}")
     if running.card_digest:
         say(
-            f"Its card {running.card_digest} approved what stood here before: promote the version, or take cardDigest out."
+            f"Its card {running.card_digest} approved what stood here before: "
+            "promote the version, or take cardDigest out."
         )
     say(f"Next: llmops check --models {folder} --env {environment}")

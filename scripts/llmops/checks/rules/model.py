@@ -26,7 +26,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @rule(
     "LM301",
     severity=ERROR,
-    fix="Write the commit of the model repository, 40 hex digits, into global.llm.model.revision.",
+    fix="Write the commit of the model repository, 40 hex digits, into global.llm.model.revision: "
+    "`llmops release set MODEL --env ENV --revision COMMIT`.",
 )
 def unpinned_revision(release: Release) -> Iterator[Finding]:
     """A branch or no revision loads whatever the repository holds that day, other weights and code included.
