@@ -71,7 +71,7 @@ def test_a_rule_stands_in_clean_code(tree: Path, theme: str, module: str) -> Non
         (["rule", "graph", "NoPort"], "a rule is called like service-without-port"),
         (["rule", "graph", "dangling-service"], "examples/graph/dangling-service.yaml: is there already"),
         (["rule", "policy", "a-b"], "charts/llm-policies/policies"),
-        (["alert", "slos", "LLMNew"], "there are delivery, drift, engine, gpu, slo"),
+        (["alert", "slos", "LLMNew"], "there are delivery, drift, engine, evaluation, gpu, slo"),
         (["alert", "slo", "LLMServerDown"], "LLMServerDown is there already"),
     ],
 )
