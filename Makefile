@@ -140,6 +140,9 @@ test-oracle: setup-cluster ## Compare `llmops check` with the live API server on
 bench: setup-tools ## Time the render and the main command on this machine
 	@$(BIN)/python tests/bench.py
 
+bench-evaluation: $(DEV_READY) ## How often the verdict of an evaluation is right, by number of items and true drop
+	@$(BIN)/python -m tests.evaluation.bench
+
 bench-check: setup-tools ## Time `llmops check` against helm and kubeconform: ARGS='--releases 200'
 	@$(BIN)/python tools/setup.py cluster kubeconform
 	@$(BIN)/python -m tests.bench_check $(ARGS)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops.evaluation.verdict import Policy, Verdict, holm, judge
+from tests.evaluation.bench import shares
 
 Answers = dict[str, dict[str, bool]]
 RUN = {
@@ -103,3 +104,9 @@ def test_a_run_without_figures_says_nothing() -> None:
     one = {"a": answers(10)}
     broken = results(one) | {"outcome": "incomparable", "reason": "the engine was replaced"}
     assert judge(broken, one, results(one), one).reason == "this run says nothing: the engine was replaced"
+
+
+def test_an_unchanged_model_is_seldom_called_worse_and_a_worse_one_nearly_always() -> None:
+    """Four tasks at once; `make bench-evaluation` draws more of them, and prints docs/evaluation.md's table."""
+    assert shares(500, 0.0, trials=300).get("regressed", 0) <= 0.08
+    assert shares(1346, 0.05, trials=100)["regressed"] >= 0.95

@@ -75,13 +75,18 @@ def judge(
             tasks.append(Task(name, INCOMPARABLE, problem))
         else:
             cells[name] = _cells(current_answers[name], baseline_answers[name])
-    adjusted = holm({name: mcnemar(worse, better) for name, (_, worse, better) in cells.items()})
-    tasks += [_task(name, *counts, adjusted[name], policy) for name, counts in cells.items()]
+    tasks += of_cells(cells, policy)
     if not tasks:
         return Verdict(INCOMPARABLE, "the baseline has no task", ())
     worst = min(tasks, key=lambda task: OUTCOMES.index(task.outcome))
     said = "; ".join(f"{task.name}: {task.reason}" for task in tasks if task.outcome == worst.outcome)
     return Verdict(worst.outcome, said, tuple(sorted(tasks, key=lambda task: task.name)))
+
+
+def of_cells(cells: Mapping[str, tuple[int, int, int]], policy: Policy) -> list[Task]:
+    """What each task says. `cells` are its items, those that got worse and those that got better."""
+    adjusted = holm({name: mcnemar(worse, better) for name, (_, worse, better) in cells.items()})
+    return [_task(name, *counts, adjusted[name], policy) for name, counts in cells.items()]
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
