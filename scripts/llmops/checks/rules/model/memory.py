@@ -1,4 +1,4 @@
-"""Theme `model`: what the values say about the model itself."""
+"""Revisions, code and memory of the model, by the values and its config.json."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from llmops.capacity import fit
 from llmops.capacity.architecture import CONFIG
+from llmops.capacity.devices import FP8_SINCE
+from llmops.capacity.gpu_products import table
 from llmops.checks.reading.command_line import Word, lines
 from llmops.checks.reading.hub import gated, may_load
 from llmops.checks.reading.servers import servers
@@ -125,6 +127,14 @@ def format_without_instructions(release: Release) -> Iterator[Finding]:
     (`llmops models`, docs/models.md) and config.json tell.
     """
     yield from _memory(release, WARNING, "gpu")
+    served = release.view.served
+    stated, gpu = served.text("engine.kvCacheDtype"), table().get(release.view.llm.text("gpu.product"))
+    without = gpu is not None and gpu.vendor == "nvidia" and gpu.capability < FP8_SINCE
+    if gpu and without and release.model is None and stated.startswith("fp8"):
+        said = f"{gpu.product} (compute capability {gpu.capability:g}) has no FP8"
+        yield values_defect(
+            release, served.at("engine.kvCacheDtype"), f"kvCacheDtype is {stated}, and {said}."
+        )
 
 
 @rule("LM308", severity=WARNING, fix="Bring what is missing, or measure the memory on the GPU itself.")

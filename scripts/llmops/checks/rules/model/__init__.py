@@ -1,0 +1,1 @@
+"""Theme `model`: what the values say about the model itself."""
