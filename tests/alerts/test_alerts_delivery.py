@@ -7,6 +7,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -87,6 +88,13 @@ class Alertmanager:
 
 @pytest.fixture
 def alertmanager(render: Render, robot: Robot, tmp_path: Path) -> Iterator[Alertmanager]:
+    with alerting(render, robot, tmp_path, {}) as made:
+        yield made
+
+
+@contextmanager
+def alerting(render: Render, robot: Robot, tmp_path: Path, more: dict[str, Any]) -> Iterator[Alertmanager]:
+    """Alertmanager with the chart's configuration of these values."""
     values = {
         "alertmanager": {"format": "ConfigMap", "groupWait": "1s"},
         "receivers": [
@@ -95,7 +103,7 @@ def alertmanager(render: Render, robot: Robot, tmp_path: Path) -> Iterator[Alert
         ],
     }
     config = tmp_path / "alertmanager.yml"
-    config.write_text(render("alert-rules", values).one("ConfigMap")["data"]["alertmanager.yml"])
+    config.write_text(render("alert-rules", values, more).one("ConfigMap")["data"]["alertmanager.yml"])
     port = free_port()
     command = [
         str(program("LLMOPS_ALERTMANAGER", "bin/alertmanager")),
@@ -111,6 +119,28 @@ def alertmanager(render: Render, robot: Robot, tmp_path: Path) -> Iterator[Alert
             yield server
         finally:
             process.terminate()
+
+
+@pytest.mark.parametrize(
+    "apart", [{"rules": {"alertLabels": {"cluster": "a"}}}, {"alertmanager": {"clusterLabels": ["cluster"]}}]
+)
+def test_an_outage_of_one_cluster_silences_nothing_of_another(
+    render: Render, robot: Robot, tmp_path: Path, apart: dict[str, Any]
+) -> None:
+    """One Alertmanager for two clusters with a release of the same name."""
+    with alerting(render, robot, tmp_path, apart) as alertmanager:
+        alertmanager.fire(
+            {**PAGE, "alertname": "LLM5xxRateCritical", "cluster": "a"},
+            {**PAGE, "alertname": "LLMErrorRateHigh", "severity": "warning", "cluster": "a"},
+            {**PAGE, "alertname": "LLMErrorRateHigh", "severity": "warning", "cluster": "b"},
+        )
+        until(lambda: len(robot.told) >= 2, "two messages arrive")
+        told = [
+            (one["labels"]["alertname"], one["labels"]["cluster"])
+            for body in robot.told
+            for one in body["alerts"]
+        ]
+        assert sorted(told) == [("LLM5xxRateCritical", "a"), ("LLMErrorRateHigh", "b")]
 
 
 def test_a_critical_alert_arrives_and_silences_the_warnings_of_its_release(
