@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from llmops.checks.reading.values_schema import violations
+from llmops.findings import RefusedError
 from llmops.release import archive
 from llmops.render.sdk import merge_values
 from llmops.services.relay.__main__ import _parser
@@ -64,7 +65,6 @@ def test_every_secret_is_mounted_where_the_program_looks(render: Render) -> None
     read = {file for one in told(objects).values() for file in (one.url_file, one.secret_file) if file}
     assert mounted == read
     assert volumes["journal"]["persistentVolumeClaim"]["claimName"] == "relay-journal"
-    assert pod(objects)["automountServiceAccountToken"] is False
 
 
 @pytest.mark.parametrize("form", ["AlertmanagerConfig", "ConfigMap"])
@@ -90,9 +90,37 @@ def test_who_reaches_it_and_whom_it_reaches(render: Render) -> None:
     (rule,) = policy["ingress"]
     names = [one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for one in rule["from"]]
     assert names == ["monitoring", "argocd", "argo-rollouts"]
-    dns, robots = policy["egress"]
+    dns, robots, server = policy["egress"]
     assert {port["port"] for port in dns["ports"]} == {53}
     assert robots == {"ports": [{"port": 443, "protocol": "TCP"}]}
+    assert {port["port"] for port in server["ports"]} == {443, 6443}
+    assert len(render(CHART, ROBOTS, {"relay": {"replicas": 1}}).one("NetworkPolicy")["spec"]["egress"]) == 2
+
+
+def test_replicas_share_a_lease_and_one_alone_needs_no_account(render: Render) -> None:
+    two, one = render(CHART, ROBOTS), render(CHART, ROBOTS, {"relay": {"replicas": 1}})
+    assert two.one("Deployment")["spec"]["replicas"] == 2
+    (container,) = pod(two)["containers"]
+    assert "--lease=llm-alert-relay" in container["args"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert (
+        pod(two)["serviceAccountName"] == two.one("RoleBinding")["subjects"][0]["name"] == "llm-alert-relay"
+    )
+    creating, own = two.one("Role")["rules"]
+    assert creating["verbs"] == ["create"]
+    assert own == {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": ["llm-alert-relay"],
+        "verbs": ["get", "update"],
+    }
+    assert pod(one)["automountServiceAccountToken"] is False
+    assert one.all("Role") == one.all("ServiceAccount") == []
+    with pytest.raises(
+        RefusedError, match=r"relay\.replicas is 2, but each replica would have a journal of its own"
+    ):
+        render(CHART, ROBOTS, {"relay": {"existingClaim": ""}})
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

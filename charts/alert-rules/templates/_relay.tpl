@@ -68,6 +68,9 @@ module: llmops.services.relay
 args:
   - --port={{ int .port }}
   - --folder=/journal
+  {{- if gt (int .replicas) 1 }}
+  - --lease={{ .name }}
+  {{- end }}
   {{- range $robots }}
   - {{ printf "--receiver=%s" (toRawJson .) | quote }}
   {{- end }}
@@ -77,6 +80,11 @@ env:
   {{- else }} []
   {{- end }}
 livenessSeconds: 10
+{{- if gt (int .replicas) 1 }}
+replicas: {{ int .replicas }}
+readyPath: /readyz
+serviceAccount: {{ .name | quote }}
+{{- end }}
 ephemeralMiB: 64
 volume: {name: journal, path: /journal, claim: {{ .existingClaim | quote }}, size: 512Mi}
 files:
@@ -113,7 +121,29 @@ egress:
       {{- range .networkPolicy.robotPorts }}
       - {port: {{ int . }}, protocol: TCP}
       {{- end }}
+  {{- if gt (int .replicas) 1 }}
+  {{- /* The API server, whose address no chart knows: it has the Lease. */}}
+  - ports:
+      {{- range .networkPolicy.apiServerPorts }}
+      - {port: {{ int . }}, protocol: TCP}
+      {{- end }}
+    to:
+      {{- range .networkPolicy.apiServerCidrs }}
+      - ipBlock: {cidr: {{ . | quote }}}
+      {{- end }}
+  {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{- /* alert-rules.relayShared: "yes" where several replicas share a Lease, so that they need an account. */ -}}
+{{- define "alert-rules.relayShared" -}}
+{{- and (gt (int .Values.relay.replicas) 1) (not (empty (include "alert-rules.allRobots" . | fromYamlArray))) | ternary "yes" "" -}}
+{{- end -}}
+
+{{- /* alert-rules.relayMetadata: of the objects of that account. */ -}}
+{{- define "alert-rules.relayMetadata" -}}
+{{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
+{{- include "llm-common.programMetadata" (dict "root" . "name" .Values.relay.name "labels" (dict "root" . "component" "relay" "llm" $llm)) -}}
 {{- end -}}
 
 {{- /* alert-rules.relayObject (list KIND $): the object of that kind, nothing without a robot. image, resources and the like stand under `relay`. */ -}}

@@ -2,7 +2,7 @@
 A program of ours that runs beside the models and stays: the objects that each has, told apart by a description. A chart keeps that
 description in a define of its own, as YAML, and takes it through llm-common.once:
   name, component, container; image; portName, port; module and args (python3 -m MODULE ARGS); env (a list); livenessSeconds;
-  ephemeralMiB; serviceAccount (empty: no token); volume {name, path, claim, size}; files (projected sources, mounted at /secrets); ingress and
+  ephemeralMiB; replicas (1) and readyPath (/healthz) of one whose replicas wait for each other; serviceAccount (empty: no token); volume {name, path, claim, size}; files (projected sources, mounted at /secrets); ingress and
   egress (rules of its NetworkPolicy).
 image, imagePullSecrets, scheduling, securityContext, resources and serviceMonitor are values of the chart, under these very keys.
 */ -}}
@@ -29,8 +29,8 @@ kind: Deployment
 metadata:
   {{- include "llm-common.programMetadata" . | nindent 2 }}
 spec:
-  {{- /* One: two would each know a part of what was said to them. */}}
-  replicas: 1
+  {{- /* One, where two would each know a part of what was said to them. */}}
+  replicas: {{ $program.replicas | default 1 | int }}
   strategy:
     type: Recreate
   selector:
@@ -61,7 +61,7 @@ spec:
           ports:
             - {name: {{ $program.portName }}, containerPort: {{ int $program.port }}, protocol: TCP}
           readinessProbe:
-            httpGet: {path: /healthz, port: {{ $program.portName }}}
+            httpGet: {path: {{ $program.readyPath | default "/healthz" }}, port: {{ $program.portName }}}
             periodSeconds: 5
           livenessProbe:
             httpGet: {path: /healthz, port: {{ $program.portName }}}

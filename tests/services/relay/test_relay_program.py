@@ -38,17 +38,20 @@ class Relay:
     folder: Path
     receivers: list[dict[str, Any]]
     port: int
+    arguments: tuple[str, ...] = ()
+    name: str = "relay"
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> str:
-        return (self.folder / "log").read_text(encoding="utf-8")
+        return (self.folder / f"{self.name}.log").read_text(encoding="utf-8")
 
     def start(self) -> None:
         command = [sys.executable, "-m", "llmops.services.relay", "--host=127.0.0.1", f"--port={self.port}"]
         command += [f"--folder={self.folder}", *(f"--receiver={json.dumps(one)}" for one in self.receivers)]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
+        command += self.arguments
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, env={**os.environ, "HOSTNAME": self.name})
         until(lambda: self.get("/healthz") or True, "the relay answers")
 
     def kill(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,8 +16,9 @@ from llmops.services.json_body import read_object
 from llmops.services.relay import split
 from llmops.services.relay.journal import FullError, Journal
 from llmops.services.relay.messages import Notification, from_alertmanager, from_event
+from llmops.services.relay.receivers import Receiver
 from llmops.services.relay.robots import SENT, Text
-from llmops.services.relay.sending import Sender
+from llmops.services.relay.sending import Sender, log
 
 # A body is Alertmanager's group as a whole. Few at once, so that strangers cannot fill the memory.
 LIMITS = Limits(body=4 * 2**20, connections=12, threads=2, waiting=12)
@@ -43,12 +44,40 @@ _GAUGES = {
 Read = Callable[[Mapping[str, object], str], Notification]
 
 
-@dataclass(frozen=True)
 class Relay:
-    """`senders` by the name of their receiver; `leads` says whether this replica sends."""
+    """The receivers, and from `lead` on the journal and a sender for each."""
 
-    journal: Journal
-    senders: Mapping[str, Sender]
+    def __init__(self, receivers: Iterable[Receiver]) -> None:
+        self._receivers = list(receivers)
+        self._journal: Journal | None = None
+        self.senders: Mapping[str, Sender] = {}
+        self._ended = threading.Event()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this replica sends."""
+        return self._journal is not None
+
+    def lead(self, journal: Journal) -> None:
+        """Begins to take and to send, with what the journal holds."""
+        if again := journal.recover():
+            log(f"{again} messages were on their way when the relay ended, and are sent again")
+        self.senders = {one.name: Sender(one, journal) for one in self._receivers}
+        self._journal = journal
+        for sender in self.senders.values():
+            threading.Thread(target=sender.run, args=(self._ended,), daemon=True).start()
+
+    def end(self) -> None:
+        self._ended.set()
+        for sender in self.senders.values():
+            sender.news.set()
+
+    @property
+    def journal(self) -> Journal:
+        """RefusalError in a replica that waits."""
+        if self._journal is None:
+            raise RefusalError(503, "another replica sends")
+        return self._journal
 
     def take(self, name: str, body: bytes, read: Read) -> bool:
         """Whether it is news; it is on disk. ValueError, RefusalError."""
@@ -73,8 +102,12 @@ class Relay:
         return {"receiver": name, "kind": sender.to.kind, "outcome": answer.outcome, "says": answer.says}
 
     def metrics(self) -> str:
-        figures = self.journal.figures()
-        lines: list[str] = []
+        figures = self._journal.figures() if self._journal else []
+        lines = [
+            "# HELP llm_relay_leader 1 in the replica that sends.",
+            "# TYPE llm_relay_leader gauge",
+            f"llm_relay_leader {int(self.leads)}",
+        ]
         for key, (name, what) in (_COUNTERS | _GAUGES).items():
             kind = "counter" if key in _COUNTERS else "gauge"
             lines += [f"# HELP {name} {what}", f"# TYPE {name} {kind}"]
@@ -115,7 +148,7 @@ class Relay:
         return lines
 
     def _sender(self, name: str) -> Sender:
-        if name not in self.senders:
+        if name not in self.senders and self.journal:
             there_are = ", ".join(sorted(self.senders))
             raise RefusalError(404, f"there is no receiver of that name; there are {there_are}")
         return self.senders[name]
@@ -135,6 +168,9 @@ def routes(relay: Relay) -> list[tuple[str, str, Handler]]:
 
     def metrics(_: Request, __: bytes) -> Response:
         return Response(relay.metrics(), media_type=exposition.CONTENT_TYPE)
+
+    def ready(_: Request, __: bytes) -> Response:
+        return Response("sends\n", 200) if relay.leads else Response("waits\n", 503)
 
     def dead(_: Request, __: bytes) -> Response:
         return JSONResponse(relay.journal.dead())
@@ -156,4 +192,5 @@ def routes(relay: Relay) -> list[tuple[str, str, Handler]]:
         ("POST", "/dead-letters/retry", revive),
         ("POST", "/dead-letters/discard", discard),
         ("GET", "/metrics", metrics),
+        ("GET", "/readyz", ready),
     ]
