@@ -147,12 +147,10 @@ bench-check: setup-tools ## Time `llmops check` against helm and kubeconform: AR
 	@$(BIN)/python tools/setup.py cluster kubeconform
 	@$(BIN)/python -m tests.bench_check $(ARGS)
 
-images: $(DEV_READY) ## Images of the cluster's own programs: by docker, podman or buildah, else as an archive
-
 bench-relay: $(DEV_READY) ## Ten thousand alerts, robots away for two minutes, a relay killed twenty times; ten minutes; out/relay.json
 	@$(BIN)/python -m tests.services.relay.load $(ARGS)
 
-images: $(DEV_READY) ## Image of the cluster's own programs: by docker, podman or buildah, else as an archive
+images: $(DEV_READY) ## Images of the cluster's own programs: by docker, podman or buildah, else as an archive
 	@$(BIN)/python -m lab.images.build $(ARGS)
 
 package: setup-tools ## Pack the charts into dist/

@@ -57,19 +57,19 @@
 {{- define "alert-rules.relay" -}}
 {{- $llm := include "llm-common.once" (list . "llm-common.llm") | get .Values -}}
 {{- $robots := include "alert-rules.allRobots" . | fromYamlArray -}}
-{{- with .Values.relay -}}
-name: {{ .name | quote }}
+{{- $relay := .Values.relay -}}
+name: {{ $relay.name | quote }}
 component: relay
 container: relay
-image: {{ include "llm-common.image" (list .image $llm.environment.registry ($.Chart.AppVersion | default $.Chart.Version)) | quote }}
+image: {{ include "llm-common.image" (list $relay.image $llm.environment.registry ($.Chart.AppVersion | default $.Chart.Version)) | quote }}
 portName: http
-port: {{ int .port }}
+port: {{ int $relay.port }}
 module: llmops.services.relay
 args:
-  - --port={{ int .port }}
+  - --port={{ int $relay.port }}
   - --folder=/journal
-  {{- if gt (int .replicas) 1 }}
-  - --lease={{ .name }}
+  {{- if gt (int $relay.replicas) 1 }}
+  - --lease={{ $relay.name }}
   {{- end }}
   {{- range $robots }}
   - {{ printf "--receiver=%s" (toRawJson .) | quote }}
@@ -80,13 +80,13 @@ env:
   {{- else }} []
   {{- end }}
 livenessSeconds: 10
-{{- if gt (int .replicas) 1 }}
-replicas: {{ int .replicas }}
+{{- if gt (int $relay.replicas) 1 }}
+replicas: {{ int $relay.replicas }}
 readyPath: /readyz
-serviceAccount: {{ .name | quote }}
+serviceAccount: {{ $relay.name | quote }}
 {{- end }}
 ephemeralMiB: 64
-volume: {name: journal, path: /journal, claim: {{ .existingClaim | quote }}, size: 512Mi}
+volume: {name: journal, path: /journal, claim: {{ $relay.existingClaim | quote }}, size: 512Mi}
 files:
   {{- $files := dict }}
   {{- range $.Values.receivers }}
@@ -107,7 +107,7 @@ files:
         {{- end }}
   {{- end }}
 ingress:
-  {{- range prepend .senders $llm.environment.monitoring.namespace | uniq }}
+  {{- range prepend $relay.senders $llm.environment.monitoring.namespace | uniq }}
   - namespaceSelector:
       matchLabels:
         kubernetes.io/metadata.name: {{ . | quote }}
@@ -118,21 +118,20 @@ egress:
   {{- include "llm-common.proxyRule" (dict "llm" $llm "url" .) | nindent 2 }}
   {{- end }}
   - ports:
-      {{- range .networkPolicy.robotPorts }}
+      {{- range $relay.networkPolicy.robotPorts }}
       - {port: {{ int . }}, protocol: TCP}
       {{- end }}
-  {{- if gt (int .replicas) 1 }}
+  {{- if gt (int $relay.replicas) 1 }}
   {{- /* The API server, whose address no chart knows: it has the Lease. */}}
   - ports:
-      {{- range .networkPolicy.apiServerPorts }}
+      {{- range $relay.networkPolicy.apiServerPorts }}
       - {port: {{ int . }}, protocol: TCP}
       {{- end }}
     to:
-      {{- range .networkPolicy.apiServerCidrs }}
+      {{- range $relay.networkPolicy.apiServerCidrs }}
       - ipBlock: {cidr: {{ . | quote }}}
       {{- end }}
   {{- end }}
-{{- end -}}
 {{- end -}}
 
 {{- /* alert-rules.relayShared: "yes" where several replicas share a Lease, so that they need an account. */ -}}
