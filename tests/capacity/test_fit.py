@@ -330,7 +330,6 @@ def test_a_container_without_figures_needs_the_values_description() -> None:
             "engine.speculative.method eagle3",
         ),
         ({}, {"speculative": {"method": "mtp", "tokens": 3}}, "engine.speculative.method mtp"),
-        ({}, {"lora": {"adapters": [{"name": "sql", "path": "sql"}]}}, "engine.lora.adapters"),
         ({}, {"kvOffload": {"sizeGiB": 16}}, "engine.kvOffload.sizeGiB"),
         ({}, {"parallelism": {"tensor": 1, "data": 2}}, "engine.parallelism.data 2"),
         ({}, {"chunkedPrefill": False}, "engine.chunkedPrefill false"),
@@ -355,6 +354,42 @@ def test_weights_that_are_too_many_without_a_verdict_are_refused_as_such() -> No
     result = on("L4", unknown)
     assert (result.verdict, result.fits, result.uncovered) == (Verdict.DOES_NOT_FIT, False, result.uncovered)
     assert "the weights alone take at least" in result.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("lora", "tensor", "gib"),
+    # Llama 3.1 8B, rank 16: inputs and outputs of seven matrices in 32 layers and of the output head, 2 bytes each.
+    [
+        ({}, 1, 16 * (32 * (4 * 4096 + 6144 + 4096 + 3 * 4096 + 3 * 14336) + 4096 + 128256) * 2),
+        (
+            {"maxLoras": 4, "maxRank": 64},
+            1,
+            256 * (32 * (4 * 4096 + 6144 + 4096 + 3 * 4096 + 3 * 14336) + 132352) * 2,
+        ),
+        ({}, 2, 16 * (32 * (4 * 4096 + 3072 + 2048 + 3 * 4096 + 3 * 7168) + 4096 + 64128) * 2),
+    ],
+)
+def test_adapters_are_an_addition_that_is_stated(lora: dict[str, Any], tensor: int, gib: float) -> None:
+    adapters = {"lora": {"adapters": [{"name": "sql", "path": "sql"}], **lora}}
+    plain, found = (
+        on("H100-80GB", LLAMA_8B, parallelism={"tensor": tensor}, **more) for more in ({}, adapters)
+    )
+    assert found.adapters == pytest.approx(gib / 2**30)
+    assert found.weights == plain.weights
+    assert found.kv_pool == pytest.approx(plain.kv_pool - found.adapters)
+
+
+def test_adapters_beside_experts_are_not_counted_and_said_to_be_missing() -> None:
+    mixture = {
+        **QWEN3_8B,
+        "model_type": "qwen3_moe",
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 768,
+    }
+    found = on("H100-80GB", mixture, lora={"adapters": [{"name": "sql", "path": "sql"}]})
+    assert not found.covered
+    assert "engine.lora.adapters beside experts" in found.reasons[0]
 
 
 def test_keys_that_are_there_and_say_nothing_change_no_verdict() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.capacity import gpu_products, prefill
 from llmops.capacity import reasons as why
+from llmops.capacity.adapters import adapter_bytes
 from llmops.capacity.architecture import CONFIG, FigureError, architecture, uncovered
 from llmops.capacity.bound import least_weights
 from llmops.capacity.devices import of_the_device
@@ -57,6 +58,7 @@ class Fit:
     weights: float = 0.0
     activation: float = 0.0
     non_torch: float = 0.0
+    adapters: float = 0.0
     graphs: float = 0.0
     kv_pool: float = 0.0
     pool_margin: float = 0.0
@@ -102,7 +104,9 @@ class Fit:
     @property
     def left_free(self) -> float:
         """GiB that the engine leaves on one GPU, where CUDA graphs live; never less than 0."""
-        return max(0.0, self.usable - self.weights - self.activation - self.non_torch - self.kv_pool)
+        return max(
+            0.0, self.usable - self.weights - self.adapters - self.activation - self.non_torch - self.kv_pool
+        )
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -146,6 +150,9 @@ def fit(
     arch = architecture(model_config)
     if settings.text_only:
         arch = replace(arch, tower=Tower())
+    if adapter_bytes(arch, settings) is None:
+        beyond = f"{prefix}engine.lora.adapters beside experts, latent attention or states"
+        return _least(model_config, settings, gpu, beyond, keys)
     if impossible := tuple(why.of_the_split(arch, settings, gpus_per_replica, keys)):
         return Fit(Verdict.DOES_NOT_FIT, impossible, product=gpu.product)
     used = memory(arch, settings, gpu)
@@ -171,6 +178,7 @@ def fit(
         weights=used.weights,
         activation=used.activation,
         non_torch=used.non_torch,
+        adapters=used.adapters,
         graphs=used.graphs,
         kv_pool=used.kv_pool,
         pool_margin=used.margin,

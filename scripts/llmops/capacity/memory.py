@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llmops.capacity.adapters import adapter_bytes
 from llmops.capacity.architecture import Architecture
 from llmops.capacity.constants import (
     LEAN_GROUP_SINCE,
@@ -50,6 +51,7 @@ class Memory:
     kv_pool: float
     cache: Cache
     margin: float = 0.0
+    adapters: float = 0.0
 
 
 def activation(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> float:
@@ -123,12 +125,13 @@ def graphs(settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> flo
 def memory(arch: Architecture, settings: Settings, gpu: Gpu, constants: Constants = MEASURED) -> Memory:
     """The estimate for one replica; a pool that would be negative is 0."""
     weights = weight_bytes(arch, settings.bytes, split(settings)) / GIB
+    adapters = (adapter_bytes(arch, settings) or 0.0) / GIB
     act, other = activation(arch, settings, gpu, constants), non_torch(settings, gpu, constants)
     graph = graphs(settings, gpu, constants)
     counted = graph if settings.version >= GRAPHS_COUNTED_SINCE else 0.0
-    pool = max(0.0, settings.utilization * gpu.usable_gib - weights - act - other - counted)
+    pool = max(0.0, settings.utilization * gpu.usable_gib - weights - adapters - act - other - counted)
     stored = cache(arch, plan(arch, settings, gpu))
-    return Memory(weights, act, other, graph, pool, stored, POOL_MARGINS[gpu.kind])
+    return Memory(weights, act, other, graph, pool, stored, POOL_MARGINS[gpu.kind], adapters)
 
 
 def split(settings: Settings) -> Split:

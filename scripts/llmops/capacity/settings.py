@@ -49,10 +49,12 @@ MEMORY_FLAGS = frozenset(
     }
 )
 
-# Keys under `engine` that change it as much: adapters and a connector's buffers take memory of the GPU that
-# config.json does not tell. Three more are looked at below: copies share the experts of some models, a prompt that
+# Keys under `engine` that change it as much: a connector's buffers take memory of the GPU that config.json does not
+# tell. Three more are looked at below: copies share the experts of some models, a prompt that
 # is not cut into steps needs room for all of it, and a draft is a model of its own.
-_MEMORY_KEYS = ("lora.adapters", "lora.runtimeLoading", "kvOffload.sizeGiB")
+_MEMORY_KEYS = ("kvOffload.sizeGiB",)
+# vLLM's own, for values that leave them out.
+_LORA = {"maxLoras": 1, "maxRank": 16}
 # Ways to guess tokens ahead without weights of their own.
 _WITHOUT_WEIGHTS = ("ngram", "suffix")
 
@@ -68,7 +70,7 @@ class Settings:
 
     `max_num_seqs` and `max_batched_tokens` are None for vLLM's own, which follow the GPU. `drafted` tokens are guessed
     ahead, by the model's own layers where `own_drafts`. `uncovered` says why there is no verdict, as half a sentence:
-    sizes are then the least that it takes.
+    sizes are then the least that it takes. `adapter_ranks` is adapters at once times their largest rank.
     """
 
     max_model_len: int | None
@@ -91,6 +93,7 @@ class Settings:
     whole_experts: bool = False
     context: int = 1
     text_only: bool = False
+    adapter_ranks: int = 0
     uncovered: str = ""
 
 
@@ -143,6 +146,7 @@ def read(config: Mapping[str, Any], engine: Mapping[str, Any], quantization: str
         or 1,
         text_only="--language-model-only" in flags
         or (isinstance(pictures, Mapping) and pictures.get("image") == 0),
+        adapter_ranks=_adapters(engine, prefix),
         uncovered=_beyond(config, engine, flags, prefix) or packed.odd,
     )
 
@@ -182,6 +186,15 @@ def _uncovered_key(config: Mapping[str, Any], engine: Mapping[str, Any], prefix:
 def _batched(args: Sequence[str], engine: Mapping[str, Any], prefix: str) -> int | None:
     """Most tokens of one step: a key of the values, or the flag among `extraArgs`."""
     return _flag_count(args, _BATCH_FLAG, prefix) or _count(engine, "maxNumBatchedTokens", prefix, None)
+
+
+def _adapters(engine: Mapping[str, Any], prefix: str) -> int:
+    """Adapters at once times their largest rank, with vLLM's own defaults; 0 without adapters."""
+    lora = engine.get("lora")
+    if not isinstance(lora, Mapping) or not (lora.get("adapters") or lora.get("runtimeLoading")):
+        return 0
+    at_once, rank = (_count(lora, key, f"{prefix}engine.lora.", default) for key, default in _LORA.items())
+    return (at_once or 0) * (rank or 0)
 
 
 def _flag_count(args: Sequence[str], flag: str, prefix: str) -> int | None:
@@ -224,7 +237,7 @@ def _count(values: Mapping[str, Any], key: str, prefix: str, default: int | None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
-        where = prefix if prefix.endswith(("parallelism.", "speculative.")) else f"{prefix}engine."
+        where = prefix if prefix.endswith(("parallelism.", "speculative.", "lora.")) else f"{prefix}engine."
         raise InputError(f"{where}{key} is {value!r}: write a positive whole number")
     return value
 

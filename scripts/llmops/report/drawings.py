@@ -106,6 +106,7 @@ def memory_bar(fit: Fit) -> MemoryBar:
             "weights",
             fit.weights,
         ),
+        *([("Adapters", "room for LoRA", "libraries", fit.adapters)] if fit.adapters else []),
         ("Activation", "peak while a batch is computed", "activation", fit.activation),
         ("Libraries", "driver, NCCL and other non-torch memory", "libraries", fit.non_torch),
         ("KV cache", "tokens of running requests", "kv", fit.kv_pool - margin),

@@ -142,6 +142,7 @@ def memory(fit: Fit) -> Iterator[str]:
         parts = (
             ("█", "weights", fit.weights),
             ("▓", "activation", fit.activation),
+            *([("▓", "adapters", fit.adapters)] if fit.adapters else []),
             ("▒", "libraries", fit.non_torch),
             ("░", "KV cache", fit.kv_pool),
             ("·", "left free, CUDA graphs", fit.left_free),
