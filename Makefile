@@ -113,6 +113,9 @@ e2e-gate: setup-cluster ## Whoever answers in the gate's place, the live control
 e2e-real-engine: setup-cluster ## A real vLLM and a real small model, on loopback and on the live cluster; out/e2e/real-engine.json
 	@$(BIN)/python -m pytest tests/e2e/engine -n 0 $(ARGS)
 
+e2e-evaluate: setup-tools ## From the CronJob's command to an alert at a webhook and one request for retraining, on loopback
+	@$(BIN)/python -m pytest tests/e2e/evaluate -n 0 $(ARGS)
+
 e2e-catalogue: setup-cluster ## Every model of values/models in prod, on the scripted engine
 	@$(BIN)/python -m pytest tests/e2e/test_catalogue.py -n 0 $(ARGS)
 
