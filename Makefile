@@ -153,6 +153,10 @@ bench-check: setup-tools ## Time `llmops check` against helm and kubeconform: AR
 bench-relay: $(DEV_READY) ## Ten thousand alerts, robots away for two minutes, a relay killed twenty times; ten minutes; out/relay.json
 	@$(BIN)/python -m tests.services.relay.load $(ARGS)
 
+bench-scaling: $(DEV_READY) ## Rank autoscalers on traces, minutes: TRACES=folder of CSV files ARGS='--seeds 3'
+	@test -n "$(TRACES)" || { echo "say where the traces are: make bench-scaling TRACES=folder" >&2; exit 2; }
+	@$(BIN)/python -m llmops.simulate.scaling.scoreboard $(TRACES) $(ARGS)
+
 images: $(DEV_READY) ## Images of the cluster's own programs: by docker, podman or buildah, else as an archive
 	@$(BIN)/python -m lab.images.build $(ARGS)
 

@@ -132,7 +132,7 @@ def test_qwen3_8b_on_an_l4_holds_10_chats_not_3_and_not_16() -> None:
     found = target(release())
     assert found is not None
     assert (found.reach, found.bound) == (10, "the share of steps that compute a prompt")
-    assert found.in_flight == 5
+    assert found.in_flight == 6
     half_of_the_context = target(release(requestTokens={"prompt": 16_000, "generated": 384}))
     assert half_of_the_context is not None
     assert half_of_the_context.reach <= 5
@@ -173,8 +173,8 @@ def write(tree: Path, *more: str) -> str:
 def test_write_puts_the_target_into_the_values_of_the_environment_and_leaves_the_rest(tree: Path) -> None:
     file = tree / "models/qwen3-8b/envs/prod/values.yaml"
     before = file.read_text()
-    file.write_text(before.replace("inFlightPerReplica: 5", "inFlightPerReplica: 3"))
-    assert "5 of at most 10 requests in flight" in write(tree)
+    file.write_text(before.replace("inFlightPerReplica: 6", "inFlightPerReplica: 3"))
+    assert "6 of at most 10 requests in flight" in write(tree)
     assert file.read_text() == before
     assert "# a minute for node and image" in before
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Gaps between tokens that may be longer than the promise: it is made for 95 of 100.
 _LONG_GAPS = 0.05
 # Share of a server's requests a second that is asked for: the load grows on while the next server starts.
-HEADROOM = 0.7
+HEADROOM = 0.8
 AUTOSCALER = "gpu-hpa"
 
 

@@ -32,7 +32,7 @@ _REFERENCE: dict[str, Any] = {
 }  # fmt: skip
 _REFERENCE_WEIGHTS, _REFERENCE_POOL, _TOKEN_BYTES = 14.99, 51.38, 131072
 # Servers at the beginning have the load of the first minute with this much to spare, whatever the policy.
-_BEGIN_SHARE = 0.7
+BEGIN_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def outcome(
     able, engine = per_server(scenario, requests), scenario.server.engine
     first = max(1, round(60 / arrivals.seconds))
     rate = float(arrivals.requests[:first].sum()) / (first * arrivals.seconds)
-    begin = int(np.ceil(rate / able / _BEGIN_SHARE))
+    begin = int(np.ceil(rate / able / BEGIN_SHARE))
     recorded = run(arrivals, policies, [scenario.cold_start] * len(policies), engine, scenario.promise, begin)
     best = oracle_hours(arrivals, scenario.cold_start, able, engine, (scenario.least, scenario.most))
     return scores(arrivals, recorded, engine, scenario.promise), best

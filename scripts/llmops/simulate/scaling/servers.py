@@ -69,31 +69,38 @@ class Servers:
         engine, servers = self.engine, np.maximum(self.ready, 0)
         alive = servers > 0
         each = np.where(alive, servers, 1)
-        mean_prompt = self.waiting_prompts / np.maximum(self.waiting, 1e-9)
-        cached = self.running_prompts + self.running_answers / 2
-        # What the cache and the batch still hold, in requests.
-        room = np.minimum(
-            servers * engine.sequences - self.running,
-            (servers * engine.tokens - cached) / np.maximum(mean_prompt, 1),
-        )
-        prompt_seconds = np.maximum(engine.step.prompt * mean_prompt, 1e-9)
+        in_flight = np.maximum(self.running + self.waiting, 1e-9)
+        mean_prompt = np.maximum((self.running_prompts + self.waiting_prompts) / in_flight, 1)
+        mean_answer = np.maximum((self.running_answers + self.waiting_answers) / in_flight, 1)
+        held = mean_prompt + mean_answer / 2
+        slots = np.minimum(engine.sequences, engine.tokens / held)
+        # Seconds of one engine step: `alone` without a request, `more` for each that decodes.
+        alone, more = engine.step.base, engine.step.request + engine.step.cached * held
+        prompt_seconds = engine.step.prompt * mean_prompt
+        full = slots / (mean_answer * (alone + more * slots))
+        # Prompts and answers share a server's time: so many a second it can do of both for ever.
+        sustained = full / (1 + full * prompt_seconds)
+        room = np.maximum(servers * slots - self.running, 0) + servers * sustained * seconds
         able = servers * _PROMPT_SHARE * seconds / prompt_seconds
         taken = np.clip(np.minimum(np.minimum(self.waiting, room), able), 0, None)
         self._move(taken)
-        mean_answer = np.maximum(self.running_answers / np.maximum(self.running, 1e-9), 1)
-        cached = self.running_prompts + self.running_answers / 2
-        busy = np.minimum(taken * prompt_seconds / (each * seconds), _PROMPT_SHARE)
-        decode = engine.step.seconds(self.running / each, cached / each)
-        self.gap = np.where(alive, decode / (1 - busy), 0.0)
-        part = seconds / np.maximum(self.gap * mean_answer, 1e-9)
-        left = -np.expm1(-part)
-        # Those that came in this step came all through it, so they had half of it on average.
-        done = (self.running - taken) * left + taken * (1 - left / np.maximum(part, 1e-12))
-        done = np.where(alive, np.clip(done, 0, self.running), 0.0)
+        rate = taken / (each * seconds)
+        slower = 1 / (1 - np.minimum(rate * prompt_seconds, _PROMPT_SHARE))
+        before = (self.running - taken) / each
+        # Where it would come to rest at this rate; beyond what it can do, at full slots.
+        rest = 1 - rate * mean_answer * more * slower
+        level = np.where(rest > 1e-3, rate * mean_answer * alone * slower / np.maximum(rest, 1e-3), slots)
+        level = np.minimum(level, slots)
+        part = seconds / ((alone + more * (before + level) / 2) * slower * mean_answer)
+        gone = -np.expm1(-part)
+        after = level + (before - level) * (1 - gone)
+        mean = level + (before - level) * gone / part
+        self.gap = np.where(alive, (alone + more * mean) * slower, 0.0)
+        done = np.where(alive, np.clip(self.running - after * each, 0, self.running), 0.0)
         self._leave(done)
         self.ended += done
         over = np.maximum(self.running_prompts + self.running_answers / 2 - servers * engine.tokens, 0.0)
-        self._preempt(np.minimum(over / np.maximum(cached / np.maximum(self.running, 1e-9), 1), self.running))
+        self._preempt(np.minimum(over / held, self.running))
 
     def remove(self, count: Counts) -> None:
         """Takes so many ready servers away; their requests have the grace to end, the rest of them is lost."""
