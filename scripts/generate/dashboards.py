@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from generate.gpu_dashboard import gpu
 from generate.grafana import (
     Json,
     annotation,
@@ -269,6 +270,6 @@ def generate(root: Path) -> None:
     """Writes charts/monitoring/dashboards/*.json below `root`."""
     folder = root / "charts/monitoring/dashboards"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, made in (("model", model()), ("canary", canary())):
+    for name, made in (("model", model()), ("canary", canary()), ("gpu", gpu())):
         text = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
         (folder / f"{name}.json").write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real
 PLACE = 'namespace="llm-prod", release="qwen"'
 ALERTS = {"global": {"llm": {"components": {"alerts": True}}}}  # with them come the lines of what is promised
 VARIABLES = {
-    "$namespace": "llm-prod", "$release": "qwen", "$model": ".*", "$stable": "5f", "$canary": "7c",
+    "$namespace": "llm-prod", "$release": "qwen", "$model": ".*", "$stable": "5f", "$canary": "7c", "$node": "node-a",
 }  # fmt: skip
 # As a scrape without honoured labels sees the controller.
 CONTROLLER = 'namespace="argo-rollouts", exported_namespace="llm-prod"'
@@ -76,6 +76,56 @@ SERIES = {
 }
 
 
+def gpu(host: str, pod: str) -> dict[str, str]:
+    """One GPU of node-a, by an exporter that calls the host so and the pod so."""
+    where = f'{host}="node-a", gpu="0", UUID="GPU-1", {pod}="qwen-7c"'
+    # A scrape that honours no labels gives the exporter's own pod beside it.
+    where += (
+        ', namespace="llm-prod"'
+        if pod == "pod"
+        else ', pod="exporter", namespace="gpu", exported_namespace="llm-prod"'
+    )
+    figures = {
+        "DEV_GPU_UTIL": 97, "DEV_GPU_TEMP": 70, "DEV_FB_USED": 60000, "DEV_FB_FREE": 20000, "DEV_POWER_USAGE": 350,
+        "DEV_SM_CLOCK": 1800, "DEV_XID_ERRORS": 0, "DEV_ROW_REMAP_FAILURE": 0, "DEV_UNCORRECTABLE_REMAPPED_ROWS": 1,
+    }  # fmt: skip
+    return {f"DCGM_FI_{name}{{{where}}}": f"{value}x40" for name, value in figures.items()}
+
+
+@pytest.mark.parametrize(
+    ("host", "pod"), [("hostname", "pod"), ("Hostname", "pod"), ("hostname", "exported_pod")]
+)
+def test_gpus_of_older_and_newer_exporters_are_seen(
+    render: Render, mismatches: Mismatches, host: str, pod: str
+) -> None:
+    boards = render("monitoring", {"scope": "cluster"}, name="llm")
+    queries = asked(json.loads(boards.one("ConfigMap", "llm-dashboard-gpu")["data"]["gpu.json"]))
+    assert len(queries) > 10
+    rules = render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
+    given = gpu(host, pod)
+    assert not mismatches(case({f"count({expr}) > bool 0": {"{}": 1} for _, expr in queries}, given), rules)
+    figures = dict(queries)
+    expected: dict[str, dict[str, float]] = {
+        figures["GPUs"]: {"{}": 1},
+        figures["Hottest"]: {"{}": 70},
+        figures["Fullest"]: {"{}": 0.75},
+        figures["Power"]: {"{}": 350},
+        figures["Need repair"]: {"{}": 0},
+        figures["Utilization by pod"]: {'{namespace="llm-prod", pod="qwen-7c"}': 97},
+    }
+    assert not mismatches(case(expected, given), rules)
+
+
+def test_a_sensor_that_is_missing_draws_nothing(render: Render, mismatches: Mismatches) -> None:
+    boards = render("monitoring", {"scope": "cluster"}, name="llm")
+    figures = dict(asked(json.loads(boards.one("ConfigMap", "llm-dashboard-gpu")["data"]["gpu.json"])))
+    rules = render("monitoring", ALERTS, name="qwen", namespace="llm-prod").all("PrometheusRule")
+    nothing = dict.fromkeys(gpu("hostname", "pod"), "9223372036854775794x40")
+    assert not mismatches(
+        case({figures[title]: {} for title in ("Hottest", "Busiest", "Power", "Clock")}, nothing), rules
+    )
+
+
 def filled(expr: str) -> str:
     for name, value in VARIABLES.items():
         expr = expr.replace(name, value)
@@ -91,7 +141,7 @@ def asked(board: dict[str, Any]) -> list[tuple[str, str]]:
     return found + [(one["name"], filled(one["expr"])) for one in board["annotations"]["list"]]
 
 
-def case(expected: dict[str, dict[str, float]]) -> dict[str, Any]:
+def case(expected: dict[str, dict[str, float]], given: dict[str, str] = SERIES) -> dict[str, Any]:
     tests = [
         {
             "expr": expr,
@@ -100,10 +150,10 @@ def case(expected: dict[str, dict[str, float]]) -> dict[str, Any]:
         }
         for expr, samples in expected.items()
     ]
-    given = [{"series": series, "values": values} for series, values in SERIES.items()]
+    inputs = [{"series": series, "values": values} for series, values in given.items()]
     return {
         "evaluation_interval": "15s",
-        "tests": [{"interval": "15s", "input_series": given, "promql_expr_test": tests}],
+        "tests": [{"interval": "15s", "input_series": inputs, "promql_expr_test": tests}],
     }
 
 

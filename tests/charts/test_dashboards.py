@@ -14,7 +14,7 @@ from llmops.release import Release
 from llmops.render.manifest import Object
 from tests.charts.conftest import Render
 
-NAMES = ("canary", "model")
+NAMES = ("canary", "gpu", "model")
 
 
 def config_map(render: Render, name: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def texts(node: Any) -> Iterator[str]:
 
 def test_each_has_an_address_that_stays(render: Render) -> None:
     boards = [json.loads(config_map(render, name)["data"][f"{name}.json"]) for name in NAMES]
-    assert [board["uid"] for board in boards] == ["llm-canary", "llm-model"]
+    assert [board["uid"] for board in boards] == ["llm-canary", "llm-gpu", "llm-model"]
 
 
 def test_the_data_source_is_a_choice_and_never_an_input(board: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def test_every_variable_that_is_asked_for_is_declared(board: dict[str, Any]) -> 
     declared = {one["name"] for one in board["templating"]["list"]}
     used = {name for text in texts(board) for name in re.findall(r"\$\{?([a-z]\w*)", text)}
     assert used <= declared
-    assert {"namespace", "release"} <= used
+    assert used >= ({"node"} if board["uid"] == "llm-gpu" else {"namespace", "release"})
 
 
 def test_panels_take_no_rate_of_their_own(board: dict[str, Any]) -> None:
