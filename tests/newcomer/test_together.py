@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from llmops.cli import main
 from llmops.render import Renderer
-from tests.newcomer.judged import findings, planted
+from tests.newcomer.judged import CHART, findings, planted
 
 MODEL = "models/mine/values.yaml"
 
@@ -50,3 +54,19 @@ def test_a_file_that_is_no_yaml_hides_no_other_model(tmp_path: Path, renderer: R
     told = [one.text for one in findings(values, "prod", renderer)]
     assert any("maxNumSeq" in one for one in told)
     assert any("tab" in one for one in told)
+
+
+def test_one_rule_is_selected_or_ignored_by_name_or_code(tmp_path: Path) -> None:
+    change = {"models/mine/envs/prod/release.yaml": ["digest:", "tag: latest #"]}
+    values = planted({"change": change, "remove": "models/mine/config.json"}, tmp_path)
+
+    def rules(*options: str) -> set[str]:
+        command = ["check", "--models", str(values / "models"), "--chart", str(CHART), "--env", "prod"]
+        answer = CliRunner().invoke(main, [*command, "--format", "json", *options])
+        return {one["rule"] for one in json.loads(answer.stdout)["findings"]}
+
+    everything = rules()
+    assert {"image/missing-digest", "image/floating-tag", "model/not-judged"} <= everything
+    assert rules("--select", "LM308") == {"model/not-judged"}
+    assert rules("--ignore", "model/not-judged") == rules("--disable", "LM308")
+    assert rules("--ignore", "LM308") == everything - {"model/not-judged"}

@@ -51,6 +51,7 @@ __all__ = [
     "rule",
     "rules",
     "run",
+    "unselected",
     "values_defect",
     "values_source",
 ]
@@ -82,6 +83,12 @@ def run(release: Release, disable: Iterable[str] = (), today: date | None = None
     accepted = waivers.of_release(release)
     left, waived = waivers.apply(found, accepted, release, today or date.today())
     return Outcome(release, sorted(left, key=order), waived, accepted, disabled)
+
+
+def unselected(select: Iterable[str]) -> tuple[str, ...]:
+    """Of some chosen rules, ids or codes, all the others but refusals of values; none where nothing is chosen."""
+    chosen = {find(name).id for name in select}
+    return tuple(sorted(set(RULES) - chosen - {"values/refused"})) if chosen else ()
 
 
 def review_waivers(outcomes: Iterable[Outcome], today: date | None = None) -> list[Finding]:

@@ -37,7 +37,15 @@ from llmops.findings import InputError, Severity
 )
 @click.option("-o", "--output", type=PATH, help="File for the report; the screen then shows the text.")
 @click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True)
-@click.option("--disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE",
+    help="Only this rule, by name or code, and refusals; repeatable.",
+)
+@click.option(
+    "--ignore", "--disable", "disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable."
+)
 def check(
     selected: Selection,
     manifests: str | None,
@@ -46,10 +54,18 @@ def check(
     form: str,
     output: Path | None,
     fail_on: str,
+    select: tuple[str, ...],
     disable: tuple[str, ...],
 ) -> None:
-    """Check a chart with values, a tree of models, or anybody's manifests."""
-    from llmops import examine
+    """Check a chart with values, a tree of models, or anybody's manifests.
+
+    \b
+    llmops check --models values/models --env prod
+    llmops check --models values/models/qwen3-8b --select image/missing-digest --select LM301
+
+    Exit status 0: nothing of --fail-on, 1: findings, 2: input that cannot be read.
+    """
+    from llmops import checks, examine
     from llmops.report import formats, template_origin, text
     from llmops.report.width import terminal_width
 
@@ -57,6 +73,7 @@ def check(
     try:
         if not versions:
             raise InputError("--kube-version is empty; write for example --kube-version 1.35")
+        disable = (*disable, *checks.unselected(select))
         if manifests is not None:
             if selected.chart is not None or selected.models is not None:
                 raise InputError("give one of CHART, --models and --manifests")

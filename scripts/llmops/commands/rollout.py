@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -47,6 +48,34 @@ def rollout_status(
     status = explain.explain(known, Kubectl(known.name, known.namespace, kubeconfig), on_record)
     say((show.as_json if form == "json" else show.as_text)(status), form, nl=False)
     sys.exit(status.exit_status)
+
+
+def _act(name: str, namespace: str, kubeconfig: str, action: str) -> None:
+    """Runs the command of plain kubectl that `rollout status` proposes for an action, and shows it."""
+    from llmops.rollout import objects
+    from llmops.rollout.kubectl import Kubectl
+
+    kubectl = Kubectl(name, namespace, kubeconfig)
+    advice = {"promote": kubectl.resume, "abort": kubectl.abort, "retry": kubectl.retry}[action]()
+    say(advice.command)
+    say(objects.run(shlex.split(advice.command)))
+
+
+def _action(action: str, help_text: str) -> None:
+    @rollout.command(action, help=help_text)
+    @click.argument("name")
+    @click.option("-n", "--namespace", default="default", show_default=True)
+    @click.option("--kubeconfig", default="", help="Passed on to kubectl.")
+    def act(name: str, namespace: str, kubeconfig: str) -> None:
+        _act(name, namespace, kubeconfig, action)
+
+
+_action(
+    "promote",
+    "End the pause of rollout NAME: on to the next step, and where a gate could not decide, one more look.",
+)
+_action("abort", "Give the new version of rollout NAME up: all requests go to the old one.")
+_action("retry", "Try the version of rollout NAME that was aborted once more.")
 
 
 @rollout.command("export")

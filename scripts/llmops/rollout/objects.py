@@ -118,6 +118,15 @@ def _kubectl(arguments: list[str], namespace: str, kubeconfig: str) -> dict[str,
     command = ["kubectl", *arguments, *where, "-o", "json", "--request-timeout=20s"]
     if kubeconfig:
         command += ["--kubeconfig", kubeconfig]
+    answer = run(command)
+    try:
+        return mapping(json.loads(answer))
+    except json.JSONDecodeError:
+        raise InputError(f"kubectl {' '.join(arguments[:3])} did not answer with JSON") from None
+
+
+def run(command: Sequence[str]) -> str:
+    """What a command line of kubectl prints. InputError, in its last words, where it fails or is not there."""
     try:
         done = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
@@ -132,8 +141,13 @@ def _kubectl(arguments: list[str], namespace: str, kubeconfig: str) -> dict[str,
         ) from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise InputError(f"kubectl {' '.join(arguments[:3])} failed: {said}")
-    try:
-        return mapping(json.loads(done.stdout))
-    except json.JSONDecodeError:
-        raise InputError(f"kubectl {' '.join(arguments[:3])} did not answer with JSON") from None
+        raise InputError(f"kubectl {_verb(command)} failed: {said}")
+    return done.stdout
+
+
+def _verb(command: Sequence[str]) -> str:
+    """The first three words of a command line that are neither kubectl nor an option with its value."""
+    words = list(command[1:])
+    while words and words[0].startswith("-"):
+        words = words[2:]
+    return " ".join(words[:3])
