@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from lab import ROOT
+from lab.cluster.layout import default_layout
 from lab.demo.story import WATCHED
 from lab.images.engine import engine_image
-from lab.images.vllm import vllm_image
+from lab.images.vllm import DISK, vllm_image
 from lab.releases import golden, helm, real_engine
 from lab.vllm.build import build
 from lab.vllm.start import MEMORY
-from lab.vllm.whole import need_memory
+from lab.vllm.whole import need_disk, need_memory
 
 HERE = Path(__file__).parent
 
@@ -113,6 +114,7 @@ def real() -> Plan:
     One replica and one canary; each version has half of the processors.
     """
     need_memory(2 * MEMORY, "the demo with two real engines at a time")
+    need_disk(default_layout().root, DISK, "LLMOPS_CLUSTER_DIR")
     built = build()
     return Plan(
         "smollm2",

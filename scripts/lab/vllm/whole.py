@@ -36,12 +36,7 @@ def whole(folder: Path, make: Callable[[Path], object], room: int) -> Path:
         if folder.exists():
             return folder
         shutil.rmtree(scratch, ignore_errors=True)
-        free = shutil.disk_usage(folder.parent).free
-        if free < room:
-            raise BuildError(
-                f"{folder.parent} has {free / GIB:.1f} GiB free and {room / GIB:.1f} are needed: make room, or name "
-                f"another folder in LLMOPS_CACHE"
-            )
+        need_disk(folder.parent, room, "LLMOPS_CACHE")
         scratch.mkdir()
         try:
             make(scratch)
@@ -54,6 +49,16 @@ def whole(folder: Path, make: Callable[[Path], object], room: int) -> Path:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def need_disk(folder: Path, room: int, variable: str) -> None:
+    """BuildError where the disk of a folder, which `variable` names, has less than `room` bytes free."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if (free := shutil.disk_usage(there).free) < room:
+        raise BuildError(
+            f"{folder} has {free / GIB:.1f} GiB free and {room / GIB:.1f} are needed: make room, or name another "
+            f"folder in {variable}"
+        )
 
 
 def full(folder: Path, room: int) -> BuildError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.vllm.whole import GIB, BuildError, memory, need_memory, whole
+from lab.vllm.whole import GIB, BuildError, memory, need_disk, need_memory, whole
 from tests.waiting import until
 
 
@@ -55,6 +55,12 @@ def test_too_little_room_is_said_before_anything_is_made(tmp_path: Path) -> None
         BuildError, match=r"GiB free and 1048576\.0 are needed: make room, or name another folder"
     ):
         whole(tmp_path / "engine", make, 2**20 * GIB)
+
+
+def test_room_is_asked_for_where_the_folder_will_be(tmp_path: Path) -> None:
+    need_disk(tmp_path / "not/yet/there", 1, "LLMOPS_CLUSTER_DIR")
+    with pytest.raises(BuildError, match="or name another folder in LLMOPS_CLUSTER_DIR"):
+        need_disk(tmp_path / "not/yet/there", 2**20 * GIB, "LLMOPS_CLUSTER_DIR")
 
 
 def test_too_little_memory_is_said() -> None:
