@@ -18,7 +18,7 @@ import pytest
 from lab.vllm.build import Built
 from lab.vllm.start import Server, half, ready, start
 from llmops.capacity.architecture import Architecture, architecture
-from llmops.capacity.kv import cache
+from llmops.capacity.kv import Plan, cache
 from llmops.capacity.weights import parameters
 from tests.e2e.conftest import OUT
 from tests.e2e.engine.conftest import Scenario
@@ -74,9 +74,9 @@ def test_weights_are_counted_to_the_element(built: Built, arch: Architecture, sc
 def test_the_kv_cache_holds_what_fit_says(
     server: Server, arch: Architecture, scenario: Scenario, figures: dict[str, Any]
 ) -> None:
-    """In float32, as the engine runs here: four bytes for each element of keys and values."""
+    """In float32, as the engine runs here: four bytes for each element, blocks of 128 tokens on processors."""
     logged = int(said(server.log, r"KV cache size: ([\d,]+) tokens").replace(",", ""))
-    computed = cache(arch, 4).tokens(POOL, 2048)
+    computed = cache(arch, Plan(element_bytes=4, block=128)).tokens(POOL, 2048)
     figures["KV cache of 1 GiB, tokens: logged and computed"] = [logged, computed]
     scenario(
         "within 1 %", "within 1 %" if abs(logged / computed - 1) < 0.01 else f"{logged}, {computed}", 0, 0
