@@ -120,7 +120,7 @@ def test_installed_asked_and_two_new_versions(stage: Stage, gate: str, scenario:
     helm, layer = stage.helm, judged_by(gate)
     install(helm, layer)
     assert confined(helm) == (True, True, 2000, "5Gi")
-    assert "6 of 6 checks passed" in helm.run("test", helm.name, "--logs", timeout=400)
+    assert "7 of 7 checks passed" in helm.run("test", helm.name, "--logs", timeout=400)
     scenario("The capital of France is Paris.", asked(helm), 1, 0, "live: installed, tested, asked")
     good = rolled_out(stage, "live: a good version", "promoted", real_engine.version(1), layer)
     scenario("promoted", came(good), good["sent"], good["lost"], good["name"])
