@@ -271,3 +271,25 @@ def test_a_gate_that_is_away_or_refuses_is_said(start: Start, gate: Gate, tmp_pa
     assert (away.returncode, "did not take the result" in away.stderr) == (2, True)
     refused = quality(path, engine.url, engine.url, gate=gate, canary_hash="NO HASH")
     assert (refused.returncode, "refused the result: HTTP 400 canary must be" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "outcome"), [(set(range(40)), 1, "fail"), (set(), 0, "pass")], ids=["worse", "same"]
+)
+def test_by_hand_it_says_its_verdict_and_ends_by_it(
+    start: Start, tmp_path: Path, wrong: set[int], status: int, outcome: str
+) -> None:
+    stable, canary = start(behaviour=knowing(set(), 200)), start(behaviour=knowing(wrong, 200))
+    done = quality(golden(tmp_path, 200), stable.url, canary.url, "--concurrency=16")
+    said = json.loads(done.stdout)["verdict"]
+    assert (done.returncode, said["outcome"]) == (status, outcome)
+    assert done.stderr.splitlines()[-1] == f"{outcome}: {said['reason']}"
+
+
+def test_by_hand_a_stricter_set_is_an_option(start: Start, tmp_path: Path) -> None:
+    engine = start(behaviour=knowing(set(), 30))
+    path = golden(tmp_path, 30)
+    done = quality(path, engine.url, engine.url, "--min-items=30", "--margin=0.2")
+    assert json.loads(done.stdout)["verdict"]["outcome"] == "pass"
+    refused = quality(path, engine.url, engine.url, "--margin=3")
+    assert (refused.returncode, refused.stderr) == (2, "--margin must be a number from 0.001 to 0.5\n")

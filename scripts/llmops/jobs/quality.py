@@ -1,7 +1,8 @@
 """Asks a golden set of a new version and of stable, the same prompts, greedily, and tells the gate how they compare.
 
-No answer leaves this program: what it prints and posts are ids, scores, lengths and milliseconds. Exit status 0: the
-comparison was made (and, with --gate, taken); 2: it was not, with one sentence why. The verdict is the gate's.
+No answer leaves this program: what it prints and posts are ids, scores, lengths and milliseconds. With --gate the
+verdict is the gate's, and exit status 0 means that it took the comparison. By hand the verdict is printed with it, and
+1 means that the new version fails. 2: there is no comparison, with one sentence why.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from llmops.gates.quality import LIMITS, judge_quality, read_policy
 from llmops.jobs import JobError, golden
 from llmops.jobs.engine_client import Client, Reply
 from llmops.jobs.golden import GoldenSet
@@ -42,6 +44,10 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--timeout", type=float, default=60, help="seconds per answer; none is asked again (%(default)s)")
     add("--seed", type=int, default=0, help="seed of all requests (%(default)s)")
     add("--output", type=Path, metavar="FILE", help="write the document here too")
+    policy = made.add_argument_group("the verdict, without a gate")
+    for key, (default, low, high) in LIMITS.items():
+        words = f"from {low:g} to {high:g} (%(default)s)"
+        policy.add_argument(_option(key), type=float, default=default, metavar="NUMBER", dest=key, help=words)
     gate = made.add_argument_group("the gate that gets the result")
     gate.add_argument("--gate", metavar="URL", help="without it the document is only printed")
     gate.add_argument("--namespace", default="")
@@ -56,6 +62,11 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     gate.add_argument("--try-seconds", type=float, default=600, help="tries on for so long (%(default)s)")
     return made
+
+
+def _option(key: str) -> str:
+    """A key of the gate's policy as an option: minItems is --min-items."""
+    return "--" + "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in key)
 
 
 class Arm:
@@ -116,6 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed.gate or "", parsed.namespace, parsed.release, parsed.canary_hash, parsed.gate_token
     )
     try:
+        policy = read_policy(vars(parsed))
+    except ValueError as error:
+        key, _, words = str(error).removeprefix("policy.").partition(" ")
+        sys.stderr.write(f"{_option(key)} {words}\n")
+        return 2
+    try:
         made = run(parsed, os.environ.get("API_KEY", ""))
     except JobError as error:
         sys.stderr.write(f"{error}\n")
@@ -123,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # The rollout stops for a person at once, with the reason, and not after all the waiting.
             _try_post(addressee, failed(str(error)))
         return 2
-    text = json.dumps(made, indent=2) + "\n"
+    verdict = None if addressee.url else judge_quality(made, policy)
+    text = json.dumps(made | ({"verdict": verdict} if verdict else {}), indent=2) + "\n"
     sys.stdout.write(text)
     try:
         if parsed.output:
@@ -136,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
+    if verdict:
+        sys.stderr.write(f"{verdict['outcome']}: {verdict['reason']}\n")
+    return int(verdict is not None and verdict["outcome"] == "fail")
 
 
 def _try_post(addressee: Addressee, made: Mapping[str, Any]) -> None:
