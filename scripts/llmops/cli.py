@@ -19,6 +19,7 @@ from llmops.findings import InputError, RefusedError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
 COMMANDS = (
+    "advise",
     "alerts",
     "chat",
     "check",

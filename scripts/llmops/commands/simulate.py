@@ -188,7 +188,7 @@ def simulate_scaling(
 
     if most < least:
         raise InputError(f"--max is {most}, below --min {least}; write a larger --max")
-    release = _release(models, environment) if models else None
+    release = of_model(models, environment) if models else None
     server = command.of_release(release) if release else command.reference()
     chance = np.random.default_rng(seed)
     arrivals = read(trace, step, tokens, chance).scaled(scale).superposed(times, chance)
@@ -197,8 +197,8 @@ def simulate_scaling(
     say(json.dumps(document) if form == "json" else command.text(document).rstrip(), form)
 
 
-def _release(models: Path, environment: str) -> Release:
-    """The one release of a model in an environment."""
+def of_model(models: Path, environment: str) -> Release:
+    """The one release of a model's folder in an environment. InputError for a tree of several."""
     from llmops import release
 
     found = Selection(models=models, environment=environment).inputs()

@@ -81,6 +81,13 @@ def read(path: Path, seconds: float, tokens: tuple[float, float], chance: np.ran
     return Arrivals(seconds, *counted)
 
 
+def counted(rates: Sequence[Numbers], every: float, seconds: float) -> Arrivals:
+    """Rates a second, `every` so many seconds, of requests, prompt and answer tokens, as arrivals in steps."""
+    steps = int(len(rates[0]) * every / seconds)
+    index = np.minimum((np.arange(steps) * seconds / every).astype(int), len(rates[0]) - 1)
+    return Arrivals(seconds, *(row[index] * seconds for row in rates))
+
+
 def _drawn(
     times: Numbers,
     rates: Numbers,
