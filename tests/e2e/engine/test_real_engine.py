@@ -203,11 +203,11 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "flags", "expected"),
-    [("a good version", (), "none"), ("one request at a time", ("--max-num-seqs=1",), "ttft")],
+    ("release", "flags", "expected"),
+    [("good", (), "none"), ("broken", ("--max-num-seqs=1",), "ttft")],
 )
 def test_the_gate_judges(
-    name: str,
+    release: str,
     flags: Sequence[str],
     expected: str,
     built: Built,
@@ -215,11 +215,15 @@ def test_the_gate_judges(
     start_prometheus: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    """Stable and canary have half of the processors each, so that neither slows the other."""
+    """One that serves one request at a time lets the others wait. Stable and canary have half of the processors each."""
     with serving(built, cpus=half(0)) as stable, serving(built, *flags, cpus=half(1)) as canary:
-        url = start_prometheus(tmp_path / "data", scrape([(canary, "one", CANARY), (stable, "one", STABLE)]))
+        url = start_prometheus(
+            tmp_path / "data", scrape([(canary, release, CANARY), (stable, release, STABLE)])
+        )
         with traffic([stable, canary], 4, 60) as answered, gate(url) as service:
-            verdicts = until(lambda: judged(service, "one"), f"a verdict on {name}", seconds=300, every=2)
+            verdicts = until(
+                lambda: judged(service, release), f"a verdict on {release}", seconds=300, every=2
+            )
     lost = sum(not answer for one in answered.values() for answer in one)
     scenario(expected, failed(verdicts), sum(map(len, answered.values())), lost)
     assert lost == 0
