@@ -215,7 +215,7 @@ def test_the_gate_judges(
     start_prometheus: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    """One that serves one request at a time lets the others wait. Stable and canary have half of the processors each."""
+    """One that serves one request at a time lets the others wait. Each version has half of the processors."""
     with serving(built, cpus=half(0)) as stable, serving(built, *flags, cpus=half(1)) as canary:
         url = start_prometheus(
             tmp_path / "data", scrape([(canary, release, CANARY), (stable, release, STABLE)])
