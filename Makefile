@@ -31,6 +31,10 @@ test: setup-tools ## Prove everything that needs no cluster: RENDERER=sdk or hel
 test-quick: $(DEV_READY) ## The inner loop: no programs, no long samples, one case of each test
 	@$(BIN)/python -m pytest -n 2 --quick $(ARGS)
 
+test-alerts: setup-tools ## Alerts by promtool, their mutants, runbooks and delivery, and the relay before robots that say no
+	@$(BIN)/python -m pytest -n 2 tests/alerts tests/services/relay tests/services/test_lease.py tests/charts/test_alert_rules.py \
+		tests/charts/test_alert_relay.py $(ARGS)
+
 test-pod-security: setup-tools ## Ask Kubernetes' own code about 20,000 random pods and compare: ARGS='--seed 2'
 	@$(BIN)/python tools/setup.py cluster pod-security
 	@$(BIN)/python -m tests.kubernetes.pod_security_oracle $(ARGS)
