@@ -172,6 +172,8 @@ def _algorithm(name: str) -> tuple[float, str]:
 
 
 def _by_module(own: Mapping[str, Any], groups: list[Group], element: float, layers: int) -> tuple[Bytes, str]:
+    if len(groups) == 1 and groups[0][0] == ("Linear",) and not any(own.get(key) for key in _IGNORED):
+        return _uniform(groups[0][1], element), ""
     found = {}
     for kind, names in _MODULES.items():
         each = element

@@ -118,7 +118,7 @@ def of_the_memory(
         if largest:
             ways.insert(0, f"{keys.name('maxModelLen')}: {largest} or less")
         fix = f"Write {', or '.join(ways) or 'a quantization with fewer bits'}."
-        if need > used.kv_pool * GIB:
+        if need + used.cache.block_bytes > used.kv_pool * GIB:
             what = (
                 f"the KV cache of one replica on {gpu.product} can be counted on for {largest:,} tokens only"
             )
@@ -160,10 +160,10 @@ def of_the_rest(arch: Architecture, settings: Settings, gpu: Gpu, keys: Keys) ->
 def promised_pool(used: Memory) -> float:
     """Bytes of KV cache that are there even when the pool comes out smaller by the margin of this kind of GPU.
 
-    Every promise (fits, largest context, concurrency) is made for it: `llmops fit --score` shows that the worst
-    measured row of each kind is within it.
+    One block is never given to a request. Every promise (fits, largest context, concurrency) is made for the rest:
+    `llmops fit --score` shows that the worst measured row of each kind is within the margin.
     """
-    return used.kv_pool * GIB * (1 - used.margin)
+    return max(0.0, used.kv_pool * GIB * (1 - used.margin) - used.cache.block_bytes)
 
 
 def largest_context(arch: Architecture, used: Memory) -> int:
