@@ -57,8 +57,8 @@ def left(version: str, now: Sample) -> bool:
 
 def judged(story: Story, version: Version) -> bool:
     """Whether one of those that should stop a version did."""
-    said = [*story.failed(version.number), reason(story)]
-    return any(name == each or f'"{name}"' in each for name in version.judges for each in said)
+    said = [*(f'"{gate}"' for gate in story.failed(version.number)), reason(story)]
+    return any(word in each for word in version.judges for each in said)
 
 
 def released(watch: Watch, version: Version, limit: float) -> str:

@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 class Version:
     """One release: `what` is new in words, `values` say it to the chart.
 
-    `expected` is promoted or stopped; what is stopped has to be so by one of `judges`: gates, or
-    metrics of an analysis.
+    `expected` is promoted or stopped; of what is stopped the controller's reason has to hold one of
+    the words of `judges`: a gate or another metric in quotes.
     """
 
     number: str
@@ -99,7 +99,7 @@ def scripted() -> Plan:
                 "1.2.0",
                 "twice as slow to its first token",
                 behaves(ttft=first_token(0.12), itl=0.008),
-                judges=(WATCHED,),
+                judges=(f'"{WATCHED}"',),
             ),
         ),
         rate=10,
@@ -125,7 +125,7 @@ def real() -> Plan:
         (
             Version("1.1.0", "the same engine and weights", real_engine.version(1), "promoted"),
             Version("1.2.0", "it serves one request at a time", real_engine.slow(2), judges=real_engine.LATE),
-            Version("1.3.0", "its weights are damaged", real_engine.damaged(2), judges=("quality",)),
+            Version("1.3.0", "its weights are damaged", real_engine.damaged(2), judges=real_engine.WRONG),
             Version(
                 "1.4.0",
                 "told to take longer contexts than its model has",

@@ -13,8 +13,12 @@ from lab.releases import gate, golden
 
 FILE = Path(__file__).with_name("real-engine.yaml")
 VALUES: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-LATE, DOWN = ("ttft", "queue", "e2e"), ("canary-started",)
-"""What may stop a version that lets requests wait, and one that does not start."""
+LATE, WRONG, DOWN = (
+    ('"ttft"', '"queue"', '"e2e"'),
+    ('"quality"',),
+    ('"canary-started"', "timed out progressing"),
+)
+"""Words of the controller's reason: what may stop a version that lets requests wait, says nonsense, does not start."""
 STEPS = VALUES["vllm-inference"]["strategy"]["steps"]
 QUALITY: dict[str, Any] = {
     "vllm-inference": {

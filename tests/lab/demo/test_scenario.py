@@ -15,7 +15,14 @@ from tests.lab.demo.samples import gate, sample
 
 
 @pytest.mark.parametrize(
-    ("judges", "expected"), [(("ttft",), True), (("e2e", "quality"), True), (("itl",), False), ((), False)]
+    ("judges", "expected"),
+    [
+        (('"ttft"',), True),
+        (('"e2e"', '"quality"'), True),
+        (("timed out progressing", "assessed"), True),
+        (('"itl"',), False),
+        ((), False),
+    ],
 )
 def test_a_gate_or_the_controllers_reason_names_the_judge(judges: tuple[str, ...], expected: bool) -> None:
     looks = [sample(wanted="1.2.0", gates={"ttft": gate("fail"), "itl": gate("pass")})]
@@ -26,7 +33,7 @@ def test_a_gate_or_the_controllers_reason_names_the_judge(judges: tuple[str, ...
 
 def test_what_stopped_another_version_does_not_count() -> None:
     story = Story("m", 2, [sample(wanted="1.2.0", gates={"ttft": gate("fail")})], [])
-    assert not judged(story, Version("1.3.0", "bad", {}, judges=("ttft",)))
+    assert not judged(story, Version("1.3.0", "bad", {}, judges=('"ttft"',)))
 
 
 class Played:
@@ -55,7 +62,7 @@ class Played:
         return done(self.story.samples[-1])
 
 
-GOOD, BAD = Version("1.1.0", "faster", {}, "promoted"), Version("1.2.0", "slower", {}, judges=("ttft",))
+GOOD, BAD = Version("1.1.0", "faster", {}, "promoted"), Version("1.2.0", "slower", {}, judges=('"ttft"',))
 PLAN = Plan("m", "an engine", (), list, Version("1.0.0", "", {}), (GOOD, BAD), rate=1, tokens=1, limit=1)
 PROMOTED = {"phase": "Healthy", "stable": "1.1.0", "weights": {"1.1.0": 100}}
 STOPPED = {"phase": "Degraded", "weights": {"1.1.0": 100, "1.2.0": 0}, "gates": {"ttft": gate("fail")}}
@@ -71,7 +78,7 @@ STOPPED = {"phase": "Degraded", "weights": {"1.1.0": 100, "1.2.0": 0}, "gates": 
         ),
         (
             {"1.1.0": PROMOTED, "1.2.0": STOPPED | {"gates": {}}},
-            "1.2.0 should have been stopped by ttft, and was by nobody.",
+            '1.2.0 should have been stopped by "ttft", and was by nobody.',
         ),
         (
             {"1.1.0": PROMOTED, "1.2.0": {"phase": "Progressing"}},
