@@ -96,7 +96,7 @@ def _report(
     secrets = [env for env, (_, own) in environments.items() if "apiKey" in json.dumps(own)]
     if secrets:
         lines.append(
-            f"  kubectl create secret generic llm-api-key --from-literal=api-key=KEY   # {', '.join(secrets)}"
+            f"  kubectl create secret generic llm-api-key --from-file ./api-key   # {', '.join(secrets)}"
         )
     say("\n".join(lines))
 

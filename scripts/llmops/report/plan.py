@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmops.capacity.fit import Fit
+from llmops.report import needs
 from llmops.report.contents import (
     HOURS_PER_MONTH,
     OVERHEADS,
@@ -43,6 +44,7 @@ def render(report: ReleaseReport, *, colour: bool = False) -> str:
         list(_memory(report)),
         list(_gates(report)),
         list(_cost(facts, report.gpus_per_pod, report.steps[0].beside if report.steps else 0)),
+        list(_needs(report)),
         list(_findings(report, colour)),
         [facts.verdict + "."],
     ]
@@ -75,6 +77,19 @@ def _header(facts: Summary) -> Iterator[str]:
         ("kubernetes", facts.kube_version),
     )
     yield from (f"  {key:<13} {value}" for key, value in rows if value)
+
+
+def _needs(report: ReleaseReport) -> Iterator[str]:
+    """What the reader makes first: nothing of it comes with the release."""
+    found = needs.of_release(report.release) if report.release.objects else []
+    if not found:
+        return
+    yield "You bring"
+    for one in found:
+        name = f"{one.namespace}/{one.name}".lstrip("/")
+        yield from wrapped(f"  {one.kind:<22} {name}  {one.detail}".rstrip(), _SCREEN, " " * 25)
+        if one.kind == "Secret":
+            yield from wrapped(f"    {one.command}", _SCREEN, "      ")
 
 
 def _objects(facts: Summary) -> Iterator[str]:
