@@ -42,6 +42,7 @@ EXPECTED = {
     "semantics/port": ("endPort", "that a range ends behind its begin is no matter of a schema"),
     "semantics/network": (".ipBlock.except[", "whether a block lies in another is no matter of a schema"),
     "semantics/schedule": ("no time zone", "the names of time zones are no matter of a schema"),
+    "values/promises-contradict": ("", "what two promises mean together is no matter of a schema"),
     "policy/open-engine": (
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
         "who sets runtimeLoading takes that risk, by a waiver",
