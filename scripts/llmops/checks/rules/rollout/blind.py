@@ -19,6 +19,8 @@ from llmops.release import Release
 # What a provider hands over when it has nothing.
 _NOTHING: dict[str, Any] = {"prometheus": [], "graphite": [], "influxdb": [], "datadog": None}
 _CONSTANT = re.compile(r"\bvector\s*\(\s*(\d+(?:\.\d+)?)\s*\)")
+# Texts, and in braces paths from the root, the present node, or a range over them.
+_JSON_PATH = re.compile(r"[^{}]*(\{\s*([$@.\[]|range\b|end\b)[^{}]*\}[^{}]*)+|.*\{\{.*", re.S)
 _SUCCESSFUL = "Successful"
 
 
@@ -108,6 +110,16 @@ def web_answer_not_json(release: Release) -> Iterator[Finding]:
         if metric.provider == "web" and not metric.dry and any(_conditions(metric)):
             message = f"{metric.name} takes every answer that is no JSON for a success."
             yield defect(metric.template, f"{metric.pointer}/provider/web", message)
+
+
+@rule("LR127", severity=ERROR, fix='Write a JSONPath in braces, such as "{$.outcome}".')
+def json_path_unparsable(release: Release) -> Iterator[Finding]:
+    """A jsonPath without braces is a text to the controller: the condition compares that, whatever the answer is."""
+    for metric in all_metrics(graph(release)):
+        path = text(metric.settings.get("jsonPath")) if metric.provider == "web" else ""
+        if path and not _JSON_PATH.fullmatch(path):
+            message = f"{path} of {metric.name} has no braces around a path, or they are open."
+            yield defect(metric.template, f"{metric.pointer}/provider/web/jsonPath", message)
 
 
 def _judged(release: Release) -> Iterator[Metric]:
