@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,9 +80,13 @@ def constant_for_nothing(release: Release) -> Iterator[Finding]:
 def failure_limit_at_count(release: Release) -> Iterator[Finding]:
     """An analysis fails when more measurements failed than failureLimit allows: with as many as count it never does.
 
-    Every measurement may fail, and the metric is successful.
+    Every measurement may fail, and the metric is successful. A Job beside other metrics may be there to report alone.
     """
-    for metric in all_metrics(graph(release)):
+    metrics = list(all_metrics(graph(release)))
+    beside = Counter(id(metric.template) for metric in metrics)
+    for metric in metrics:
+        if metric.provider == "job" and beside[id(metric.template)] > 1:
+            continue
         data = metric.data
         count, limit = number(data.get("count")), number(data.get("failureLimit"))
         needs = data.get("consecutiveSuccessLimit")
