@@ -29,7 +29,7 @@ BASE: dict[str, Any] = {
 }
 KINDS = {
     "Rollout", "Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget",
-    "IngressRoute", "TraefikService", "Pod", "ConfigMap", "AnalysisTemplate",
+    "IngressRoute", "TraefikService", "Pod", "ConfigMap", "AnalysisTemplate", "ResourceClaimTemplate",
 }  # fmt: skip
 PAYLOADS: list[Any] = [
     None, "", 0, -1, 1.5, 2**31, 2**53 - 1, True, [], {}, [None], {"evil": True}, "x" * 5000, "中文 模型", "0", "1e3",

@@ -308,10 +308,19 @@ def test_the_project_permits_what_releases_render_and_no_more(render: Render) ->
     }
 
 
-@pytest.mark.parametrize("chart", ["vllm-inference", "gpu-hpa", "monitoring", "alert-rules", "drift-cronjob"])
-def test_the_project_permits_what_the_charts_of_a_release_can_render(render: Render, chart: str) -> None:
-    project = gitops(render, VALUES).one("AppProject", CHART)["spec"]
-    permitted = {(item["group"], item["kind"]) for item in project["namespaceResourceWhitelist"]}
+@pytest.mark.parametrize(
+    ("name", "chart"),
+    [
+        *((CHART, chart) for chart in ("vllm-inference", "gpu-hpa", "monitoring", "drift-cronjob")),
+        *((f"{CHART}-platform", chart) for chart in ("alert-rules", "canary-gate", "reverter", "llm-platform")),
+    ],
+)
+def test_a_project_permits_what_the_charts_of_its_applications_can_render(
+    render: Render, name: str, chart: str
+) -> None:
+    project = gitops(render, VALUES).one("AppProject", name)["spec"]
+    listed = [*project["namespaceResourceWhitelist"], *project["clusterResourceWhitelist"]]
+    permitted = {(item["group"], item["kind"]) for item in listed}
     files = sorted((CHARTS / chart / "ci").glob("*-values.yaml"))
     assert files
     for file in files:

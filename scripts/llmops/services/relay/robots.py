@@ -1,7 +1,7 @@
 """The robots: what each is sent, how long and how often, and what its answer means.
 
-Figures and codes are those of the vendors' own pages, which docs/alerts.md names. A robot that is not in the table of
-codes is tried again for some twenty minutes before its message is put aside.
+Limits and codes are as the vendors publish them; no real robot was asked. An answer whose code is not in the table is
+tried again for some twenty minutes before its message is put aside.
 """
 
 from __future__ import annotations
