@@ -312,7 +312,10 @@ def test_the_project_permits_what_releases_render_and_no_more(render: Render) ->
     ("name", "chart"),
     [
         *((CHART, chart) for chart in ("vllm-inference", "gpu-hpa", "monitoring", "drift-cronjob")),
-        *((f"{CHART}-platform", chart) for chart in ("alert-rules", "canary-gate", "reverter", "llm-platform")),
+        *(
+            (f"{CHART}-platform", chart)
+            for chart in ("alert-rules", "canary-gate", "reverter", "llm-platform")
+        ),
     ],
 )
 def test_a_project_permits_what_the_charts_of_its_applications_can_render(
