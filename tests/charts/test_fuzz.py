@@ -36,6 +36,8 @@ PAYLOADS: list[Any] = [
     "~",
     "x\nevil: true", "a: b # c", "{{ .Release.Name }}", "'\"\\", "\t", "*anchor", "- item", "latest\n---\nkind: Secret",
 ]  # fmt: skip
+# A part of a pod that is taken as it is: `llmops check` judges it, as in anybody's manifest.
+AS_IN_A_POD = "/spec/template/spec/affinity/"
 CASES = 300
 GO_WORDS = ("nil pointer", "executing", "runtime error", "bug of the chart")
 
@@ -117,7 +119,8 @@ def test_any_value_is_refused_by_path_or_gives_valid_objects(renderer: Renderer,
         outcomes["valid"] += 1
         objects = [obj for source, text in rendered.templates.items() for obj in parse(text, source)]
         assert {obj.kind for obj in objects} <= KINDS, case
-        assert not [v for obj in objects for v in violations(obj, "1.35.0")], case
+        found = [v for obj in objects for v in violations(obj, "1.35.0")]
+        assert not [v for v in found if not v.pointer.startswith(AS_IN_A_POD)], case
     assert outcomes["refused"] >= 10
     assert outcomes["valid"] >= 3
 

@@ -16,7 +16,7 @@
 {{- include "llm-common.refuse" (list $ "global.llm.gpu.resource" (printf "is %s, but GPUs of global.llm.gpu.product %s have one that begins with %s" $llm.gpu.resource . $row.resource) "write the resource of their device plugin, such as amd.com/gpu or huawei.com/Ascend910") -}}
 {{- end -}}
 {{- if not (or $row $llm.gpu.figures) -}}
-{{- include "llm-common.refuse" (list $ "global.llm.gpu.product" (printf "%s is not in the GPU table" .) (printf "write one of %s, describe it in global.llm.gpu.figures, or leave it empty and use `scheduling.nodeSelector`" ($table | keys | sortAlpha | join ", "))) -}}
+{{- include "llm-common.refuse" (list $ "global.llm.gpu.product" (printf "%s is not in the GPU table" .) (printf "write one of %s, or describe it in global.llm.gpu.figures, or leave it empty and use `scheduling.nodeSelector`" ($table | keys | sortAlpha | join ", "))) -}}
 {{- end -}}
 {{- end -}}
 {{- if not $gpu.resource -}}

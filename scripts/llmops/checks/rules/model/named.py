@@ -46,7 +46,7 @@ def config_of_another_model(release: Release) -> Iterator[Finding]:
 def memory_below_engine(release: Release) -> Iterator[Finding]:
     """The engine runs a process for itself and one for each GPU, and weights pass through them: with less it is killed.
 
-    Counted are 1.5 GiB for each process and a fiftieth of the weights, which is less than any was seen to take.
+    Counted are 1.5 GiB for each process and a fiftieth of the weights: an estimate on the low side, not measured.
     """
     served = release.view.served
     memory, weights = served.get("resources.memoryGiB"), gib(release)
