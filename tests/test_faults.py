@@ -149,13 +149,17 @@ def test_labels_stay_the_texts_that_they_are(value: str, tmp_path: Path) -> None
 
 
 def test_the_hook_and_the_action_install_what_was_locked() -> None:
-    """Packages by hash where pip is called, and by exact version where pre-commit makes the environment itself."""
+    """Both by one script, every package by its hash; the sources of the checkout alone have none."""
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
     (script,) = [one["run"] for one in action["runs"]["steps"] if one.get("id") == "install"]
-    installs = [line for line in script.splitlines() if " install " in line]
-    assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
-    assert any("--require-hashes -r" in line for line in installs)
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-    assert "python -m llmops.kubernetes.crds" in hook["entry"]
-    loose = [one for one in hook["additional_dependencies"] if "==" not in one and not one.startswith(".")]
-    assert loose == []
+    for caller in (script, (ROOT / hook["entry"]).read_text(encoding="utf-8")):
+        assert "/tools/install" in caller
+        assert "pip install" not in caller
+    assert "additional_dependencies" not in hook
+    lines = (ROOT / "tools/install").read_text(encoding="utf-8").splitlines()
+    installed = [line for line in lines if line.startswith('"${pip[@]}"')]
+    assert [("--require-hashes -r" in line, "--no-deps" in line) for line in installed] == [
+        (True, False),
+        (False, True),
+    ]
