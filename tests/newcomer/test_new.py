@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from llmops.cli import main
@@ -140,3 +141,39 @@ def test_release_set_keeps_comments_and_takes_the_digest_out_of_an_image(models:
     text = file.read_text(encoding="utf-8")
     assert "# asked by the team of search" in text
     assert f'digest: "{DIGEST}"' in text
+
+
+@pytest.mark.parametrize(
+    ("weights", "word"),
+    [
+        ({"type": "float", "num_bits": 8}, "fp8"),
+        ({"type": "int", "num_bits": 8}, "w8a8"),
+        ({"type": "int", "num_bits": 4, "group_size": 128}, "w4a16"),
+        ({"type": "float", "num_bits": 4, "group_size": 16}, ""),
+    ],
+)
+def test_compressed_weights_get_a_word_that_the_values_take(
+    models: Path, tmp_path: Path, weights: dict[str, object], word: str
+) -> None:
+    config = json.loads((ROOT / "values/models/llama-3.1-8b/config.json").read_text(encoding="utf-8"))
+    groups = {"group_0": {"targets": ["Linear"], "weights": weights}}
+    config["quantization_config"] = {"quant_method": "compressed-tensors", "config_groups": groups}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config), encoding="utf-8")
+    command = (
+        "new",
+        "mine",
+        "--source",
+        "hf://acme/mine",
+        "--gpu",
+        "H100-80GB",
+        "--config",
+        file,
+        "--models",
+        models,
+    )
+    assert (made := run(*command)).exit_code == 0, made.output
+    written = yaml.safe_load((models / "mine/values.yaml").read_text(encoding="utf-8"))
+    assert written["global"]["llm"]["model"].get("quantization", "") == word
+    checked = run("check", "--models", models / "mine", "--env", "prod", "--format", "json")
+    assert "values/refused" not in checked.output

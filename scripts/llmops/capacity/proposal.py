@@ -12,7 +12,7 @@ from typing import Any
 
 from llmops.capacity.architecture import uncovered
 from llmops.capacity.catalogue import CONTEXT, COUNTS
-from llmops.capacity.fit import Fit, fit
+from llmops.capacity.fit import Fit, Verdict, fit
 from llmops.capacity.gpu_products import Gpu
 from llmops.findings import RefusedError
 
@@ -57,7 +57,7 @@ def propose(
         if count > 1:
             own["parallelism"] = {"tensor": count}
         last = fit(config, own, gpu, count)
-        if last.fits and not last.warnings:
+        if last.verdict is Verdict.FITS:
             return _of_fit(own, last, gpu, count, stated=context is not None)
     why = " ".join(last.reasons or last.warnings) if last else ""
     raise RefusedError(f"the model does not fit {gpu.product}, not even all of one node: {why}")
@@ -78,8 +78,9 @@ def _of_fit(engine: dict[str, Any], found: Fit, gpu: Gpu, count: int, *, stated:
         ),
         f"{count} x {gpu.product} a server: {found.weights:.1f} GiB of weights on each of {found.usable:.1f} GiB, "
         f"{found.concurrency:.1f} requests of the whole context at once.",
-        f"At most {sequences} requests at once (maxNumSeqs): most are a quarter of the context.",
+        f"At most {sequences} requests at once (maxNumSeqs), if one takes a quarter of the context in the mean.",
         f"{load} s to load {weights:.1f} GiB at {_LOADED:g} GiB/s: measure it, all deadlines follow from loadSeconds.",
+        *found.warnings,
     )
     return Proposal(
         {**engine, "maxNumSeqs": sequences}, _sections(weights, count, load), count, found, assumed

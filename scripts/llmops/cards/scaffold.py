@@ -92,7 +92,9 @@ def texts(
 def write(folder: Path, files: Mapping[str, str]) -> None:
     """All files or none. InputError for a folder that is there already, and where nobody may write."""
     if folder.exists():
-        raise InputError("the folder is there already; choose another name, or edit its files", str(folder))
+        raise InputError(
+            "the folder is there already: choose another name, delete it, or edit its files", str(folder)
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:

@@ -14,6 +14,8 @@ from llmops.commands.output import say
 from llmops.findings import InputError
 
 _HUB = "https://huggingface.co"
+# Those of charts/llm-common/global.schema.yaml.
+_QUANTIZATIONS = ("awq", "gptq", "fp8", "int8", "mxfp4", "w4a16", "w8a8")
 _PATIENCE = 2  # seconds for a hub that may not be reachable
 
 
@@ -52,7 +54,9 @@ def new(
     scaffold.check_name(name)
     folder = models / name
     if folder.exists():
-        raise InputError("the folder is there already; choose another name, or edit its files", str(folder))
+        raise InputError(
+            "the folder is there already: choose another name, delete it, or edit its files", str(folder)
+        )
     _check_source(source)
     gpu = gpu_products.product(product)
     facts = scaffold.environments_of(folder, envs)
@@ -61,7 +65,7 @@ def new(
         engine = {**engine, **_engine_of(like, models)}
     proposal = propose(figures, gpu, engine, context)
     budget = 4 * proposal.gpus
-    quantization = proposal.fit.quantization if proposal.fit else ""
+    quantization = _quantization(proposal.fit.quantization if proposal.fit else "", figures or {})
     values = scaffold.model_values(
         name, source, product, budget, quantization, {"engine": proposal.engine, **proposal.sections}
     )
@@ -99,6 +103,19 @@ def _report(
             f"  kubectl create secret generic llm-api-key --from-file ./api-key   # {', '.join(secrets)}"
         )
     say("\n".join(lines))
+
+
+def _quantization(method: str, config: dict[str, Any]) -> str:
+    """The word of `global.llm.model.quantization` for what config.json says; empty where that key has none."""
+    from llmops.untyped import below, text
+
+    if method in _QUANTIZATIONS:
+        return method
+    groups = below(config, ("quantization_config", "config_groups"))
+    for group in groups.values() if isinstance(groups, dict) else ():
+        kind = (text(below(group, ("weights", "type"))), below(group, ("weights", "num_bits")))
+        return {("float", 8): "fp8", ("int", 8): "w8a8", ("int", 4): "w4a16"}.get(kind, "")
+    return ""
 
 
 def _check_source(source: str) -> None:
