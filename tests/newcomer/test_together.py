@@ -70,3 +70,16 @@ def test_one_rule_is_selected_or_ignored_by_name_or_code(tmp_path: Path) -> None
     assert rules("--select", "LM308") == {"model/not-judged"}
     assert rules("--ignore", "model/not-judged") == rules("--disable", "LM308")
     assert rules("--ignore", "LM308") == everything - {"model/not-judged"}
+
+
+def test_a_name_where_a_reference_belongs_is_told_the_form_and_a_credential_is_not_repeated(
+    tmp_path: Path,
+) -> None:
+    file, token = tmp_path / "values.yaml", "hf_" + "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xYz"
+    told = {}
+    for value in ("hub-token", token):
+        file.write_text(f"hub: {{tokenSecret: {value}}}\n", encoding="utf-8")
+        chart = str(CHART.parent / "vllm-inference")
+        told[value] = CliRunner().invoke(main, ["check", chart, "-f", str(file)]).output
+    assert "Write {name: hub-token}." in told["hub-token"]
+    assert token not in told[token]

@@ -221,6 +221,10 @@ def _mistyped(
         whole = "number" not in expected
         if meant := remedies.of_number(value, str(path[-1]) if path else "", whole=whole):
             return said, f"Write {meant}."
+    # A name where a reference by name belongs; what looks like a credential is none, and is not said again.
+    named = "object" in expected and "name" in (schema.get("properties") or {})
+    if isinstance(value, str) and named and value in show(value):
+        return said, f"Write {{name: {value}}}."
     return said, f"Write {_types(types)}."
 
 
