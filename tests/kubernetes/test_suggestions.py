@@ -8,7 +8,7 @@ import pytest
 
 from llmops.checks.reading.values_schema import violations
 from llmops.kubernetes.suggestions import distance, nearest
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from tests.charts.conftest import CHARTS
 
 KEYS = sorted(

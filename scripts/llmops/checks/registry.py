@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from llmops.findings import Finding, InputError, Severity
 from llmops.kubernetes.kinds import CLUSTER_SCOPED
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import Graph
 from llmops.release import Release
 from llmops.render.manifest import Object

@@ -13,7 +13,7 @@ from yaml.cyaml import CSafeLoader
 
 from llmops.checks.registry import find
 from llmops.findings import Finding, InputError
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.release import Release
 
 FIELDS = ("rule", "reason", "expires", "name", "kind", "environment")

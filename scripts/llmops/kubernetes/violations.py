@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,32 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.kubernetes import remedies
 from llmops.kubernetes.suggestions import nearest
-from llmops.redaction import without_credentials
+from llmops.kubernetes.wording import closest, described, plain, show, types_of, what_is_wrong, what_to_write
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
-
-# keyword → (what the value must be, what to write)
-_LIMITS = {
-    "minimum": ("must be at least {}", "Write {} or more."),
-    "maximum": ("must be at most {}", "Write {} or less."),
-    "exclusiveMinimum": ("must be more than {}", "Write more than {}."),
-    "exclusiveMaximum": ("must be less than {}", "Write less than {}."),
-}
-# keyword → (least or most, what is counted, its plural)
-_SIZES = {
-    "minLength": ("least", "character", "characters"),
-    "maxLength": ("most", "character", "characters"),
-    "minItems": ("least", "item", "items"),
-    "maxItems": ("most", "item", "items"),
-    "minProperties": ("least", "key", "keys"),
-    "maxProperties": ("most", "key", "keys"),
-}
-
-
-# A full stop that ends a sentence: none of "e.g." and of its like.
-_SENTENCE = re.compile(r"(?<!e\.g)(?<!i\.e)\.\s")
-_LONGEST_DESCRIPTION = 300  # characters that fit into a message
 
 
 @dataclass(frozen=True, order=True)
@@ -117,26 +94,6 @@ def dotted(path: Iterable[object]) -> str:
     return text or "the document"
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean "x"?)` for the known word that is nearest to a misspelt one, else nothing."""
-    suggestion = nearest(word, known)
-    return f' (did you mean "{suggestion}"?)' if suggestion else ""
-
-
-def show(value: object) -> str:
-    """A value with its type, short enough for a sentence: `the string "3"`, `the integer 3`, `a list`."""
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        value = without_credentials(value)
-        return f"the string {json.dumps(value if len(value) <= 60 else value[:57] + '…', ensure_ascii=False)}"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f"the {'integer' if isinstance(value, int) else 'number'} {value}"
-    return "a list" if isinstance(value, list | tuple) else "an object"
-
-
 def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
     kind: Any = error.kind
     name = kind.name
@@ -150,7 +107,10 @@ def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
         yield _missing([*path, kind.property], error, telling)
     elif name == "propertyNames":
         whole = [*path, str(kind.error.instance)]
-        said, fix = _said(kind.error, _parent(error, telling)), _fix(kind.error, _parent(error, telling))
+        said, fix = (
+            what_is_wrong(kind.error, _parent(error, telling)),
+            what_to_write(kind.error, _parent(error, telling)),
+        )
         yield Violation(pointer(whole), f"the key {dotted(whole)} {said}.", fix)
     elif name == "type":
         yield _ruled(
@@ -161,7 +121,7 @@ def _of(error: ValidationError, telling: _Telling) -> Iterator[Violation]:
         )
     else:
         parent = _parent(error, telling)
-        yield _ruled(path, _said(error, parent), _fix(error, parent), error, telling)
+        yield _ruled(path, what_is_wrong(error, parent), what_to_write(error, parent), error, telling)
 
 
 def _ruled(path: Path, said: str, fix: str, error: ValidationError, telling: _Telling) -> Violation:
@@ -203,9 +163,9 @@ def _mistyped(
     path: Path, types: Sequence[str], value: object, telling: _Telling, schema: Mapping[str, Any]
 ) -> tuple[str, str]:
     """What is wrong with a value of another type than its schema's, and what to write."""
-    said, expected, written = f"must be {_types(types)}", set(types), telling.written(path)
+    said, expected, written = f"must be {types_of(types)}", set(types), telling.written(path)
     if written and "string" in expected and isinstance(value, bool | int | float):
-        if written != _plain(value):
+        if written != plain(value):
             said += f", but {written} reads as {show(value)}"
         else:
             said += f", not {show(value)}"
@@ -225,7 +185,7 @@ def _mistyped(
     named = "object" in expected and "name" in (schema.get("properties") or {})
     if isinstance(value, str) and named and value in show(value):
         return said, f"Write {{name: {value}}}."
-    return said, f"Write {_types(types)}."
+    return said, f"Write {types_of(types)}."
 
 
 def _unquoted(text: str) -> set[str]:
@@ -235,119 +195,6 @@ def _unquoted(text: str) -> set[str]:
     if re.fullmatch(r"-?(0|[1-9]\d*)", text):
         return {"integer", "number"}
     return {"number"} if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+", text) else set()
-
-
-def _said(error: ValidationError, parent: Mapping[str, Any]) -> str:
-    kind: Any = error.kind
-    value = error.instance
-    match kind.name:
-        case "type":
-            return f"must be {_types(kind.types)}, not {show(value)}"
-        case "enum":
-            hint = closest(value, map(str, _options(kind))) if isinstance(value, str) else ""
-            return f"must be {_one_of(kind)}, not {_plain(value)}{hint}"
-        case "const":
-            return f"must be {_plain(kind.expected_value)}, not {_plain(value)}"
-        case "pattern":
-            return f"is {_quoted(value)}, which it cannot be{_described(parent, whole=True)}"
-        case "format":
-            return f"is {_plain(value)}, which is no valid {kind.format}"
-        case "multipleOf":
-            return f"must be a multiple of {kind.multiple_of}, not {_plain(value)}"
-        case "uniqueItems":
-            return "must not hold the same item twice"
-        case "falseSchema":
-            return "is not allowed here"
-        case "oneOf":
-            return f"fits more than one of the allowed forms{_exclusive(parent, value)}"
-        case "not":
-            return f"has a form that is not allowed{_described(kind.schema) or _described(parent)}"
-        case limit if limit in _LIMITS:
-            return f"{_LIMITS[limit][0].format(kind.limit)}, not {show(value)}{_described(parent)}"
-        case size if size in _SIZES:
-            return f"{_sized(size, kind.limit, value)}{_described(parent)}"
-    return f"is refused by the schema: {error.message}"
-
-
-def _fix(error: ValidationError, parent: Mapping[str, Any]) -> str:
-    """What to write instead; empty where nothing better is known than what the message says."""
-    kind: Any = error.kind
-    value = error.instance
-    match kind.name:
-        case "type":
-            return f"Write {_types(kind.types)}."
-        case "enum":
-            suggestion = (
-                nearest(error.instance, map(str, _options(kind))) if isinstance(error.instance, str) else ""
-            )
-            return f"Write {suggestion or _one_of(kind)}."
-        case "const":
-            return f"Write {_plain(kind.expected_value)}."
-        case "pattern":
-            return _of_another_form(value, parent)
-        case "format":
-            return f"Write a valid {kind.format}."
-        case "multipleOf":
-            return f"Write a multiple of {kind.multiple_of}."
-        case "uniqueItems":
-            return "Leave the repeated item out."
-        case "falseSchema":
-            return "Leave it out."
-        case limit if limit in _LIMITS:
-            if meant := _in_range(error, parent):
-                return f"Write {meant}."
-            return _LIMITS[limit][1].format(kind.limit)
-        case size if size in _SIZES:
-            return f"Write {_size(size, kind.limit)}." if kind.limit else "Leave it empty."
-    return ""
-
-
-def _of_another_form(value: object, schema: Mapping[str, Any]) -> str:
-    """What to write for a text that a pattern refuses; never the pattern, nor a credential that it may be."""
-    if isinstance(value, str) and without_credentials(value) == value:
-        meant = remedies.of_text(value, schema)
-        if meant:
-            tag = value.removeprefix(f"{meant}:") if value.startswith(f"{meant}:") else ""
-            return f"Write {_as_yaml(meant)}{f'; {tag} is a tag, for image.tag' if tag else ''}."
-    words = remedies.form(schema)
-    return f"Write {words}." if words else ""
-
-
-def _in_range(error: ValidationError, schema: Mapping[str, Any]) -> str:
-    path, value = list(error.instance_path), error.instance
-    if not isinstance(value, int | float):
-        return ""
-    least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    most = schema.get("maximum", schema.get("exclusiveMaximum", math.inf))
-    return remedies.of_range(value, str(path[-1]) if path else "", least, most)
-
-
-def _as_yaml(text: str) -> str:
-    """A text as it has to be written: quoted where YAML would read something else."""
-    return f'"{text}"' if re.fullmatch(r"[\d.]+|true|false|null|[*&!%@`{\[].*", text) else text
-
-
-def _options(kind: Any) -> list[Any]:
-    return [option for option in kind.options if option is not None]
-
-
-def _one_of(kind: Any) -> str:
-    options = _options(kind)
-    return f"{'one of ' if len(options) > 1 else ''}{', '.join(map(_plain, options))}"
-
-
-def _size(keyword: str, limit: int) -> str:
-    most, one, several = _SIZES[keyword]
-    return f"at {most} {limit} {one if limit == 1 else several}"
-
-
-def _sized(keyword: str, limit: int, value: object) -> str:
-    """How much there may be and how much there is."""
-    _, one, several = _SIZES[keyword]
-    count = len(value) if isinstance(value, str | list | tuple | Mapping) else 0
-    if not limit:
-        return f"must be empty, but has {count} {one if count == 1 else several}"
-    return f"must have {_size(keyword, limit)}, but has {count or 'none'}"
 
 
 def _nearest(
@@ -391,7 +238,7 @@ def _distance(branch: Sequence[ValidationError], depth: int) -> tuple[bool, bool
 
 def _when(error: ValidationError, telling: _Telling) -> str:
     """The described condition under which an if/then/else or dependent schema refused."""
-    return next((text for one in _rules(error, telling) if (text := _described(one))), "")
+    return next((text for one in _rules(error, telling) if (text := described(one))), "")
 
 
 def _rule_title(error: ValidationError, telling: _Telling) -> str:
@@ -410,27 +257,6 @@ def _rules(error: ValidationError, telling: _Telling) -> Iterator[Mapping[str, A
             return
 
 
-def _exclusive(parent: Mapping[str, Any], value: object) -> str:
-    branches = parent.get("oneOf")
-    if not isinstance(branches, list) or not isinstance(value, Mapping):
-        return ""
-    keys = [key for branch in branches if isinstance(branch, dict) for key in branch.get("required") or []]
-    given = [key for key in dict.fromkeys(keys) if key in value]
-    return f": set only one of {', '.join(given)}" if len(given) > 1 else ""
-
-
-def _described(schema: object, *, whole: bool = False) -> str:
-    """The first sentence of a description in brackets, or all of its first paragraph."""
-    if not isinstance(schema, Mapping):
-        return ""
-    text = schema.get("description") or schema.get("title") or ""
-    paragraph = " ".join(str(text).strip().split("\n\n", 1)[0].split())
-    if len(paragraph) > _LONGEST_DESCRIPTION or not whole:
-        paragraph = _SENTENCE.split(paragraph, maxsplit=1)[0]
-    paragraph = paragraph.rstrip(".")
-    return f" ({paragraph})" if paragraph else ""
-
-
 def _parent(error: ValidationError, telling: _Telling) -> Mapping[str, Any]:
     return _lookup(telling.schema, list(error.schema_path)[:-1])
 
@@ -443,23 +269,3 @@ def _lookup(schema: Any, path: Sequence[object]) -> Mapping[str, Any]:
         except (KeyError, IndexError, TypeError):
             return {}
     return node if isinstance(node, Mapping) else {}
-
-
-def _types(names: Sequence[str]) -> str:
-    expected = [name for name in dict.fromkeys(names) if name != "null"]
-    if not expected:
-        return "null"
-    if "number" in expected and "integer" in expected:
-        expected.remove("integer")
-    named = ["list" if name == "array" else name for name in expected]
-    return f"{'an' if named[0][0] in 'aeio' else 'a'} {' or '.join(named)}"
-
-
-def _quoted(value: object) -> str:
-    """A value as JSON, without what it may hold of credentials."""
-    return _plain(without_credentials(value) if isinstance(value, str) else value)
-
-
-def _plain(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else text[:77] + "…"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmops.data.metrics import Labels, Removed, Series
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 
 RECORDED = "llm-stack"
 LAYER = "llm:"

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmops.data.metrics import Labels, Removed
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.promql.catalogue import Known, Missing
 from llmops.promql.targets import PLACEHOLDER
 

@@ -8,7 +8,7 @@ from functools import cache
 from llmops.checks.registry import ERROR, defect, memoized, rule
 from llmops.findings import Finding
 from llmops.kubernetes import definition_rules, schema
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import Graph, Key, kind_of, text
 from llmops.release import Release
 from llmops.render.manifest import Object

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 
 Object = dict[str, Any]
 

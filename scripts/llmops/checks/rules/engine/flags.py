@@ -8,7 +8,7 @@ from llmops import engines
 from llmops.checks.reading.command_line import engine_arguments
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
 from llmops.findings import Finding
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.release import Release
 from llmops.untyped import text
 

@@ -9,7 +9,7 @@ from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import Kind
 from llmops.kubernetes.suggestions import neighbours
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import Graph, mapping, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object

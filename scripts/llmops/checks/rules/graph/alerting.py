@@ -11,7 +11,7 @@ from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.checks.rules.graph.configuration import known_keys
 from llmops.checks.rules.graph.endpoints import broken
 from llmops.findings import Finding
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import Graph, mapping, sequence, text
 from llmops.release import Release
 

@@ -9,7 +9,7 @@ from llmops.checks.reading.missing_names import names_of, why_own
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.suggestions import neighbours
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import mapping, sequence, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object

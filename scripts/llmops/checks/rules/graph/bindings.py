@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmops.checks.registry import WARNING, defect, graph, rule
 from llmops.findings import Finding
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import text
 from llmops.release import Release
 

@@ -9,7 +9,7 @@ from llmops.checks.reading.backends import owners_of, pods_behind, port_names, s
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE, Kind
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.labels import Labelled
 from llmops.references import Graph, Pods, mapping, sequence, text, walk
 from llmops.release import Release

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import mapping, sequence, text
 from llmops.release import Release
 

@@ -9,7 +9,7 @@ from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import HTTP_ROUTE, SERVICE, TRAEFIK_SERVICE, VIRTUAL_SERVICE, Kind
 from llmops.kubernetes.suggestions import neighbours
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import Graph, Reference, mapping, sequence
 from llmops.release import Release
 from llmops.render.manifest import Object

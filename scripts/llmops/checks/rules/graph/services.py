@@ -9,7 +9,7 @@ from llmops.checks.reading.missing_names import runs_pods
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import walk
 from llmops.release import Release
 

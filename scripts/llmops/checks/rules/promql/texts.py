@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmops.checks.registry import ERROR, defect, graph, rule
 from llmops.findings import Finding
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.promql.targets import RULES
 from llmops.references import mapping, text, walk
 from llmops.release import Release

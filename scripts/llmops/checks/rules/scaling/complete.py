@@ -9,7 +9,7 @@ from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.checks.rules.scaling.keda import prometheus_triggers
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import HPA, SCALED_OBJECT
-from llmops.kubernetes.violations import closest
+from llmops.kubernetes.wording import closest
 from llmops.references import mapping, text, walk
 from llmops.release import Release
 
