@@ -150,6 +150,9 @@ bench: setup-tools ## Time the render and the main command on this machine
 bench-evaluation: $(DEV_READY) ## How often the verdict of an evaluation is right, by number of items and true drop
 	@$(BIN)/python -m tests.evaluation.bench
 
+bench-drift: $(DEV_READY) ## Fourteen days of drift of two hundred models, and how often it cries wolf: ARGS='--runs 300 trace.csv'
+	@$(BIN)/python -m tests.jobs.bench_drift $(ARGS)
+
 bench-check: setup-tools ## Time `llmops check` against helm and kubeconform: ARGS='--releases 200'
 	@$(BIN)/python tools/setup.py cluster kubeconform
 	@$(BIN)/python -m tests.bench_check $(ARGS)

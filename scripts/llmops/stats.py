@@ -62,21 +62,85 @@ def chi_squared(freedom: int, quantile: float) -> float:
     return float(freedom * (1 - step + NormalDist().inv_cdf(quantile) * math.sqrt(step)) ** 3)
 
 
+def chi_squared_above(freedom: int, value: float) -> float:
+    """Share of a chi-squared distribution above a value, by Wilson and Hilferty as in `chi_squared`."""
+    if freedom < 1 or value <= 0:
+        return 1.0
+    step = 2 / (9 * freedom)
+    return 1 - NormalDist().cdf(((value / freedom) ** (1 / 3) - 1 + step) / math.sqrt(step))
+
+
+def kolmogorov_smirnov(first: Counts, second: Counts) -> float:
+    """Largest distance of the two cumulative shares at the edges of ordered bins: 0 to 1."""
+    sides = (accumulate(shares(first)), accumulate(shares(second)))
+    return min(1.0, max(abs(p - q) for p, q in zip(*sides, strict=True)))
+
+
+def kolmogorov_above(distance: float, first: float, second: float) -> float:
+    """How often two samples of one distribution are that far apart; `first` and `second` are numbers of observations.
+
+    Kolmogorov's limit with Stephens' correction for small samples. Bins hide distances between their edges, so on
+    counts the true probability is below.
+    """
+    root = math.sqrt(first * second / (first + second))
+    scaled = (root + 0.12 + 0.11 / root) * distance
+    if scaled < 0.2:
+        return 1.0
+    terms = ((-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
+    return min(1.0, max(0.0, 2 * math.fsum(terms)))
+
+
+def benjamini_hochberg(values: Sequence[float]) -> list[float]:
+    """Adjusted p-values in the order given: those up to q are wrong in a share of at most q of the cases found."""
+    adjusted = [1.0] * len(values)
+    least = 1.0
+    for rank, index in sorted(enumerate(sorted(range(len(values)), key=values.__getitem__), 1), reverse=True):
+        least = min(least, values[index] * len(values) / rank)
+        adjusted[index] = least
+    return adjusted
+
+
+def design_effect(blocks: Sequence[Counts]) -> float:
+    """By how much blocks of one sample (hours of a day) differ more than chance lets them: 1 or more.
+
+    That many observations are worth one of a simple random sample (Rao and Scott, first order). Each block has counts
+    over the same bins; 1 where fewer than two blocks or two bins hold anything.
+    """
+    sizes = [sum(block) for block in blocks]
+    totals = [sum(column) for column in zip(*blocks, strict=True)]
+    everything, full = sum(sizes), [total for total in totals if total > 0]
+    freedom = (sum(size > 0 for size in sizes) - 1) * (len(full) - 1)
+    if freedom < 1:
+        return 1.0
+    parts = (
+        (count - size * total / everything) ** 2 / (size * total / everything)
+        for block, size in zip(blocks, sizes, strict=True)
+        for count, total in zip(block, totals, strict=True)
+        if size > 0 and total > 0
+    )
+    return max(1.0, math.fsum(parts) / freedom)
+
+
 def merge_ordered(first: Counts, second: Counts, share: float) -> tuple[list[float], list[float]]:
     """Joins neighbours until each bin holds `share` of both samples' mean; what is left joins the last bin."""
-    pooled = [(p + q) / 2 for p, q in zip(shares(first), shares(second), strict=True)]
+    ends = ends_of([(p + q) / 2 for p, q in zip(shares(first), shares(second), strict=True)], share)
+    return summed(first, ends), summed(second, ends)
+
+
+def ends_of(weights: Sequence[float], share: float) -> list[int]:
+    """Where joined bins end, each of `share` or more: indexes one behind their last."""
     ends: list[int] = []
     held = 0.0
-    for end, weight in enumerate(pooled, start=1):
+    for end, weight in enumerate(weights, start=1):
         held += weight
         if held >= share:
             ends.append(end)
             held = 0.0
-    ends = [*ends[:-1], len(pooled)]
-    return _summed(first, ends), _summed(second, ends)
+    return [*ends[:-1], len(weights)]
 
 
-def _summed(counts: Counts, ends: Sequence[int]) -> list[float]:
+def summed(counts: Counts, ends: Sequence[int]) -> list[float]:
+    """Counts of the joined bins that end there."""
     running = [0.0, *accumulate(counts)]
     return [running[end] - running[start] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -23,16 +26,21 @@ def rows(*series: tuple[dict[str, str], str]) -> dict[str, Any]:
 
 @contextmanager
 def answering(status: int, body: bytes, seen: list[str] | None = None) -> Iterator[str]:
-    """A server that gives one answer to everything; `seen` collects the Authorization headers."""
+    """A server that gives one answer to everything, as a matrix where a subquery is put; `seen` collects the
+    Authorization headers."""
+    pairs = ((b'"vector"', b'"matrix"'), (b'"value": [1, ', b'"values": [[1, '), (b'"]}', b'"]]}'))
+    series = reduce(lambda text, pair: text.replace(*pair), pairs, body)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if seen is not None:
                 seen.append(self.headers.get("Authorization", ""))
+            [query] = parse_qs(urlsplit(self.path).query)["query"]
+            said = series if re.search(r":\d+s\]$", query) else body
             self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(said)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -6,6 +6,8 @@ kvCacheUsage: vllm:kv_cache_usage_perc
 preemptions: vllm:num_preemptions_total
 promptTokens: vllm:prompt_tokens_total
 generationTokens: vllm:generation_tokens_total
+prefixHits: vllm:prefix_cache_hits_total
+prefixQueries: vllm:prefix_cache_queries_total
 requestsFinished: vllm:request_success_total
 requestsRejected: vllm:admission_rejections_total
 engineSteps: vllm:iteration_tokens_total

@@ -30,6 +30,9 @@ def reference_document(release: Release, traffic: Traffic) -> dict[str, Any]:
             for signal in LENGTHS
         },
         "finishedReasons": {reason: round(count, 3) for reason, count in sorted(traffic.reasons.items())},
+        "hours": {str(hour): round(count, 3) for hour, count in sorted(traffic.hours.items())},
+        "prefixHits": _rounded(traffic.prefix_hits),
+        "bursts": {signal: round(worth, 3) for signal, worth in sorted(traffic.bursts.items())},
     }
 
 
@@ -46,6 +49,10 @@ def read_reference(path: Path, release: Release) -> Traffic:
             coverage=number(document["coverage"]),
             lengths={signal: _cumulative(document["lengths"][signal]) for signal in LENGTHS},
             reasons={str(key): number(value) for key, value in document["finishedReasons"].items()},
+            # References of before have none of these three.
+            hours={int(key): number(value) for key, value in document.get("hours", {}).items()},
+            prefix_hits=None if document.get("prefixHits") is None else number(document["prefixHits"]),
+            bursts={str(key): max(1.0, number(value)) for key, value in document.get("bursts", {}).items()},
         )
         if traffic.end <= traffic.start:
             raise ValueError
@@ -126,6 +133,10 @@ def _signal(verdict: Verdict) -> dict[str, Any]:
                 "jensenShannonBits": _rounded(verdict.divergence),
                 "byChanceBits": _rounded(verdict.by_chance),
                 "populationStabilityIndex": _rounded(verdict.psi),
+                "kolmogorovSmirnov": _rounded(verdict.distance),
+                "requestsWorthOne": _rounded(verdict.bursts),
+                "pValues": {name: _rounded(p) for name, p in verdict.tests.items()},
+                "pValueAdjusted": _rounded(verdict.p_value),
             }
             if verdict.bins is not None
             else {}

@@ -1,4 +1,4 @@
-"""Does a release's traffic still look like its reference? Token lengths, finish reasons and volume; no text of anybody.
+"""Does a release's traffic still look like its reference? Lengths, endings, prefix hits and volume; no text of anybody.
 
 Prints the result as JSON. Exit status 0: an outcome (none, drift, inconclusive); 2: no outcome, with one sentence why.
 """
@@ -22,7 +22,7 @@ from llmops.jobs.drift_scores import Settings, judge
 from llmops.jobs.exchange import ExchangeError, exchange, retry_after
 from llmops.jobs.prometheus import Prometheus
 from llmops.jobs.times import moment, seconds
-from llmops.jobs.traffic import SIGNALS, Release, Traffic, measure
+from llmops.jobs.traffic import SIGNALS, USUAL, Release, Traffic, measure
 from llmops.redaction import visible
 from llmops.values import LLM, setting
 
@@ -80,7 +80,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=_default("minCoverage"),
         help="share of a window with series (%(default)s)",
     )
-    add("--signals", default=",".join(SIGNALS), help="what is compared (%(default)s)")
+    add("--signals", default=",".join(USUAL), help=f"what is compared, of {','.join(SIGNALS)} (%(default)s)")
     add("--output", type=Path, metavar="FILE", help="write the result here too")
     add("--exporter", help="URL of the exporter that shows the result to Prometheus")
     return made

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmops import stats
-from llmops.jobs.traffic import LENGTHS, SIGNALS, Traffic, counts_between
+from llmops.jobs.traffic import LENGTHS, USUAL, Traffic, counts_between
 
 NONE, DRIFT, INCONCLUSIVE = "none", "drift", "inconclusive"
 # Bits of Jensen-Shannon divergence that score 0.5: where the population stability index, which for small shifts is
@@ -16,6 +16,9 @@ NONE, DRIFT, INCONCLUSIVE = "none", "drift", "inconclusive"
 HALF_SCORE_BITS = 0.25 / (8 * math.log(2))
 # Two samples of one distribution may pass the threshold once in so many runs; where more would, nothing is said.
 _BY_CHANCE = 0.999
+# Share of all tests found that may be wrong (Benjamini and Hochberg): a score alone is no drift.
+FALSE_DISCOVERIES = 0.01
+_DAY = 86400
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Settings:
     min_samples: int = 1000
     min_bin_share: float = 0.02
     min_coverage: float = 0.9
-    signals: Sequence[str] = SIGNALS
+    signals: Sequence[str] = USUAL
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Verdict:
     """One signal. `score` is None where the outcome is inconclusive, and `reason` then says why.
 
     `samples` is the number that is held against the floor: the smaller window, for `volume` the larger.
-    Divergences are in bits, `by_chance` is what was subtracted; `psi` is for the reader and decides nothing.
+    Divergences are in bits, `by_chance` is what was subtracted. `bursts` is how many requests were worth one. `tests`
+    holds p-values by test, `p_value` the smallest of them adjusted for all tests of the run.
     """
 
     signal: str
@@ -51,6 +55,10 @@ class Verdict:
     divergence: float | None = None
     by_chance: float | None = None
     psi: float | None = None
+    distance: float | None = None
+    bursts: float = 1.0
+    tests: Mapping[str, float] = field(default_factory=dict)
+    p_value: float | None = None
 
 
 def judge(current: Traffic, reference: Traffic, settings: Settings) -> list[Verdict]:
@@ -59,16 +67,64 @@ def judge(current: Traffic, reference: Traffic, settings: Settings) -> list[Verd
     for signal in settings.signals:
         if signal == "volume":
             verdicts.append(_volume(current, reference, settings))
-        elif signal in LENGTHS:
-            now, then = counts_between(current.lengths[signal], reference.lengths[signal])
+            continue
+        if signal in LENGTHS:
+            counts = counts_between(current.lengths[signal], reference.lengths[signal])
             sizes = [side.lengths[signal].get(math.inf, 0.0) for side in (current, reference)]
-            verdicts.append(_distribution(signal, (now, then), sizes, settings, stats.merge_ordered))
         else:
-            reasons = sorted(current.reasons.keys() | reference.reasons.keys())
-            now, then = ([side.reasons.get(one, 0.0) for one in reasons] for side in (current, reference))
+            counts = _categories(signal, current, reference)
             sizes = [current.requests, reference.requests]
-            verdicts.append(_distribution(signal, (now, then), sizes, settings, stats.merge_rare))
-    return verdicts
+        missing = _missing(signal, current, reference)
+        if missing:
+            verdicts.append(Verdict(signal, INCONCLUSIVE, sizes[0], sizes[1], min(sizes), reason=missing))
+            continue
+        bursts = max((side.bursts.get(signal, 1.0) for side in (current, reference)), default=1.0)
+        merge = stats.merge_ordered if signal in LENGTHS else stats.merge_rare
+        verdicts.append(_distribution(signal, (counts[0], counts[1]), sizes, bursts, settings, merge))
+    return confirmed(verdicts)
+
+
+def confirmed(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Of scores above the threshold only those that are left when all tests of the run are counted stay a drift."""
+    tests = [(place, p) for place, verdict in enumerate(verdicts) for p in verdict.tests.values()]
+    adjusted = stats.benjamini_hochberg([p for _, p in tests])
+    least: dict[int, float] = {}
+    for (place, _), p in zip(tests, adjusted, strict=True):
+        least[place] = min(p, least.get(place, 1.0))
+    found = []
+    for place, verdict in enumerate(verdicts):
+        p_value = least.get(place)
+        doubtful = verdict.outcome == DRIFT and p_value is not None and p_value > FALSE_DISCOVERIES
+        found.append(replace(verdict, p_value=p_value, outcome=NONE if doubtful else verdict.outcome))
+    return found
+
+
+def _categories(signal: str, current: Traffic, reference: Traffic) -> tuple[list[float], ...]:
+    """Requests by category of both windows."""
+    windows = (current, reference)
+    if signal == "prefix_hits":
+        # Tokens of one request come or miss together, so the share counts as one of requests.
+        hits = [side.prefix_hits or 0.0 for side in windows]
+        return tuple(
+            [share * side.requests, (1 - share) * side.requests]
+            for share, side in zip(hits, windows, strict=True)
+        )
+    sides = [
+        {str(key): count for key, count in (side.hours if signal == "hour_profile" else side.reasons).items()}
+        for side in windows
+    ]
+    named = sorted(sides[0].keys() | sides[1].keys())
+    return tuple([side.get(key, 0.0) for key in named] for side in sides)
+
+
+def _missing(signal: str, current: Traffic, reference: Traffic) -> str:
+    """Why two windows cannot be compared by a signal; empty where they can."""
+    for name, window in (("the current window", current), ("the reference", reference)):
+        if signal == "prefix_hits" and window.prefix_hits is None:
+            return f"{name} says nothing of the prefix cache"
+        if signal == "hour_profile" and (not window.hours or (window.end - window.start) % _DAY):
+            return f"{name} is not of whole days with requests by hour"
+    return ""
 
 
 def outcome(verdicts: Sequence[Verdict]) -> str:
@@ -91,6 +147,7 @@ def _distribution(
     signal: str,
     counts: tuple[Sequence[float], Sequence[float]],
     sizes: Sequence[float],
+    bursts: float,
     settings: Settings,
     merge: Callable[[Sequence[float], Sequence[float], float], tuple[list[float], list[float]]],
 ) -> Verdict:
@@ -108,15 +165,28 @@ def _distribution(
         return nothing("the engines of both windows have no bucket in common")
     first, second = merge(*counts, settings.min_bin_share)
     bins = len(first)
-    chance = stats.divergence_by_chance(bins, current, reference)
-    worst = stats.divergence_by_chance(bins, current, reference, _BY_CHANCE)
+    worth = (current / bursts, reference / bursts)
+    chance = stats.divergence_by_chance(bins, *worth)
+    worst = stats.divergence_by_chance(bins, *worth, _BY_CHANCE)
     divergence = stats.jensen_shannon(first, second)
+    psi = stats.population_stability(first, second)
+    # Of small distances both are chi-squared of bins - 1 degrees of freedom in these units.
+    unit = 1 / worth[0] + 1 / worth[1]
+    tests = {
+        "jensenShannon": stats.chi_squared_above(bins - 1, 8 * math.log(2) * divergence / unit),
+        "populationStability": stats.chi_squared_above(bins - 1, psi / unit),
+    }
     figures: dict[str, Any] = {
         "bins": bins,
         "divergence": divergence,
         "by_chance": chance,
-        "psi": stats.population_stability(first, second),
+        "psi": psi,
+        "bursts": bursts,
+        "tests": tests,
     }
+    if signal in LENGTHS:
+        figures["distance"] = stats.kolmogorov_smirnov(first, second)
+        tests["kolmogorovSmirnov"] = stats.kolmogorov_above(figures["distance"], *worth)
     if score_of(worst - chance) >= settings.threshold:
         text = f"with {samples:.0f} requests chance alone may pass the threshold {settings.threshold:g}"
         return nothing(text, **figures)

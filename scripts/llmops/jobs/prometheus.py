@@ -16,6 +16,7 @@ from llmops.jobs.exchange import ExchangeError, exchange
 
 LIMIT = 16 * 2**20
 Vector = list[tuple[Mapping[str, str], float]]
+Matrix = list[tuple[dict[str, str], list[tuple[float, float]]]]
 """Labels and value of each series; values that are no finite number are kept, the caller decides."""
 
 
@@ -32,6 +33,13 @@ class Prometheus:
 
     def query(self, expression: str, at: float) -> Vector:
         """The vector of an expression at a moment (Unix seconds). JobError if there is no complete answer."""
+        return [(labels, value) for labels, ((_, value),) in self._series(expression, at, "vector")]
+
+    def matrix(self, expression: str, at: float) -> Matrix:
+        """The same of a subquery: moments (Unix seconds) and values of each series."""
+        return self._series(expression, at, "matrix")
+
+    def _series(self, expression: str, at: float, shape: str) -> Matrix:
         asked = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
         answer = self._answer(f"{self.url.rstrip('/')}/api/v1/query?{asked}")
         # Thanos and VictoriaMetrics answer with what they have: half a window would look like a drift.
@@ -41,9 +49,17 @@ class Prometheus:
             raise JobError(f"Prometheus at {self.url} answered in part only")
         try:
             data = answer["data"]
-            if data["resultType"] != "vector":
-                raise JobError(f"Prometheus at {self.url} answered with a {data['resultType']}, not a vector")
-            return [(row["metric"], float(row["value"][1])) for row in data["result"]]
+            if data["resultType"] != shape:
+                raise JobError(
+                    f"Prometheus at {self.url} answered with a {data['resultType']}, not a {shape}"
+                )
+            rows = [
+                (row["metric"], row["values"] if shape == "matrix" else [row["value"]])
+                for row in data["result"]
+            ]
+            return [
+                (labels, [(float(when), float(value)) for when, value in points]) for labels, points in rows
+            ]
         except (KeyError, TypeError, ValueError, IndexError):
             raise JobError(
                 f"{self.url} did not answer as Prometheus does: is it the address of its HTTP API?"

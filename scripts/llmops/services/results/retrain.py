@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 
 from llmops.evaluation.verdict import REGRESSED
 from llmops.jobs.times import rfc3339
+from llmops.jobs.traffic import BUSINESS
 from llmops.services.results.evaluation import Evaluation
 from llmops.services.results.figures import Figures
 
-_BUSINESS = "volume"
 NONE, COOLDOWN, BUDGET, APPROVAL, REQUESTED = "none", "cooldown", "budget", "approval", "requested"
 DECISIONS = (NONE, COOLDOWN, BUDGET, APPROVAL, REQUESTED)
 
@@ -91,4 +91,4 @@ def _cause(evaluations: Sequence[Evaluation], drifts: Sequence[Figures]) -> tupl
 
 
 def _drifted(run: Figures) -> bool:
-    return any(score > run.threshold for signal, score in run.scores.items() if signal != _BUSINESS)
+    return any(score > run.threshold for signal, score in run.scores.items() if signal not in BUSINESS)
