@@ -265,3 +265,20 @@ def test_one_side_from_a_pipe(tmp_path: Path) -> None:
 
 def test_help_names_the_command() -> None:
     assert "\n  diff " in llmops("--help").stdout
+
+
+def test_a_script_can_ask_whether_an_upgrade_costs_anything(tmp_path: Path) -> None:
+    """A label in place costs nothing; another image restarts pods, which works all the same."""
+    files = {
+        "old": DEPLOYMENT.replace("APP", "a"),
+        "labelled": DEPLOYMENT.replace("APP", "a").replace(
+            "{name: engine}", "{name: engine, labels: {b: c}}"
+        ),
+        "restarted": DEPLOYMENT.replace("APP", "a").replace("`1`", "`2`"),
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.yaml").write_text(content, encoding="utf-8")
+    old, labelled, restarted = (tmp_path / f"{name}.yaml" for name in files)
+    assert llmops("diff", old, labelled, "--exit-code").returncode == 0
+    assert llmops("diff", old, restarted).returncode == 0
+    assert llmops("diff", old, restarted, "--exit-code").returncode == 1

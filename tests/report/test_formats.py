@@ -16,7 +16,7 @@ import pytest
 
 from llmops import checks, examine
 from llmops.findings import Finding, Severity
-from llmops.report import as_json, findings_page, junit, rules, sarif, text
+from llmops.report import as_json, findings_page, formats, github, junit, rules, sarif, text
 from llmops.report.contents import Key, Origin, ReleaseReport, Waived
 from tests.report import broken
 from tests.report.test_report import DANGLING, UNPINNED, WAIVED, Page, release
@@ -100,6 +100,19 @@ def test_sarif_of_every_rule_and_of_nothing_is_valid(sarif_schema: dict[str, Any
     assert valid(sarif.render([ReleaseReport(release())]), sarif_schema)["runs"][0]["results"] == []
     (broken_run,) = valid(sarif.failure("a.yaml:1: no YAML"), sarif_schema)["runs"]
     assert broken_run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_workflow_commands_name_the_line_and_nothing_in_them_is_a_command(traced: ReleaseReport) -> None:
+    hostile = Finding("image/tag", Severity.WARNING, "100 %\n::set-output name=a::b")
+    odd = ReleaseReport(release(), (hostile,), origins={hostile: Origin("a,b:c.yaml:7")})
+    first, second, third = github.render([traced, odd]).splitlines()
+    place = "file=values/my file.yaml,line=3,title=LG127 graph/dangling-service"
+    assert first.startswith(f"::error {place}::")
+    assert first.endswith("selects no pod. Set spec.selector to labels of a pod template.")
+    assert second.startswith("::warning ")
+    assert "file=a%2Cb%3Ac.yaml,line=7,title=image/tag::" in third
+    assert third.endswith("100 %25%0A::set-output name=a::b")
+    assert formats.failure("github", "a.yaml:1: no YAML") == "::error title=llmops::a.yaml:1: no YAML\n"
 
 
 def test_a_fingerprint_stays_when_lines_and_words_change_and_differs_by_release(

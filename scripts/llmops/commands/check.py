@@ -31,7 +31,7 @@ from llmops.findings import InputError, Severity
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "sarif", "junit", "html"]),
+    type=click.Choice(["text", "json", "sarif", "junit", "html", "github"]),
     default="text",
     show_default=True,
 )

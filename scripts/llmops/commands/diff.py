@@ -50,6 +50,9 @@ from llmops.render import Target
 @renderer_option
 @click.option("--all", "all_changes", is_flag=True, help="List harmless changes too.")
 @click.option(
+    "--exit-code", is_flag=True, help="Exit 1 also for a change that restarts or reallocates anything."
+)
+@click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
 )
 def diff(
@@ -62,9 +65,16 @@ def diff(
     kube_version: str,
     renderer_name: str,
     all_changes: bool,
+    exit_code: bool,
     form: str,
 ) -> None:
-    """Say what an upgrade from BASE to HEAD costs: nothing, restarts, other GPUs; exit 1 if it cannot work.
+    """Say what an upgrade from BASE to HEAD costs: nothing, restarts, other GPUs.
+
+    \b
+    llmops diff main --models values/models
+    llmops diff old.yaml new.yaml --exit-code
+
+    Exit status 0: it works, 1: it cannot, or with --exit-code it costs something, 2: input that cannot be read.
 
     BASE and HEAD are two charts, two files with manifests, or with --models two Git revisions (without HEAD
     the working tree).
@@ -95,4 +105,4 @@ def diff(
     else:
         shown = (show.as_json if form == "json" else show.as_markdown)(compared, titles)
     say(shown.rstrip("\n"), form)
-    sys.exit(show.exit_status(compared))
+    sys.exit(show.exit_status(compared, costs=exit_code))

@@ -83,11 +83,15 @@ def is_impossible(compared: Sequence[Comparison]) -> bool:
     return any(one.cost is Cost.IMPOSSIBLE for one in compared)
 
 
-def exit_status(compared: Sequence[Comparison]) -> int:
-    """2 where some release cannot be read, 1 where a change cannot be brought into the cluster or loses data."""
+def exit_status(compared: Sequence[Comparison], *, costs: bool = False) -> int:
+    """2 where some release cannot be read, 1 where a change cannot be brought into the cluster or loses data.
+
+    With `costs` also 1 where a change is anything but harmless.
+    """
     if any(one.unreadable for one in compared):
         return 2
-    return int(is_impossible(compared) or any(one.problem for one in compared))
+    costly = costs and any(change.cost is not Cost.HARMLESS for one in compared for change in one.changes)
+    return int(costly or is_impossible(compared) or any(one.problem for one in compared))
 
 
 def as_markdown(compared: Sequence[Comparison], titles: tuple[str, str]) -> str:

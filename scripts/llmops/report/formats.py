@@ -8,12 +8,19 @@ from importlib import import_module
 from llmops.findings import Severity
 from llmops.report.contents import ReleaseReport
 
-_MODULES = {"text": "text", "json": "as_json", "sarif": "sarif", "junit": "junit", "html": "findings_page"}
-_TELLING = ("json", "sarif", "junit")
+_MODULES = {
+    "text": "text",
+    "json": "as_json",
+    "sarif": "sarif",
+    "junit": "junit",
+    "html": "findings_page",
+    "github": "github",
+}
+_TELLING = ("json", "sarif", "junit", "github")
 
 
 def render(form: str, reports: Sequence[ReleaseReport], fail_on: Severity) -> str:
-    """The report as text, json, sarif, junit or html; KeyError for another form."""
+    """The report as text, json, sarif, junit, html or github; KeyError for another form."""
     module = import_module(f"{__package__}.{_MODULES[form]}")
     return str(module.render(reports, fail_on) if form == "junit" else module.render(reports))
 
