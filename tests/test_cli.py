@@ -271,3 +271,33 @@ def test_help_loads_nothing_that_commands_work_with(arguments: list[str], others
         "cel_expr_python",
         *others,
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("llmops plan qwen3-8", {"qwen3-8b"}),
+        ("llmops plan values/models/qwen3-8", {"values/models/qwen3-8"}),
+        ("llmops check --models values/models --env sta", {"staging"}),
+        ("llmops model gate qwen3-8b --env pr", {"prod"}),
+        ("llmops explain LG127", {"LG127"}),
+        ("llmops check --ignore graph/dangling-ser", {"graph/dangling-service"}),
+        ("llmops new x --gpu L40", {"L40S"}),
+        ("llmops comp", {"completion"}),
+    ],
+)
+def test_a_shell_completes_names(line: str, found: set[str]) -> None:
+    asked = {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+        "_LLMOPS_COMPLETE": "bash_complete",
+    }
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("llmops"))],
+        cwd=ROOT,
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {answer.partition(",")[2] for answer in done.stdout.split()} == found

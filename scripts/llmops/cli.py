@@ -23,6 +23,7 @@ COMMANDS = (
     "alerts",
     "chat",
     "check",
+    "completion",
     "diff",
     "explain",
     "fit",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmops.commands.options import MODELS, PATH, Number
+from llmops.commands.names import ENVIRONMENT, MODEL_PATH, MODELS
+from llmops.commands.options import PATH, Number
 from llmops.commands.output import say
 from llmops.findings import InputError
 
@@ -27,8 +28,8 @@ def advise() -> None:
 
 
 @advise.command("scaling")
-@click.argument("model", type=PATH)
-@click.option("--env", "environment", default="prod", show_default=True)
+@click.argument("model", type=MODEL_PATH)
+@click.option("--env", "environment", type=ENVIRONMENT, default="prod", show_default=True)
 @click.option("--trace", type=PATH, help="CSV file, as `simulate scaling` takes it.")
 @click.option("--prometheus", help="URL of a Prometheus that scrapes the release.")
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from llmops.commands.names import RULE
 from llmops.commands.options import (
     PATH,
     Selection,
@@ -39,12 +40,19 @@ from llmops.findings import InputError, Severity
 @click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True)
 @click.option(
     "--select",
+    type=RULE,
     multiple=True,
     metavar="RULE",
     help="Only this rule, by name or code, and refusals; repeatable.",
 )
 @click.option(
-    "--ignore", "--disable", "disable", multiple=True, metavar="RULE", help="Rule to leave out; repeatable."
+    "--ignore",
+    "--disable",
+    "disable",
+    type=RULE,
+    multiple=True,
+    metavar="RULE",
+    help="Rule to leave out; repeatable.",
 )
 def check(
     selected: Selection,

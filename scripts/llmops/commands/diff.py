@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from llmops.commands.names import ENVIRONMENT, MODEL
 from llmops.commands.options import (
     CHART,
     PATH,
@@ -40,8 +41,10 @@ from llmops.render import Target
     click.option(
         "--models", type=PATH, help="Folder of models: BASE and HEAD are Git revisions of its tree."
     ),
-    click.option("--model", default="", help="One model of --models, by its folder."),
-    click.option("--env", "environment", help="One environment of --models; by default all of them."),
+    click.option("--model", type=MODEL, default="", help="One model of --models, by its folder."),
+    click.option(
+        "--env", "environment", type=ENVIRONMENT, help="One environment of --models; by default all of them."
+    ),
     click.option(
         "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."
     ),

@@ -6,9 +6,11 @@ import sys
 
 import click
 
+from llmops.commands.names import RULE
+
 
 @click.command()
-@click.argument("rule", required=False)
+@click.argument("rule", type=RULE, required=False)
 def explain(rule: str | None) -> None:
     """Say why RULE exists, how to satisfy it, and show its cases; without RULE list all rules by theme."""
     from llmops import checks

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmops.commands.options import CHART, MODELS, PATH, gathered, options, renderer
+from llmops.commands.names import ENVIRONMENT, MODEL, MODELS
+from llmops.commands.options import CHART, PATH, gathered, options, renderer
 from llmops.commands.output import say, write
 from llmops.findings import InputError
 from llmops.render import DEFAULT_KUBE_VERSION
@@ -107,8 +108,8 @@ def model() -> None:
 
 
 @model.command("gate")
-@click.argument("name", metavar="[MODEL]", required=False, default="")
-@click.option("--env", "environment", default="", help="Environment of the release.")
+@click.argument("name", type=MODEL, metavar="[MODEL]", required=False, default="")
+@click.option("--env", "environment", type=ENVIRONMENT, default="", help="Environment of the release.")
 @click.option(
     "--version", default="", help="A version with a card; by default the one that release.yaml names."
 )
@@ -154,10 +155,10 @@ def model_gate(
 
 
 @model.command("promote")
-@click.argument("name", metavar="MODEL")
-@click.option("--from", "source", default="", help="Environment whose version is promoted.")
+@click.argument("name", type=MODEL, metavar="MODEL")
+@click.option("--from", "source", type=ENVIRONMENT, default="", help="Environment whose version is promoted.")
 @click.option("--version", default="", help="A version by its card instead, for the first environment.")
-@click.option("--to", "target", required=True, help="Environment that gets it.")
+@click.option("--to", "target", type=ENVIRONMENT, required=True, help="Environment that gets it.")
 @repository_option
 @delivery_options
 def model_promote(
@@ -178,8 +179,8 @@ def model_promote(
 
 
 @model.command("rollback")
-@click.argument("name", metavar="MODEL")
-@click.option("--env", "environment", required=True, help="Environment of the release.")
+@click.argument("name", type=MODEL, metavar="MODEL")
+@click.option("--env", "environment", type=ENVIRONMENT, required=True, help="Environment of the release.")
 @click.option(
     "--to", default="", help="The version to go back to; by default the one before the newest change."
 )
@@ -206,8 +207,10 @@ def model_rollback(
 
 
 @model.command("audit")
-@click.argument("name", metavar="MODEL")
-@click.option("--env", "environment", default="", help="One environment; by default all of them.")
+@click.argument("name", type=MODEL, metavar="MODEL")
+@click.option(
+    "--env", "environment", type=ENVIRONMENT, default="", help="One environment; by default all of them."
+)
 @click.option(
     "--evidence",
     type=PATH,
@@ -249,7 +252,7 @@ def model_audit(
 
 
 @model.command("status")
-@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.argument("names", type=MODEL, metavar="[MODEL]...", nargs=-1)
 @repository_option
 @click.option("--quiet", is_flag=True, help="Only those that are refused.")
 @click.option("--from", "saved", type=PATH, help="Rollouts of the cluster that kubectl saved (YAML or JSON).")
@@ -281,7 +284,7 @@ def model_status(
 
 
 @model.command("approved")
-@click.option("--env", "environment", required=True, help="Environment of the cluster.")
+@click.option("--env", "environment", type=ENVIRONMENT, required=True, help="Environment of the cluster.")
 @repository_option
 def model_approved(repository: Repository, environment: str) -> None:
     """Print the cards that servers of an environment may name, as values of llm-platform (policy approved-cards)."""

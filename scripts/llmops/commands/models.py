@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmops.commands.names import GPU
 from llmops.commands.output import say
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--gpu", "product", help="A name of the GPU table: what fits so many of them.")
+@click.option("--gpu", "product", type=GPU, help="A name of the GPU table: what fits so many of them.")
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="GPUs of one server.")
 @click.option(
     "--context", type=click.IntRange(16), default=32_768, show_default=True, help="Tokens of one request."

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from llmops.commands.options import CHART, MODELS, PATH
+from llmops.commands.names import ENVIRONMENT, GPU, MODEL, MODELS
+from llmops.commands.options import CHART, PATH
 from llmops.commands.output import say
 from llmops.findings import InputError
 
@@ -24,13 +25,23 @@ _PATIENCE = 2  # seconds for a hub that may not be reachable
 @click.option(
     "--source", required=True, help="hf://ORG/NAME, pvc://CLAIM/PATH, s3://…, oci://… or file:///…."
 )
-@click.option("--gpu", "product", required=True, help="GPU, a name of the table: L4, L40S, A100-80GB, …")
+@click.option(
+    "--gpu", "product", type=GPU, required=True, help="GPU, a name of the table: L4, L40S, A100-80GB, …"
+)
 @click.option(
     "--config", type=PATH, help="The model's own config.json; else the catalogue or the hub has it."
 )
 @click.option("--context", type=click.IntRange(16), help="Tokens of the longest request; 32768 by default.")
-@click.option("--env", "envs", multiple=True, help="Environment; repeatable, by default all there are.")
-@click.option("--like", help="Model whose engine's values are taken along, and nothing else of it.")
+@click.option(
+    "--env",
+    "envs",
+    type=ENVIRONMENT,
+    multiple=True,
+    help="Environment; repeatable, by default all there are.",
+)
+@click.option(
+    "--like", type=MODEL, help="Model whose engine's values are taken along, and nothing else of it."
+)
 @click.option("--models", type=PATH, default=MODELS, show_default=True, help="Folder of the models.")
 def new(
     name: str,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmops.commands.names import ENVIRONMENT, MODELS
 from llmops.findings import InputError, Severity
 from llmops.render import DEFAULT_KUBE_VERSION, Renderer, Target
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 # Bytes of manifests that are read at all: a device has no end. The parser refuses less than that.
 _MOST = 100 * 2**20
 CHART = Path("charts/llm-stack")
-MODELS = Path("values/models")
 PATH = click.Path(path_type=Path)
 
 
@@ -127,7 +127,7 @@ environments_option = click.option(
 )
 models_options = options(
     click.option("--models", type=PATH, help="A model's directory, or a tree of them, instead of a chart."),
-    click.option("--env", "environment", help="One environment; by default all of them."),
+    click.option("--env", "environment", type=ENVIRONMENT, help="One environment; by default all of them."),
     environments_option,
     click.option(
         "--chart", "models_chart", type=PATH, default=CHART, show_default=True, help="Chart of --models."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from llmops.commands.names import ENVIRONMENT, MODEL_PATH
 from llmops.commands.options import (
     CHART,
     PATH,
@@ -26,9 +27,14 @@ from llmops.findings import InputError, Severity
 
 @click.command()
 @selection(
-    click.argument("model", type=PATH, required=False),
+    click.argument("model", type=MODEL_PATH, required=False),
     click.option("--models", type=PATH, help="A tree of models instead: one line for each release."),
-    click.option("--env", "environment", help="Environment of the release; of --models all by default."),
+    click.option(
+        "--env",
+        "environment",
+        type=ENVIRONMENT,
+        help="Environment of the release; of --models all by default.",
+    ),
     environments_option,
     click.option("--chart", "models_chart", type=PATH, default=CHART, show_default=True),
 )

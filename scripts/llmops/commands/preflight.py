@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from llmops.commands.options import MODELS, PATH, Selection, renderer
+from llmops.commands.names import ENVIRONMENT, MODELS
+from llmops.commands.options import PATH, Selection, renderer
 from llmops.commands.output import say
 from llmops.findings import InputError
 
@@ -36,7 +37,13 @@ def preflight(arguments: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.option("--env", "environment", required=True, help="Environment whose releases go to the cluster.")
+@click.option(
+    "--env",
+    "environment",
+    type=ENVIRONMENT,
+    required=True,
+    help="Environment whose releases go to the cluster.",
+)
 @click.option(
     "--models", type=PATH, default=MODELS, show_default=True, help="Folder of the models, or of one."
 )

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from llmops.commands.options import MODELS, PATH
+from llmops.commands.names import ENVIRONMENT, MODEL, MODELS
+from llmops.commands.options import PATH
 from llmops.commands.output import say, write_raw
 from llmops.findings import InputError
 
@@ -22,8 +23,8 @@ def release() -> None:
 
 
 @release.command("set")
-@click.argument("model")
-@click.option("--env", "environment", required=True, help="Environment of the release.")
+@click.argument("model", type=MODEL)
+@click.option("--env", "environment", type=ENVIRONMENT, required=True, help="Environment of the release.")
 @click.option("--revision", default="", help="Commit of the weights, 40 hex digits.")
 @click.option("--image-digest", default="", help="Digest of the engine's image, sha256: and 64 hex digits.")
 @click.option("--models", type=PATH, default=MODELS, show_default=True, help="Folder of the models.")
