@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from llmops.commands.options import PATH
+from llmops.commands.options import PATH, Number
 from llmops.commands.output import say
 from llmops.findings import InputError
+
+if TYPE_CHECKING:
+    from llmops.rollout.status import Status
 
 
 @click.group()
@@ -47,6 +53,32 @@ def rollout_status(
     )
     status = explain.explain(known, Kubectl(known.name, known.namespace, kubeconfig), on_record)
     say((show.as_json if form == "json" else show.as_text)(status), form, nl=False)
+    sys.exit(status.exit_status)
+
+
+@rollout.command("watch")
+@click.argument("name")
+@click.option("-n", "--namespace", default="default", show_default=True)
+@click.option("--kubeconfig", default="", help="Passed on to kubectl.")
+@click.option(
+    "--every", type=Number(0.1, 3600), default=2.0, show_default=True, help="Seconds between looks."
+)
+def rollout_watch(name: str, namespace: str, kubeconfig: str, every: float) -> None:
+    """Follow rollout NAME until it is done or somebody has to act: a line for each change, then its status.
+
+    Exit status as that of `rollout status`.
+    """
+    from llmops.rollout import explain, facts, objects, show, watch
+    from llmops.rollout.kubectl import Kubectl
+
+    kubectl = Kubectl(name, namespace, kubeconfig)
+
+    def look() -> Status:
+        return explain.explain(facts.facts(objects.from_cluster(name, namespace, kubeconfig)), kubectl)
+
+    for status in watch.until_it_stands(look, lambda: time.sleep(every)):
+        say(f"{datetime.now().astimezone():%H:%M:%S}  {watch.line(status)}")
+    say(f"\n{show.as_text(status)}", nl=False)
     sys.exit(status.exit_status)
 
 
