@@ -6,10 +6,10 @@ import functools
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from llmops.findings import InputError
 from llmops.render import Renderer, Target
@@ -26,6 +26,7 @@ __all__ = [
     "discover",
     "environments_beside",
     "from_manifests",
+    "memoized",
     "merge",
     "model_file",
     "render",
@@ -73,6 +74,24 @@ class Release:
     def view(self) -> Values:
         """The values with names for where they stand."""
         return Values(self.values, self.inputs.chart.name if self.inputs else "")
+
+
+_Built = TypeVar("_Built")
+_MEMO: dict[Callable[[Release], object], tuple[tuple[object, ...], object]] = {}
+
+
+def memoized(build: Callable[[Release], _Built], release: Release) -> _Built:
+    """What a function builds from a release; the last result is kept, since several rules ask.
+
+    A release is the same while its objects, values and figures are the same in memory, so they are not to be changed.
+    """
+    same = (release.objects, release.values, release.model)
+    named = (release.namespace, release.kube_version)
+    known, built = _MEMO.get(build, ((), None))
+    if known[3:] != named or any(one is not other for one, other in zip(known, same, strict=False)):
+        built = build(release)
+        _MEMO[build] = ((*same, *named), built)
+    return cast("_Built", built)
 
 
 def render(inputs: Inputs, renderer: Renderer, *, notes: bool = False) -> Release:

@@ -21,7 +21,7 @@ from llmops.capacity.settings import Settings, read
 from llmops.capacity.vision import Tower
 from llmops.capacity.weights import parameters
 from llmops.findings import InputError, Severity
-from llmops.release import model_file
+from llmops.release import memoized, model_file
 from llmops.values import LLM, setting
 
 if TYPE_CHECKING:
@@ -219,12 +219,20 @@ def from_release(release: Release) -> Fit | None:
 
     Raises InputError for a product that is not in the table and for figures that cannot be read.
     """
-    served = release.view.served
-    return _of(release, served.mapping("engine"), Keys(served.key("")))
+    return memoized(_of_engine, release)
 
 
 def of_prefill(release: Release) -> Fit | None:
     """The fit of the prefill servers of a split; None without one, else as `from_release`."""
+    return memoized(_of_prefill, release)
+
+
+def _of_engine(release: Release) -> Fit | None:
+    served = release.view.served
+    return _of(release, served.mapping("engine"), Keys(served.key("")))
+
+
+def _of_prefill(release: Release) -> Fit | None:
     served = release.view.served
     own = prefill.engine(served.data, served.mapping("engine"))
     return None if own is None else _of(release, own, prefill.PrefillKeys(served.key("")))

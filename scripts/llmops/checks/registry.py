@@ -6,13 +6,14 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from llmops.findings import Finding, InputError, Severity
 from llmops.kubernetes.kinds import CLUSTER_SCOPED
 from llmops.kubernetes.wording import closest
 from llmops.references import Graph
 from llmops.release import Release
+from llmops.release import memoized as memoized
 from llmops.render.manifest import Object
 
 ERROR = Severity.ERROR
@@ -60,7 +61,6 @@ class Rule:
 RULES: dict[str, Rule] = {}
 """Every rule by its id."""
 
-_Built = TypeVar("_Built")
 _Check = TypeVar("_Check", bound=Callable[..., Iterator[Finding]])
 
 
@@ -128,20 +128,6 @@ def values_source(release: Release, pointer: str) -> str:
                 return file.at(pointer)
         pointer = pointer.rpartition("/")[0]
     return str(release.values_files[-1].path) if release.values_files else ""
-
-
-_MEMO: dict[Callable[[Release], object], tuple[object, str, str, object]] = {}
-
-
-def memoized(build: Callable[[Release], _Built], release: Release) -> _Built:
-    """What a function builds from a release's objects; the last result is kept, since several rules ask."""
-    objects, namespace, kube_version, built = _MEMO.get(build, (None, "", "", None))
-    if not (
-        objects is release.objects and (namespace, kube_version) == (release.namespace, release.kube_version)
-    ):
-        built = build(release)
-        _MEMO[build] = (release.objects, release.namespace, release.kube_version, built)
-    return cast("_Built", built)
 
 
 def graph(release: Release) -> Graph:

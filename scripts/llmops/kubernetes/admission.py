@@ -69,6 +69,16 @@ class Policy:
 
     def refusals(self, subject: Subject) -> list[str]:
         """The same, but EvaluationError when an expression fails."""
+        together = _refusing(self)
+        answers = subject.answers(together) if together else None
+        if answers is None:
+            return self._one_by_one(subject)
+        return [
+            _worded(answer[0], one) for one, answer in zip(self.validations, answers, strict=False) if answer
+        ]
+
+    def _one_by_one(self, subject: Subject) -> list[str]:
+        """Expression by expression, which says of each whether it fails."""
         if not all(subject.value(condition, self.variables) for condition in self.conditions):
             return []
         return [
@@ -84,7 +94,12 @@ class Policy:
             said = subject.value(validation.message_expression, self.variables)
         except EvaluationError:
             return validation.message
-        return said if isinstance(said, str) and said.strip() and "\n" not in said else validation.message
+        return _worded(said, validation)
+
+
+def _worded(said: Any, validation: Validation) -> str:
+    """What a message expression says, where the API server would take it."""
+    return said if isinstance(said, str) and said.strip() and "\n" not in said else validation.message
 
 
 class Subject:
@@ -105,6 +120,11 @@ class Subject:
         if isinstance(known := self._known[key], EvaluationError):
             raise known
         return known
+
+    def answers(self, together: Any) -> Any:
+        """The value of a program made of several expressions; None where one of them fails."""
+        result = together.eval(data=self._bound)
+        return None if result.type() == cel.Type.ERROR else result.plain_value()
 
     def _evaluated(self, expression: str, variables: Variables) -> Any:
         known = {}
@@ -145,10 +165,33 @@ def _together(matching: tuple[Policy, ...]) -> Any:
 
 
 def _admits(policy: Policy) -> str:
-    """A policy as one expression; `[x].map(name, …)[0]` is how CEL gives a value a name."""
-    conditions = " && ".join(f"({one})" for one in policy.conditions) or "true"
+    """A policy as one expression: whether it admits the object."""
     validations = " && ".join(f"({one.expression})" for one in policy.validations) or "true"
-    said = _VARIABLE.sub(r"v_\1", f"({conditions}) ? ({validations}) : true")
+    return _named_values(policy, f"({_conditions(policy)}) ? ({validations}) : true")
+
+
+@cache
+def _refusing(policy: Policy) -> Any:
+    """A policy as one program, whose value has for each validation nothing, or what is said in a list of one.
+
+    None where it does not compile. Handing an object to CEL costs more than most expressions.
+    """
+    validations = ", ".join(
+        f"(({one.expression}) ? [] : [dyn({one.message_expression or 'null'})])" for one in policy.validations
+    )
+    try:
+        return program(_named_values(policy, f"({_conditions(policy)}) ? [{validations}] : []"))
+    except EvaluationError:
+        return None
+
+
+def _conditions(policy: Policy) -> str:
+    return " && ".join(f"({one})" for one in policy.conditions) or "true"
+
+
+def _named_values(policy: Policy, expression: str) -> str:
+    """An expression with the policy's variables; `[x].map(name, …)[0]` is how CEL gives a value a name."""
+    said = _VARIABLE.sub(r"v_\1", expression)
     for name, stated in reversed(policy.variables):
         if re.search(rf"\bv_{name}\b", said):
             value = _VARIABLE.sub(r"v_\1", stated)

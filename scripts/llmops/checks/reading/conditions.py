@@ -6,10 +6,12 @@ that raises UnknownError, so that nobody judges it.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 FAULT = "fault"
@@ -47,14 +49,31 @@ def value(condition: str, result: Any) -> Any:
 
     `result` is a list of numbers, a number, a text, or None, as the provider hands it over.
     """
-    words = list(_words(condition))
-    reader = _Reader(words, result)
+    found = _value(condition, _Answer(repr(result), result))
+    if found is _UNKNOWN:
+        raise UnknownError
+    return found
+
+
+_UNKNOWN = object()
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A result by what it looks like: True and 1 are not the same here, and a list has no hash."""
+
+    shown: str
+    result: Any = field(compare=False)
+
+
+@functools.lru_cache(maxsize=4096)
+def _value(condition: str, answer: _Answer) -> Any:
     try:
-        found = reader.whole()
+        found = _Reader(list(_words(condition)), answer.result).whole()
     except _FaultError:
         return FAULT
-    except (OverflowError, RecursionError):
-        raise UnknownError from None
+    except (OverflowError, RecursionError, UnknownError):
+        return _UNKNOWN
     return found if isinstance(found, bool) else FAULT
 
 
