@@ -75,6 +75,17 @@ class World:
         self.results.add(json.dumps(DRIFT | {"signals": rows, "finished": moment(self.day)}).encode())
         self.trigger.review()
 
+    def rated(self, outcome: str) -> None:
+        document = {key: DRIFT[key] for key in ("schemaVersion", "namespace", "release", "model")}
+        more = {
+            "kind": "llm-feedback-result",
+            "outcome": outcome,
+            "finished": moment(self.day),
+            "difference": 0.1,
+        }
+        self.results.add(json.dumps(document | more).encode())
+        self.trigger.review()
+
     def decision(self) -> str:
         lines = [
             line for line in self.trigger.text().splitlines() if line.startswith("llm_retrain_decision{")
@@ -119,11 +130,42 @@ def test_a_smaller_drop_asks_with_drift_in_two_runs_in_a_row(world: World) -> No
     assert len(world.taken) == 1
 
 
-def test_volume_never_counts(world: World) -> None:
+@pytest.mark.parametrize("signal", ["volume", "hour_profile"])
+def test_what_follows_the_business_never_counts(world: World, signal: str) -> None:
     world.evaluated("regressed")
+    world.rated("worse")
     for world.day in (1, 2, 3):
-        world.drifted(0.99, "volume")
+        world.drifted(0.99, signal)
     assert world.taken == []
+
+
+def test_users_who_like_answers_less_ask_with_drift_in_two_runs_in_a_row(world: World) -> None:
+    world.rated("worse")
+    world.drifted(0.9)
+    assert (world.taken, world.decision()) == ([], "none")
+    world.day = 1
+    world.drifted(0.9)
+    world.day = 2
+    world.drifted(0.9)
+    (event,) = world.taken
+    assert event.data["reason"] == "users like the answers less, and traffic has drifted in two runs in a row"
+    world.day = 9
+    for outcome in ("none", "inconclusive"):
+        world.rated(outcome)
+        world.drifted(0.9)
+    assert len(world.taken) == 1
+
+
+@pytest.mark.parametrize("switch", [True, False])
+def test_another_training_set_asks_once_where_it_is_switched_on(world: World, switch: bool) -> None:
+    world.policy = Policy(new_data=switch)
+    world.start()
+    for world.day, digit in ((0, "a"), (1, "a"), (2, "b"), (3, "b"), (4, "b")):
+        data = {"reference": {"data": f"sha256:{digit * 64}"}, "finished": moment(world.day)}
+        world.results.add(json.dumps(DRIFT | data).encode())
+        world.trigger.review()
+        world.start()
+    assert [event.data["reason"] for event in world.taken] == ["the training set is another one"] * switch
 
 
 def test_requests_cool_down_and_have_a_budget(world: World) -> None:
@@ -187,7 +229,7 @@ def test_however_results_come_no_model_asks_more_than_its_budget(runs: list[tupl
         now += pause * DAY
         run = Evaluation("llm", "demo", "qwen", now, outcome, retrain and outcome == "regressed", {})
         for moment_ in (now, now + 1):
-            made = decide([run], [], requested, policy, moment_)
+            made = decide([run], [], [], requested, policy, moment_)
             if made.decision == "requested":
                 requested.append((made.key, moment_))
     months = [rfc3339(when)[:7] for _, when in requested]

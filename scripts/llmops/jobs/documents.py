@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from llmops.jobs.traffic import LENGTHS, Release, Traffic
 VERSION = 1
 RESULT = "llm-drift-result"
 REFERENCE = "llm-drift-reference"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def reference_document(release: Release, traffic: Traffic) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def read_reference(path: Path, release: Release) -> Traffic:
             # References of before have none of these three.
             hours={int(key): number(value) for key, value in document.get("hours", {}).items()},
             prefix_hits=None if document.get("prefixHits") is None else number(document["prefixHits"]),
+            data=_digest(document.get("data", "")),
             bursts={str(key): max(1.0, number(value)) for key, value in document.get("bursts", {}).items()},
         )
         if traffic.end <= traffic.start:
@@ -67,6 +70,12 @@ def read_reference(path: Path, release: Release) -> Traffic:
             f"the reference {path} is of model {model}, not {release.model}: write one with --write-reference"
         )
     return traffic
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or (value and not DIGEST.fullmatch(value)):
+        raise ValueError("data must be sha256: and 64 hex digits")
+    return value
 
 
 def _cumulative(rows: list[list[Any]]) -> dict[float, float]:
@@ -96,7 +105,11 @@ def result_document(
         "score": _rounded(overall(verdicts)),
         "threshold": settings.threshold,
         "window": _window(current),
-        "reference": {"source": "document" if recorded else "window", **_window(reference)},
+        "reference": {
+            "source": "training" if reference.data else "document" if recorded else "window",
+            **({"data": reference.data} if reference.data else {}),
+            **_window(reference),
+        },
         "floors": {
             "minSamples": settings.min_samples,
             "minBinShare": settings.min_bin_share,

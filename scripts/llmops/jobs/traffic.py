@@ -48,7 +48,8 @@ class Traffic:
     `lengths`: by signal, requests of at most so many tokens, by upper bound (cumulative, +Inf last); empty if unknown.
     `reasons`: finished requests by reason; empty if unknown. `hours`: finished requests by hour of the day (UTC).
     `prefix_hits`: share of prompt tokens that were cached; None if unknown. `bursts`: by signal, how many requests are
-    worth one that is independent of all others (1 or more; absent means 1).
+    worth one that is independent of all others (1 or more; absent means 1). `data`: digest of the training set that
+    it is of; empty for a window of traffic.
     """
 
     start: float
@@ -59,6 +60,7 @@ class Traffic:
     hours: Mapping[int, float] = field(default_factory=dict)
     prefix_hits: float | None = None
     bursts: Mapping[str, float] = field(default_factory=dict)
+    data: str = ""
 
     @property
     def requests(self) -> float:

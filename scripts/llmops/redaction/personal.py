@@ -18,6 +18,7 @@ from llmops.redaction.folding import fold
 MOBILE, RESIDENT, CARD, COMPANY = "mobile", "resident-id", "bank-card", "company-code"
 PASSPORT, PLATE, EMAIL, ADDRESS = "passport", "plate", "e-mail", "address"
 PHONE, ACCOUNT, NUMBER = "phone", "account", "number"
+_DIGITS_ONLY = frozenset((CARD, RESIDENT, MOBILE))
 KINDS = (EMAIL, RESIDENT, COMPANY, CARD, MOBILE, PASSPORT, PLATE, ACCOUNT, PHONE, ADDRESS, NUMBER)
 
 _ALIKE = str.maketrans("OoQDIl|!ZzSsBbGgq", "00001111225588699")
@@ -331,11 +332,19 @@ def find(text: str) -> list[tuple[int, int, str]]:
     return merged
 
 
+def _of_a_word(text: str, start: int, end: int) -> bool:
+    """Whether the first or the last digit is a letter of a word, as in `call 138…`; the X of a resident ID is none."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    return (text[start].isalpha() and before.isalpha() and before.isascii()) or (
+        text[end - 1].isalpha() and text[end - 1] not in "Xx" and after.isalpha() and after.isascii()
+    )
+
+
 def _matches(kind: Kind, text: str) -> Iterator[tuple[int, int]]:
     """Spans of a kind. What does not hold is looked for again one character later: two numbers may be neighbours."""
     place = 0
     while match := kind.pattern.search(text, place):
-        if kind.holds(match[0]):
+        if kind.holds(match[0]) and (kind.name not in _DIGITS_ONLY or not _of_a_word(text, *match.span())):
             yield match.span()
             place = max(match.end(), match.start() + 1)
         else:

@@ -1,4 +1,4 @@
-"""Shows the results of drift and evaluation jobs to Prometheus: POST /results takes one, GET /metrics gives all.
+"""Shows what drift, evaluation and feedback jobs found to Prometheus: POST /results takes one, GET /metrics gives all.
 
 It keeps the last results of each release. Metrics of a release are absent until its next run when both the exporter
 and its folder are lost.
@@ -80,8 +80,9 @@ def _trigger(results: Results, parsed: argparse.Namespace) -> Trigger | None:
     policy = Policy(
         seconds(parsed.retrain_cooldown),
         parsed.retrain_budget,
-        parsed.retrain_approval,
-        frozenset(parsed.retrain_approved),
+        manual=parsed.retrain_approval,
+        approved=frozenset(parsed.retrain_approved),
+        new_data=parsed.retrain_on_new_data,
     )
     return Trigger(results, parsed.retrain_url, key, parsed.folder / "retrain.state", policy)
 
@@ -101,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     retrain.add_argument(
         "--retrain-budget", type=int, default=2, help="requests of a model in a month (%(default)s)"
+    )
+    retrain.add_argument(
+        "--retrain-on-new-data", action="store_true", help="another digest of the training set asks, too"
     )
     retrain.add_argument(
         "--retrain-approval", action="store_true", help="a person has to approve each request"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmops.jobs import JobError
-from llmops.jobs.documents import RESULT, VERSION, number
+from llmops.jobs.documents import DIGEST, RESULT, VERSION, number
 from llmops.jobs.drift_scores import DRIFT, INCONCLUSIVE, NONE, Settings
 from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import SIGNALS
@@ -20,7 +20,9 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 @dataclass(frozen=True)
 class Figures:
-    """What the exporter shows of a result: by signal the score, if there is one, and the samples."""
+    """What the exporter shows of a result: by signal the score, if there is one, and the samples.
+
+    `data` is the digest of the training set that traffic was held against; empty for another reference."""
 
     namespace: str
     release: str
@@ -30,6 +32,7 @@ class Figures:
     scores: Mapping[str, float]
     samples: Mapping[str, float]
     threshold: float
+    data: str = ""
 
     def document(self) -> dict[str, Any]:
         """The result document again, of what is shown and nothing else."""
@@ -39,6 +42,7 @@ class Figures:
             **{key: getattr(self, key) for key in ("namespace", "release", "model", "outcome")},
             "finished": rfc3339(self.finished),
             "threshold": self.threshold,
+            **({"reference": {"data": self.data}} if self.data else {}),
             "signals": [
                 {"signal": signal, "samples": samples, "score": self.scores.get(signal)}
                 for signal, samples in self.samples.items()
@@ -70,6 +74,10 @@ def read_drift(document: Mapping[str, Any]) -> Figures:
         threshold = number(document.get("threshold", _THRESHOLD))
     except ValueError as error:
         raise ValueError(f"threshold: {error}") from None
+    reference = document.get("reference", {})
+    data = reference.get("data", "") if isinstance(reference, dict) else None
+    if not isinstance(data, str) or (data and not DIGEST.fullmatch(data)):
+        raise ValueError("reference/data must be sha256: and 64 hex digits")
     rows = document.get("signals")
     if not isinstance(rows, list) or not rows:
         raise ValueError("signals must be a list of at least one signal")
@@ -93,4 +101,5 @@ def read_drift(document: Mapping[str, Any]) -> Figures:
         scores=scores,
         samples=samples,
         threshold=threshold,
+        data=data,
     )

@@ -12,13 +12,15 @@ from typing import Any
 
 from llmops.jobs.documents import RESULT as DRIFT
 from llmops.jobs.evaluation_result import RESULT as EVALUATION
+from llmops.jobs.feedback import RESULT as FEEDBACK
 from llmops.services.exposition import labels
 from llmops.services.json_body import read_object
-from llmops.services.results import evaluation
+from llmops.services.results import evaluation, feedback
 from llmops.services.results.evaluation import Evaluation, read_evaluation
+from llmops.services.results.feedback import Feedback, read_feedback
 from llmops.services.results.figures import Figures, read_drift
 
-Run = Figures | Evaluation
+Run = Figures | Evaluation | Feedback
 Key = tuple[str, str, str, str]
 # Bytes of a file, results of one namespace, and runs of a release that are kept: nobody takes the room of all others.
 _LARGEST, _MOST_OF_A_NAMESPACE, _HISTORY = 512 * 1024, 1000, 8
@@ -93,7 +95,7 @@ class Results:
     def _file(self, key: Key) -> Path:
         """The names of drift results are those that exporters had before there were others."""
         assert self._folder is not None  # noqa: S101
-        kind = "" if key[0] == DRIFT else ".evaluation"
+        kind = {DRIFT: "", EVALUATION: ".evaluation", FEEDBACK: ".feedback"}[key[0]]
         return self._folder / f"{'_'.join(key[1:])}{kind}.json"
 
     def by_model(self) -> dict[tuple[str, str, str], dict[str, list[Run]]]:
@@ -114,9 +116,11 @@ class Results:
             fresh = [runs for _, runs in sorted(self._runs.items())]
         drift = [[run for run in runs if isinstance(run, Figures)] for runs in fresh]
         evaluations = [[run for run in runs if isinstance(run, Evaluation)] for runs in fresh]
+        ratings = [[run for run in runs if isinstance(run, Feedback)] for runs in fresh]
         parts = [
             *_page(_DRIFT_METRICS, [runs for runs in drift if runs], _drift_samples),
             *_page(_EVALUATION_METRICS, [runs for runs in evaluations if runs], evaluation.samples),
+            *_page(feedback.METRICS, [runs for runs in ratings if runs], feedback.samples),
         ]
         return "".join(parts)
 
@@ -127,12 +131,16 @@ class Results:
 
 
 def _key(run: Run) -> Key:
-    kind = DRIFT if isinstance(run, Figures) else EVALUATION
+    kind = DRIFT if isinstance(run, Figures) else FEEDBACK if isinstance(run, Feedback) else EVALUATION
     return kind, run.namespace, run.release, run.model
 
 
 def _read(document: Mapping[str, Any]) -> Run:
-    readers: dict[str, Callable[[Mapping[str, Any]], Run]] = {DRIFT: read_drift, EVALUATION: read_evaluation}
+    readers: dict[str, Callable[[Mapping[str, Any]], Run]] = {
+        DRIFT: read_drift,
+        EVALUATION: read_evaluation,
+        FEEDBACK: read_feedback,
+    }
     reader = readers.get(str(document.get("kind")))
     if reader is None:
         raise ValueError(f"kind must be {' or '.join(readers)}")

@@ -13,10 +13,12 @@ from typing import Any
 
 from llmops.jobs.documents import RESULT as DRIFT
 from llmops.jobs.evaluation_result import RESULT as EVALUATION
+from llmops.jobs.feedback import RESULT as FEEDBACK
 from llmops.services.events import RETRAIN_REQUESTED, Event, EventError, send
 from llmops.services.exposition import labels
 from llmops.services.json_body import read_object
 from llmops.services.results.evaluation import Evaluation
+from llmops.services.results.feedback import Feedback
 from llmops.services.results.figures import Figures
 from llmops.services.results.retrain import DECISIONS, REQUESTED, Decision, Policy, decide
 from llmops.services.results.store import Results
@@ -70,8 +72,9 @@ class Trigger:
     def _decide(self, model: Model, runs: Mapping[str, list[Any]]) -> None:
         evaluations: list[Evaluation] = runs.get(EVALUATION, [])
         drifts: list[Figures] = runs.get(DRIFT, [])
+        ratings: list[Feedback] = runs.get(FEEDBACK, [])
         before = [(one["id"], one["time"]) for one in self._requests.get(model, [])]
-        made = decide(evaluations, drifts, before, self.policy, self.now())
+        made = decide(evaluations, drifts, ratings, before, self.policy, self.now())
         if made != self._decisions.get(model):
             sys.stderr.write(f"retraining of {'/'.join(model)}: {made.decision}, {made.reason}\n")
             self._decisions[model] = made

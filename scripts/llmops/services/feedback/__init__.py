@@ -1,0 +1,1 @@
+"""Takes what users say about answers, and shows it to Prometheus by version. `python -m llmops.services.feedback`."""
