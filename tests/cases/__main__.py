@@ -10,16 +10,22 @@ from tests.cases.runner import OWN, Result, cases, run
 
 
 def table(results: list[Result]) -> str:
-    """A line per case: its outcome, its name, the rules that were found, and what was missed or too much."""
+    """A line per case: its outcome, its name, the rules that were found, and what was missed or too much.
+
+    `look`: values of others that render without a finding; whether that is right says the render.
+    """
     lines = []
     for one in sorted(results, key=lambda result: result.red):
         rules = ", ".join(dict.fromkeys(rule for rule, _ in one.found)) or "nothing"
         name = f"{one.case.file.parent.name}/{one.case.file.stem}"
-        lines.append(f"{'RED ' if one.red else 'ok  '} {name:44} {rules}")
+        mark = "RED " if one.red else "look" if one.rendered else "ok  "
+        lines.append(f"{mark} {name:44} {rules}")
         lines += [f"     missed   {rule} {pointer}" for rule, pointer in one.missed]
         lines += [f"     too much {rule} {pointer}" for rule, pointer in one.surplus]
     red = sum(one.red for one in results)
-    return "\n".join(lines) + f"\n{len(results)} cases, {red} red\n"
+    looks = sum(one.rendered for one in results)
+    seen = f", {looks} to look at" if looks else ""
+    return "\n".join(lines) + f"\n{len(results)} cases, {red} red{seen}\n"
 
 
 def main(arguments: list[str]) -> int:

@@ -2,14 +2,17 @@
 
 A case is a YAML file whose first comment lines say: `# check: ARGUMENTS` (FILE is the case; else `--manifests FILE`
 or, of values, the umbrella chart), and `# right: RULE POINTER` once for each promised finding, or `# right: nothing`.
-POINTER may end in `*`. Cases of others have a command and prose: what they should give is for their reader to say, and
-shown is whether anything beside the usual marks of a shortened manifest was found.
+POINTER may end in `*`. `# as: values/models/…` puts it into a copy of values/ first, and it is judged with its model.
+Cases of others have a command and prose: what they should give is for their reader to say, and shown is whether
+anything beside the usual marks of a shortened manifest was found. Of theirs, a folder's values.yaml is a model's.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,17 +29,22 @@ SHORTENED = (
     "image/missing-digest", "pod-security/", "policy/service-account-token", "schema/unknown-kind",
     "model/unpinned-revision",
 )  # fmt: skip
-_HEAD = re.compile(r"^#\s*(check|right|run):\s*(.*)$")
+_HEAD = re.compile(r"^#\s*(check|right|run|as):\s*(.*)$")
+_COPIED = re.compile(r"\bAs (values/models/\S+) of a copied tree")
 _COMMAND = re.compile(r"llmops check (.+?)(?:\s{3,}|;|$)")
 
 
 @dataclass(frozen=True)
 class Case:
-    """`promised` are (rule, pointer pattern); None where nobody wrote the outcome down for a program."""
+    """`promised` are (rule, pointer pattern); None where nobody wrote the outcome down for a program.
+
+    `placed` is where in a copy of values/ the file stands while it is judged.
+    """
 
     file: Path
     arguments: tuple[str, ...]
     promised: tuple[tuple[str, str], ...] | None
+    placed: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,17 @@ class Result:
         )
 
     @property
+    def rendered(self) -> bool:
+        """Whether it is values of others that render without a finding: right if the rendered objects are."""
+        values = "--manifests" not in self.case.arguments
+        return self.case.promised is None and values and self.status == 0 and not self.found
+
+    @property
     def red(self) -> bool:
         if self.status not in (0, 1):
             return True
+        if self.rendered:
+            return False
         return bool(self.missed or self.surplus) if self.case.promised is not None else not self.found
 
 
@@ -77,7 +93,9 @@ def cases(folder: Path) -> list[Case]:
 
 def run(case: Case) -> Result:
     """One case through the command."""
-    given = CliRunner().invoke(main, ["check", *case.arguments, "--format", "json"], catch_exceptions=False)
+    with tempfile.TemporaryDirectory(prefix="case-") as scratch:
+        arguments = [*case.arguments, *_placed(case, Path(scratch)), "--format", "json"]
+        given = CliRunner().invoke(main, ["check", *arguments], catch_exceptions=False)
     try:
         findings = json.loads(given.stdout).get("findings", [])
     except ValueError:
@@ -87,6 +105,17 @@ def run(case: Case) -> Result:
         (one["rule"], one["path"]) for one in findings if not one["rule"].startswith(shortened or ("\0",))
     ]
     return Result(case, given.exit_code, tuple(found))
+
+
+def _placed(case: Case, scratch: Path) -> list[str]:
+    """A copy of the environments and of one model with the case in it, and the arguments that judge it."""
+    if not case.placed:
+        return []
+    model = Path(*Path(case.placed).parts[:3])
+    for one in (Path("values/environments"), model):
+        shutil.copytree(ROOT / one, scratch / one)
+    shutil.copyfile(case.file, scratch / case.placed)
+    return ["--models", str(scratch / model), "--env", "prod"]
 
 
 def _named(promised: tuple[tuple[str, str], ...]) -> bool:
@@ -108,13 +137,19 @@ def _case(file: Path) -> Case | None:
         if ours
         else None
     )
+    placed = next((rest for key, rest in said if key == "as"), "") if ours else _place(file, head)
     written = next((rest for key, rest in said if key == "check"), "") if ours else _command(head)
-    arguments = written or _usual(text)
-    if not arguments:
+    arguments = "" if placed else written or _usual(text)
+    if not arguments and not placed:
         return None
     parts = [str(file) if one == "FILE" or one == file.name else one for one in arguments.split()]
     parts = [str(ROOT / one) if one.startswith("charts/") else one for one in parts]
-    return Case(file, tuple(parts), promised)
+    return Case(file, tuple(parts), promised, placed)
+
+
+def _place(file: Path, head: list[str]) -> str:
+    found = next((found[1] for line in head if (found := _COPIED.search(line))), "")
+    return found or ("values/models/qwen3-8b/values.yaml" if file.name == "values.yaml" else "")
 
 
 def _command(head: list[str]) -> str:

@@ -9,6 +9,8 @@ ROLLOUT: Kind = ("argoproj.io", "Rollout")
 TRAEFIK_SERVICE: Kind = ("traefik.io", "TraefikService")
 HTTP_ROUTE: Kind = ("gateway.networking.k8s.io", "HTTPRoute")
 VIRTUAL_SERVICE: Kind = ("networking.istio.io", "VirtualService")
+OPENSHIFT_ROUTE: Kind = ("route.openshift.io", "Route")
+HTTP_PROXY: Kind = ("projectcontour.io", "HTTPProxy")
 HPA: Kind = ("autoscaling", "HorizontalPodAutoscaler")
 SCALED_OBJECT: Kind = ("keda.sh", "ScaledObject")
 AUTOSCALERS = (HPA, SCALED_OBJECT)
@@ -155,12 +157,17 @@ REFERENCES: dict[Kind, tuple[tuple[str, Kind], ...]] = {
         ("/spec/rules/*/http/paths/*/backend/service", SERVICE),
     ),
     **dict.fromkeys(
-        (HTTP_ROUTE, ("gateway.networking.k8s.io", "GRPCRoute")),
+        (
+            HTTP_ROUTE,
+            *(("gateway.networking.k8s.io", f"{one}Route") for one in ("GRPC", "TCP", "TLS", "UDP")),
+        ),
         (
             ("/spec/rules/*/backendRefs/*", SERVICE),
             ("/spec/rules/*/filters/*/requestMirror/backendRef", SERVICE),
         ),
     ),
+    OPENSHIFT_ROUTE: (("/spec/to", SERVICE), ("/spec/alternateBackends/*", SERVICE)),
+    HTTP_PROXY: (("/spec/routes/*/services/*", SERVICE), ("/spec/tcpproxy/services/*", SERVICE)),
     VIRTUAL_SERVICE: (
         ("/spec/http/*/route/*/destination", SERVICE),
         ("/spec/tls/*/route/*/destination", SERVICE),

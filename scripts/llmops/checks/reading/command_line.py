@@ -121,7 +121,8 @@ def _split(word: str) -> list[str]:
 
 def _script(text: str) -> list[str]:
     """Words and operators of a shell's text, a line's end as `;`; of text that no shell takes, what spaces part."""
-    lines = text.replace("\\\n", " ").replace("\n", " ; ")
+    # A comment ends with its line, so lines stay.
+    lines = text.replace("\\\n", " ").replace("\n", "\n;\n")
     # Parentheses stay in their words: $(NAME) is a variable that Kubernetes fills in.
     words = shlex.shlex(lines, posix=True, punctuation_chars=_OPERATORS)
     words.whitespace_split = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from llmops import engines
@@ -12,6 +11,7 @@ from llmops.canary.pod_gpus import Count, of_pod, offer
 from llmops.checks.reading.analysis_runs import number
 from llmops.checks.reading.backends import pods_behind
 from llmops.checks.reading.command_line import Line, Word, engine_arguments, started_engine
+from llmops.checks.reading.mounted import Surroundings
 from llmops.checks.registry import graph, memoized
 from llmops.engines import Engine
 from llmops.references import Graph, Pods, mapping, sequence, text
@@ -25,7 +25,8 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108
 class Server:
     """A container that starts an engine's server; `pointer` is its place inside the owner of its pods.
 
-    `gpus` are those that it asks for by resources and those of its pod's claims.
+    `gpus` are those that it asks for by resources and those of its pod's claims. `variables` are (pointer, entry) by
+    name, with those that ConfigMaps and Secrets of the input bring.
     """
 
     pods: Pods
@@ -34,6 +35,7 @@ class Server:
     engine: Engine
     line: Line
     gpus: Count
+    variables: Mapping[str, tuple[str, Any]]
 
     @property
     def name(self) -> str:
@@ -56,14 +58,6 @@ class Server:
         """A setting that is a number; 1 where it is not written, None where only the cluster knows it."""
         word = self.setting(key)
         return 1 if word is None else number(word.value)
-
-    @cached_property
-    def variables(self) -> dict[str, tuple[str, Any]]:
-        """(pointer, entry) of each variable by name."""
-        return {
-            text(mapping(one).get("name")): (f"{self.pointer}/env/{index}", mapping(one))
-            for index, one in enumerate(sequence(self.container.get("env")))
-        }
 
     def variable(self, name: str) -> str | None:
         """What a variable says; empty where it comes from elsewhere, None where it is not set."""
@@ -109,17 +103,28 @@ def _servers(release: Release) -> tuple[Server, ...]:
 
 
 def _found(release: Release, pods_of: Iterable[Pods]) -> Iterator[Server]:
-    named = offer(release)
+    named, objects = offer(release), graph(release)
     for pods in pods_of:
         for index, container in enumerate(sequence(pods.spec.get("containers"))):
-            one = mapping(container)
+            pointer = f"{pods.spec_pointer}/containers/{index}"
+            around = Surroundings(objects, pods, mapping(container), pointer)
+            one = around.resolved
             image = engines.of_image(text(one.get("image")))
             engine = started_engine(one, image)
             if engine is not None:
-                pointer = f"{pods.spec_pointer}/containers/{index}"
-                words = tuple(engine_arguments(one, pointer, engine, image))
+                line = with_settings(around, Line(tuple(engine_arguments(one, pointer, engine, image))))
                 claims = {"containers": [one], "resourceClaims": pods.spec.get("resourceClaims")}
-                yield Server(pods, pointer, one, engine, Line(words), of_pod(claims, named))
+                gpus = of_pod(claims, named)
+                yield Server(pods, pointer, around.container, engine, line, gpus, around.variables)
+
+
+def with_settings(around: Surroundings, line: Line) -> Line:
+    """The line with what its file of settings says; a flag beside it counts more, so it stands behind."""
+    words = list(line.words)
+    begin = 1 if words and not words[0][1].startswith("-") else 0
+    for one in line.flags("--config"):
+        words[begin:begin] = [(one.pointer, word) for word in around.settings(one.value)]
+    return Line(tuple(words))
 
 
 def behind(objects: Graph, release: Release, service: Object) -> list[Server]:

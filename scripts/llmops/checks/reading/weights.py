@@ -17,6 +17,8 @@ _BITS = (
     (re.compile(r"fp8|int8|w8a|8bit", re.I), 1.0),
 )
 _GIB = 2**30
+FASTEST = 8.0
+"""GiB/s of the fastest disks and networks that weights come from."""
 
 
 def billions(name: str) -> float | None:
@@ -39,11 +41,16 @@ def counted(release: Release) -> float | None:
 def gib(release: Release) -> float | None:
     """Weights of one copy in GiB: counted, else by the name of the source and the quantization."""
     source = release.view.llm.text("model.source")
-    size = counted(release) or billions(source)
     stated = release.view.llm.text("model.quantization")
-    how = source if stated in ("", "none") else f"{source} {stated}"
-    each = next((share for pattern, share in _BITS if pattern.search(how)), 2.0)
-    return size * 1e9 * each / _GIB if size else None
+    return sized(
+        source if stated in ("", "none") else f"{source} {stated}", counted(release) or billions(source)
+    )
+
+
+def sized(name: str, parameters: float | None) -> float | None:
+    """GiB of so many billions of parameters, in the format that a name tells; else in 16 bits."""
+    each = next((share for pattern, share in _BITS if pattern.search(name)), 2.0)
+    return parameters * 1e9 * each / _GIB if parameters else None
 
 
 @cache

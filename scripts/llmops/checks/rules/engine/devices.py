@@ -20,6 +20,8 @@ _ELSEWHERE = (
     "--data-parallel-rank", "--data-parallel-external-lb", "--data-parallel-backend", "--distributed-executor-backend",
     "--nnodes", "-n",
 )  # fmt: skip
+# Shared memory of a container where nobody mounts any.
+_UNMOUNTED = 64 * 2**20
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _NODES_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 
@@ -86,13 +88,16 @@ def shared_memory_missing(release: Release) -> Iterator[Finding]:
     """Workers of one server talk through /dev/shm, of which a container has 64 MiB where nobody mounts more.
 
     NCCL then ends with "No space left on device", or a bus error, while the engine loads. Judged are engines that run
-    on several GPUs of one pod.
+    on several GPUs of one pod, those of a group of pods as well.
     """
     for server in servers(release):
         ranks = _ranks(server)
-        if not ranks or ranks < 2 or server.pods.spec.get("hostIPC") is True:
+        if ranks is None:
+            # Other pods hold some: what is here are the GPUs of this one.
+            ranks = min(server.count("parallelism.tensor") or 1, server.gpus.gpus)
+        word = next(filter(None, map(server.setting, _PARALLEL)), None)
+        if ranks < 2 or word is None or server.pods.spec.get("hostIPC") is True:
             continue
-        word = next(filter(None, map(server.setting, _PARALLEL)))
         volume = mapping(_volumes(server).get(SHARED_MEMORY))
         if not volume:
             message = (
@@ -101,6 +106,9 @@ def shared_memory_missing(release: Release) -> Iterator[Finding]:
             yield defect(server.owner, f"{server.pointer}/volumeMounts", message)
         elif "emptyDir" in volume and mapping(volume["emptyDir"]).get("medium") != "Memory":
             message = f"{SHARED_MEMORY} of the container {server.name} is a folder on the node's disk."
+            yield defect(server.owner, f"{server.pointer}/volumeMounts", message)
+        elif (size := in_bytes(mapping(volume.get("emptyDir")).get("sizeLimit"))) and size <= _UNMOUNTED:
+            message = f"{SHARED_MEMORY} of the container {server.name} holds {size / 2**20:g} MiB, as without a mount."
             yield defect(server.owner, f"{server.pointer}/volumeMounts", message)
 
 

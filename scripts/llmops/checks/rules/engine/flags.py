@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmops import engines
-from llmops.checks.reading.command_line import engine_arguments
+from llmops.checks.reading.command_line import Line, engine_arguments
+from llmops.checks.reading.mounted import Surroundings
+from llmops.checks.reading.servers import with_settings
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule, values_defect
 from llmops.findings import Finding
 from llmops.kubernetes.wording import closest
@@ -18,16 +20,19 @@ def unknown_flag(release: Release) -> Iterator[Finding]:
     """An engine ends at once on a flag that it does not know, and the pod restarts without end.
 
     Judged are images whose name tells the version that the table of flags is of, and of their command line what the
-    engine reads: arguments, and what follows the engine in a command or in the text of a shell. A beginning that
-    only one flag has will do for its parser.
+    engine reads: arguments, what follows the engine in a command or in the text of a shell, and scripts and the file of
+    `--config` where a ConfigMap of the input has them. A beginning that only one flag has will do for its parser.
     """
-    for pods in graph(release).pods:
+    objects = graph(release)
+    for pods in objects.pods:
         for pointer, container in pods.containers():
             image = engines.of_image(text(container.get("image")))
             flags = image.engine.flags if image else None
             if image is None or flags is None or image.version != engines.number(flags.version):
                 continue
-            for at, word in engine_arguments(container, pointer, image.engine, image):
+            around = Surroundings(objects, pods, container, pointer)
+            arguments = engine_arguments(around.resolved, pointer, image.engine, image)
+            for at, word in with_settings(around, Line(tuple(arguments))).words:
                 flag = word.partition("=")[0].partition(".")[0].replace("_", "-")
                 if flag.startswith("--") and len(flag) > 2 and not _taken(flag, flags.names):
                     title = f"{image.engine.title} {flags.version}"

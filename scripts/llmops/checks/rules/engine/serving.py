@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from llmops.checks.reading.analysis_runs import number
 from llmops.checks.reading.backends import ports_named, selector_of, target_ports
 from llmops.checks.reading.servers import Server, behind, servers
+from llmops.checks.reading.weights import FASTEST, billions, sized
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding
 from llmops.kubernetes.kinds import SERVICE
@@ -18,6 +21,11 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _DEFAULT = {"initialDelaySeconds": 0, "periodSeconds": 10, "failureThreshold": 3}
 # Imports, compilation and CUDA graphs take an engine longer than the first, weights of any size than the second.
 _LEAST, _USUAL = 60, 600
+# An address of the pod itself in a probe's command, and the programs that fetch one.
+_OWN_URL = re.compile(
+    r"(?:https?://)?(?:localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d+))?(?P<path>/[^\s\"'|;&<>)]*)?(?=[\s\"'|;&<>)]|$)"
+)
+_FETCHES = re.compile(r"\b(?:curl|wget)\b")
 
 
 @rule("LM216", severity=ERROR, fix="Let the probe ask /health, which needs no key.")
@@ -25,15 +33,13 @@ def probe_needs_key(release: Release) -> Iterator[Finding]:
     """An engine that has a key answers 401 to a probe that brings none: the pod is never ready, or killed for ever."""
     for server in servers(release):
         guarded = text(mapping(server.engine.server.get("key")).get("guards"))
-        for name, get in _asked(server):
-            path, headers = text(get.get("path")), [mapping(one) for one in sequence(get.get("httpHeaders"))]
-            brings = any(text(one.get("name")).lower() == "authorization" for one in headers)
-            if guarded and server.wants_key and _below(path, guarded) and not brings:
-                message = f"the {name} of {server.name} asks {path} without the key that the engine wants."
-                at = f"{server.pointer}/{name}/httpGet/path"
-                yield defect(
-                    server.owner, at, message, fix=f"Write path: {server.engine.health}, which needs no key."
+        for one in _asked(server) if guarded and server.wants_key else ():
+            if _below(one.path, guarded) and not one.brings_key:
+                message = (
+                    f"the {one.probe} of {server.name} asks {one.path} without the key that the engine wants."
                 )
+                fix = f"Write path: {server.engine.health}, which needs no key."
+                yield defect(server.owner, one.pointer, message, fix=fix)
 
 
 @rule("LM217", severity=ERROR, fix="Write the path that the engine answers probes on.")
@@ -42,14 +48,12 @@ def probe_path_unknown(release: Release) -> Iterator[Finding]:
     for server in servers(release):
         known = [text(one) for one in sequence(server.engine.server.get("answers"))]
         extended = server.flag("--root-path", "--middleware")
-        for name, get in _asked(server):
-            path = text(get.get("path")).partition("?")[0] or "/"
-            if known and not extended and path not in known and "{{" not in path:
-                message = (
-                    f"the {name} of {server.name} asks {path}, which {server.engine.title} does not have."
-                )
-                at = f"{server.pointer}/{name}/httpGet" + "/path" * bool(get.get("path"))
-                yield defect(server.owner, at, message, fix=f"Write path: {server.engine.health}.")
+        for one in _asked(server) if known and not extended else ():
+            path = one.path.partition("?")[0] or "/"
+            if path not in known and "{{" not in path:
+                title = server.engine.title
+                message = f"the {one.probe} of {server.name} asks {path}, which {title} does not have."
+                yield defect(server.owner, one.pointer, message, fix=f"Write path: {server.engine.health}.")
 
 
 @rule("LM218", severity=ERROR, fix="Write the engine's --port here, or this port as its --port.")
@@ -61,11 +65,13 @@ def port_differs(release: Release) -> Iterator[Finding]:
     objects = graph(release)
     for server in servers(release):
         port = server.port
-        for name, get in _asked(server) if port else ():
-            asked = _number(server, get.get("port"))
+        for one in _asked(server) if port else ():
+            asked = _number(server, one.port)
             if asked is not None and asked != port:
-                message = f"the {name} of {server.name} asks port {asked}, and the engine listens on {port}."
-                yield defect(server.owner, f"{server.pointer}/{name}/httpGet/port", message)
+                message = (
+                    f"the {one.probe} of {server.name} asks port {asked}, and the engine listens on {port}."
+                )
+                yield defect(server.owner, one.port_pointer, message)
     for service in objects.of_kind(SERVICE):
         ports = [mapping(one) for one in sequence(mapping(service.data.get("spec")).get("ports"))]
         reached = (
@@ -92,13 +98,18 @@ def killed_while_loading(release: Release) -> Iterator[Finding]:
     """A model that loads answers nobody; a probe that gives up before it has loaded ends the server, again and again.
 
     Judged are a livenessProbe with nothing before it that gives up within ten minutes, and a startupProbe that waits
-    for less than the minute that engines take for themselves. Servers on processors alone may be of toys.
+    for less than the minute that engines take for themselves and the weights, by the model's name, from the fastest
+    disks. Servers on processors alone may be of toys.
     """
+    stated = release.view.served.get("lifecycle.loadSeconds")
     for server in servers(release):
         startup, liveness = (mapping(server.container.get(one)) for one in ("startupProbe", "livenessProbe"))
         if not server.gpus.any:
             continue
-        name, least = ("startupProbe", _LEAST) if startup else ("livenessProbe", _USUAL)
+        # Values that state a load time have a rule of their own.
+        model = server.model.value if server.model and not stated else ""
+        reading = (sized(model, billions(model)) or 0) / FASTEST
+        name, least = ("startupProbe", _LEAST + reading) if startup else ("livenessProbe", _USUAL)
         budget = _budget(startup or liveness)
         if budget and budget < least:
             after = (
@@ -148,12 +159,34 @@ def variable_is_another_port(release: Release) -> Iterator[Finding]:
                 yield defect(server.owner, server.variables[name][0], f"{name} is {given!r}: {meaning}.")
 
 
-def _asked(server: Server) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(probe, httpGet) of the server's probes that ask the server itself."""
+@dataclass(frozen=True)
+class _Asked:
+    """What a probe asks its own server for: by httpGet, or by a command such as curl."""
+
+    probe: str
+    pointer: str
+    port_pointer: str
+    path: str
+    port: Any
+    brings_key: bool
+
+
+def _asked(server: Server) -> Iterator[_Asked]:
+    """The server's probes that ask the server itself over HTTP."""
     for name in _PROBES:
-        get = mapping(mapping(server.container.get(name)).get("httpGet"))
+        probe = mapping(server.container.get(name))
+        get, at = mapping(probe.get("httpGet")), f"{server.pointer}/{name}"
         if get and not get.get("host"):
-            yield name, get
+            headers = (mapping(one) for one in sequence(get.get("httpHeaders")))
+            brings = any(text(one.get("name")).lower() == "authorization" for one in headers)
+            path, field = text(get.get("path")), f"{at}/httpGet" + "/path" * bool(get.get("path"))
+            yield _Asked(name, field, f"{at}/httpGet/port", path, get.get("port"), brings)
+        words = [text(one) for one in sequence(mapping(probe.get("exec")).get("command"))]
+        for index, word in enumerate(words):
+            if (found := _OWN_URL.search(word)) and any(map(_FETCHES.search, words)):
+                field, port = f"{at}/exec/command/{index}", found["port"] or "80"
+                brings = any("authorization" in one.lower() for one in words)
+                yield _Asked(name, field, field, found["path"] or "/", port, brings)
 
 
 def _below(path: str, guarded: str) -> bool:

@@ -24,6 +24,10 @@ ROUTES: tuple[Kind, ...] = (
     ("traefik.io", "IngressRouteUDP"),
     TRAEFIK_SERVICE,
 )
+# Routes of bytes, which have no paths.
+RAW_ROUTES: tuple[Kind, ...] = tuple(
+    ("gateway.networking.k8s.io", kind) for kind in ("TCPRoute", "TLSRoute", "UDPRoute")
+)
 # On AWS an Ingress names an action of its annotations where a Service would stand.
 _NO_PORTS = ("use-annotation",)
 
@@ -32,13 +36,13 @@ _NO_PORTS = ("use-annotation",)
 def route_backend_missing(release: Release) -> Iterator[Finding]:
     """A route to a Service or port that is not there answers every request with an error.
 
-    Judged are Ingress, HTTPRoute, GRPCRoute, VirtualService and the routes of Traefik. Names with @ and Services in a
-    namespace that the release does not fill belong to someone else; the port `use-annotation` means an
+    Judged are Ingress, the routes of the Gateway API, VirtualService and the routes of Traefik. Names with @ and
+    Services in a namespace that the release does not fill belong to someone else; the port `use-annotation` means an
     action of the AWS load balancer, not a Service.
     """
     objects = graph(release)
     filled = {objects.namespace_of(obj) for obj in objects.objects} | {objects.namespace}
-    for route in objects.of_kind(*ROUTES):
+    for route in objects.of_kind(*ROUTES, *RAW_ROUTES):
         for edge in objects.edges_of(route):
             if (
                 edge.kind not in (SERVICE, TRAEFIK_SERVICE)

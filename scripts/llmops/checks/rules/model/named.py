@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmops.checks.reading.analysis_runs import number
 from llmops.checks.reading.servers import servers
-from llmops.checks.reading.weights import billions, counted, entry, gib
+from llmops.checks.reading.weights import FASTEST, billions, counted, entry, gib
 from llmops.checks.registry import ERROR, WARNING, defect, rule, values_defect
 from llmops.findings import Finding
 from llmops.release import Release
@@ -16,8 +16,8 @@ _SOURCE = "/global/llm/model/source"
 _APART = 1.6
 # Host memory in GiB of each process, the server's own and one for each GPU, and the share of weights that pass through.
 _PROCESS, _PASSING = 1.5, 0.02
-# The fastest disks and networks in GiB/s, and seconds that an engine takes beside reading.
-_FASTEST, _BEGIN = 8.0, 15
+# Seconds that an engine takes beside reading its weights.
+_BEGIN = 15
 _PARSERS = (("toolCallParser", "--tool-call-parser"), ("reasoningParser", "--reasoning-parser"))
 
 
@@ -74,7 +74,7 @@ def load_faster_than_disks(release: Release) -> Iterator[Finding]:
     """
     served, weights = release.view.served, gib(release)
     stated = number(served.get("lifecycle.loadSeconds"))
-    if stated and weights and stated < (least := _BEGIN + weights / _FASTEST):
+    if stated and weights and stated < (least := _BEGIN + weights / FASTEST):
         message = f"loading {weights:.0f} GiB is to take {stated} s; the fastest disks need {least:.0f} s."
         yield values_defect(release, served.at("lifecycle.loadSeconds"), message)
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from llmops import engines
 from llmops.canary.steps import seconds
 from llmops.checks.reading.analysis_runs import metrics, number, runs
-from llmops.checks.reading.command_line import command_line
+from llmops.checks.reading.ending import drained, grace_period, slept
 from llmops.checks.registry import ERROR, WARNING, defect, graph, rule
 from llmops.findings import Finding, InputError
 from llmops.kubernetes.kinds import HTTP_ROUTE, ROLLOUT, VIRTUAL_SERVICE
-from llmops.references import Graph, Pods, mapping, sequence, text, walk
+from llmops.references import Graph, Pods, mapping, text, walk
 from llmops.release import Release
 from llmops.render.manifest import Object
 
-_DEADLINE, _GRACE, _DELAY = 600, 30, 30
+_DEADLINE, _DELAY = 600, 30
 _PROGRESSING = (ROLLOUT, ("apps", "Deployment"))
-_SLEEP = re.compile(r"(?:^|[\s;&/])sleep\s+(\d+(?:\.\d+)?)([smh]?)\b")
-_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 _ROUTES = ((HTTP_ROUTE, "/spec/rules/*", "timeouts/request"), (VIRTUAL_SERVICE, "/spec/http/*", "timeout"))
 
 
@@ -87,8 +83,8 @@ def grace_too_short(release: Release) -> Iterator[Finding]:
     """
     for pods in graph(release).pods:
         for _, container in pods.containers():
-            sleep, drain = _sleep(container), _drain(container)
-            grace = _grace(pods)
+            sleep, drain = slept(container), drained(container)
+            grace = grace_period(pods)
             short = sleep + drain > grace if drain else sleep >= grace
             if (sleep or drain) and short:
                 parts = [f"preStop {sleep:g} s"] * bool(sleep) + [f"--shutdown-timeout {drain} s"] * bool(
@@ -134,32 +130,10 @@ def startup_budget(container: dict[str, Any]) -> int:
     return (delay or 0) + (period or 0) * (failures or 0)
 
 
-def _sleep(container: dict[str, Any]) -> float:
-    """Seconds that preStop sleeps for certain; of a script that does more, what it says."""
-    hook = mapping(mapping(container.get("lifecycle")).get("preStop"))
-    if hook.get("sleep"):
-        return float(number(mapping(hook["sleep"]).get("seconds")) or 0)
-    words = " ".join(text(word) for word in sequence(mapping(hook.get("exec")).get("command")))
-    found = _SLEEP.findall(words)
-    return sum(float(count) * _UNIT[unit] for count, unit in found) if len(found) == 1 else 0.0
-
-
-def _drain(container: dict[str, Any]) -> int:
-    """Seconds that the engine waits for its streams, by its flag."""
-    flags = [one.drain for one in engines.engines() if one.drain]
-    found = command_line(container).flags(*flags)
-    return number(found[-1].value) or 0 if found else 0
-
-
-def _grace(pods: Pods) -> float:
-    stated = number(pods.spec.get("terminationGracePeriodSeconds"))
-    return float(_GRACE if stated is None else stated)
-
-
 def _ends_within(pods: Pods) -> float:
     """Seconds from the order to end until a pod is gone: its grace, or less where the engine says so."""
-    ends = [_sleep(one) + _drain(one) for _, one in pods.containers() if _drain(one)]
-    return min([_grace(pods), *ends])
+    ends = [slept(one) + drained(one) for _, one in pods.containers() if drained(one)]
+    return min([grace_period(pods), *ends])
 
 
 def _delay(rollout: Object) -> float:

@@ -8,9 +8,9 @@ from typing import Any
 
 from llmops.checks.reading.servers import Server, behind
 from llmops.checks.registry import ERROR, defect, graph, rule
-from llmops.checks.rules.graph.routes import ROUTES
+from llmops.checks.rules.graph.routes import RAW_ROUTES, ROUTES
 from llmops.findings import Finding
-from llmops.kubernetes.kinds import SERVICE
+from llmops.kubernetes.kinds import HTTP_PROXY, OPENSHIFT_ROUTE, SERVICE
 from llmops.references import kind_of, mapping, sequence, text
 from llmops.release import Release
 from llmops.render.manifest import Object
@@ -40,7 +40,7 @@ def engine_exposed(release: Release) -> Iterator[Finding]:
                 f"the Service is a {what}: all paths of {_server(reached[0])} are open{_keyless(reached[0])}."
             )
             yield defect(service, "/spec/type" if service.get("/spec/type") else "/spec/externalIPs", message)
-    for route in objects.of_kind(*ROUTES):
+    for route in objects.of_kind(*ROUTES, *RAW_ROUTES, OPENSHIFT_ROUTE, HTTP_PROXY):
         if _ours(route):
             continue
         for pointer, path, below in _paths(route):
@@ -74,6 +74,20 @@ def _paths(route: Object) -> Iterator[tuple[str, str, str]]:
         for r, rule_ in enumerate(sequence(route.get(f"/spec/{rules}"))):
             for one in sequence(mapping(rule_).get(matches)) or [{}]:
                 yield f"/spec/{rules}/{r}", _matched(mapping(mapping(one).get(field))), f"/spec/{rules}/{r}"
+    elif kind == "Route":
+        yield (
+            "/spec/path" if route.get("/spec/path") else "/spec",
+            text(route.get("/spec/path")) or "/",
+            "/spec",
+        )
+    elif kind == "HTTPProxy":
+        for r, rule_ in enumerate(sequence(route.get("/spec/routes"))):
+            prefixes = [
+                text(mapping(one).get("prefix")) for one in sequence(mapping(rule_).get("conditions"))
+            ]
+            yield f"/spec/routes/{r}", "".join(prefixes) or "/", f"/spec/routes/{r}"
+    elif kind_of(route) in RAW_ROUTES or kind == "IngressRouteTCP":
+        yield "/spec", "/", ""
     elif kind == "IngressRoute":
         for r, rule_ in enumerate(sequence(route.get("/spec/routes"))):
             for path in _TRAEFIK_PATH.findall(text(mapping(rule_).get("match"))) or ["/"]:
