@@ -169,6 +169,51 @@ def test_results_are_kept_on_a_claim_where_one_is_named(render: Render) -> None:
     assert kept["persistentVolumeClaim"] == {"claimName": "drift"}
 
 
+def test_feedback_is_taken_where_it_is_switched_on(render: Render) -> None:
+    values = {
+        "feedback": {
+            "enabled": True,
+            "clientsSecret": {"name": "who"},
+            "existingClaim": "opinions",
+            "from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        }
+    }
+    objects = render(CHART, CLUSTER, values, bare=True)
+    own = [kind for kind, name in objects.kinds() if name == "llm-feedback"]
+    assert own == ["Deployment", "NetworkPolicy", "Service", "ServiceMonitor"]
+    by_kind = {kind: objects.one(kind, "llm-feedback")["spec"] for kind in own}
+    template = by_kind["Deployment"]["template"]
+    assert container(template)["command"] == ["python3", "-m", "llmops.services.feedback"]
+    assert container(template)["securityContext"]["readOnlyRootFilesystem"] is True
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(template)["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
+    assert volumes["feedback"]["persistentVolumeClaim"] == {"claimName": "opinions"}
+    assert f"--folder={mounts['feedback']}" in container(template)["args"]
+    assert f"--clients={mounts['secrets']}/clients.jsonl" in container(template)["args"]
+    (rule,) = by_kind["NetworkPolicy"]["ingress"]
+    assert {"ipBlock": {"cidr": "10.0.0.0/8"}} in rule["from"]
+    # What it takes stays there.
+    assert by_kind["NetworkPolicy"]["egress"] == []
+    with pytest.raises(
+        RefusedError, match=r"feedback\.clientsSecret\.name is empty, so nobody could send feedback"
+    ):
+        render(CHART, CLUSTER, {"feedback": {"enabled": True}}, bare=True)
+
+
+def test_texts_come_from_a_claim_and_need_one(render: Render) -> None:
+    signals = ["prompt_tokens", "languages"]
+    template = job_pod(render(CHART, ON, {"signals": signals, "sample": {"existingClaim": "texts"}}))
+    assert "--sample=/sample/sample.jsonl" in container(template)["args"]
+    assert "--signals=prompt_tokens,languages" in container(template)["args"]
+    (volume,) = template["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "texts", "readOnly": True}
+    assert container(template)["volumeMounts"] == [
+        {"name": "sample", "mountPath": "/sample", "readOnly": True}
+    ]
+    with pytest.raises(RefusedError, match="the signal languages is counted in texts"):
+        render(CHART, ON, {"signals": signals})
+
+
 # --- both -------------------------------------------------------------------------------------------------
 
 

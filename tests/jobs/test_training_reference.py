@@ -59,6 +59,9 @@ def test_lengths_are_counted_by_the_engine_and_no_text_is_kept(start: Start, tmp
     # The longer answer has forty words, and blanks between them count as the engine counts them.
     assert (answers[20.0], answers[100.0]) == (1, 2)
     assert json.loads(file.read_text())["source"] == "training"
+    assert traffic.texts["languages"] == {"other": 1, "zh": 1}
+    assert traffic.texts["refusals"] == {"answered": 2}
+    assert sum(traffic.texts["words"].values()) == pytest.approx(2, abs=0.01)
     assert not any(word in file.read_text() for word in ("secret", "word ", "你好"))
 
 

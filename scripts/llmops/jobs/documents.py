@@ -11,6 +11,7 @@ from typing import Any
 
 from llmops.jobs import JobError
 from llmops.jobs.drift_scores import Settings, Verdict, outcome, overall
+from llmops.jobs.texts import TEXTS, Profile
 from llmops.jobs.times import moment, rfc3339
 from llmops.jobs.traffic import LENGTHS, Release, Traffic
 
@@ -34,6 +35,7 @@ def reference_document(release: Release, traffic: Traffic) -> dict[str, Any]:
         "finishedReasons": {reason: round(count, 3) for reason, count in sorted(traffic.reasons.items())},
         "hours": {str(hour): round(count, 3) for hour, count in sorted(traffic.hours.items())},
         "prefixHits": _rounded(traffic.prefix_hits),
+        **({"texts": _texts(traffic.texts)} if traffic.texts else {}),
         "bursts": {signal: round(worth, 3) for signal, worth in sorted(traffic.bursts.items())},
     }
 
@@ -54,6 +56,13 @@ def read_reference(path: Path, release: Release) -> Traffic:
             # References of before have none of these three.
             hours={int(key): number(value) for key, value in document.get("hours", {}).items()},
             prefix_hits=None if document.get("prefixHits") is None else number(document["prefixHits"]),
+            texts={
+                signal: {
+                    str(key): number(value)
+                    for key, value in document.get("texts", {}).get(signal, {}).items()
+                }
+                for signal in TEXTS
+            },
             data=_digest(document.get("data", "")),
             bursts={str(key): max(1.0, number(value)) for key, value in document.get("bursts", {}).items()},
         )
@@ -70,6 +79,12 @@ def read_reference(path: Path, release: Release) -> Traffic:
             f"the reference {path} is of model {model}, not {release.model}: write one with --write-reference"
         )
     return traffic
+
+
+def _texts(profile: Profile) -> dict[str, dict[str, float]]:
+    return {
+        signal: {key: round(count, 3) for key, count in found.items()} for signal, found in profile.items()
+    }
 
 
 def _digest(value: object) -> str:

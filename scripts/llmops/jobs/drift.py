@@ -1,4 +1,4 @@
-"""Does a release's traffic still look like its reference? Lengths, endings, prefix hits and volume; no text of anybody.
+"""Does a release's traffic still look like its reference? Lengths, endings, prefix hits, volume, and counts of texts.
 
 Prints the result as JSON. Exit status 0: an outcome (none, drift, inconclusive); 2: no outcome, with one sentence why.
 """
@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from llmops.jobs.documents import read_reference, reference_document, result_doc
 from llmops.jobs.drift_scores import Settings, judge
 from llmops.jobs.exchange import ExchangeError, exchange, retry_after
 from llmops.jobs.prometheus import Prometheus
+from llmops.jobs.texts import profile, read
 from llmops.jobs.times import moment, seconds
 from llmops.jobs.traffic import SIGNALS, USUAL, Release, Traffic, measure
 from llmops.redaction import visible
@@ -80,6 +82,12 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=_default("minCoverage"),
         help="share of a window with series (%(default)s)",
     )
+    add(
+        "--sample",
+        type=Path,
+        metavar="FILE",
+        help="texts of the window, JSON Lines; they are masked, and counted",
+    )
     add("--signals", default=",".join(USUAL), help=f"what is compared, of {','.join(SIGNALS)} (%(default)s)")
     add("--output", type=Path, metavar="FILE", help="write the result here too")
     add("--exporter", help="URL of the exporter that shows the result to Prometheus")
@@ -112,8 +120,10 @@ def run(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
     settings = settings_of(arguments)
     window, offset = seconds(arguments.window), seconds(arguments.offset)
     end = moment(arguments.end) if arguments.end else time.time()
+    texts = profile(read(arguments.sample)) if arguments.sample else {}
     if arguments.write_reference:
-        document = reference_document(release, _recordable(measure(prometheus, release, end, window)))
+        traffic = replace(measure(prometheus, release, end, window), texts=texts)
+        document = reference_document(release, _recordable(traffic))
         _write(arguments.write_reference, document)
         return document
     if arguments.reference:
@@ -125,7 +135,7 @@ def run(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
         )
     else:
         reference = measure(prometheus, release, end - offset, window)
-    current = measure(prometheus, release, end, window)
+    current = replace(measure(prometheus, release, end, window), texts=texts)
     verdicts = judge(current, reference, settings)
     document = result_document(
         release, (current, reference), bool(arguments.reference), settings, verdicts, time.time()

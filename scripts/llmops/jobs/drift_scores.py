@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmops import stats
+from llmops.jobs.texts import TEXTS
 from llmops.jobs.traffic import LENGTHS, USUAL, Traffic, counts_between
 
 NONE, DRIFT, INCONCLUSIVE = "none", "drift", "inconclusive"
@@ -64,6 +65,7 @@ class Verdict:
 def judge(current: Traffic, reference: Traffic, settings: Settings) -> list[Verdict]:
     """A verdict for each signal of the settings, in their order."""
     verdicts = []
+    windows = (current, reference)
     for signal in settings.signals:
         if signal == "volume":
             verdicts.append(_volume(current, reference, settings))
@@ -73,7 +75,10 @@ def judge(current: Traffic, reference: Traffic, settings: Settings) -> list[Verd
             sizes = [side.lengths[signal].get(math.inf, 0.0) for side in (current, reference)]
         else:
             counts = _categories(signal, current, reference)
-            sizes = [current.requests, reference.requests]
+            sizes = [
+                sum(side) if signal in TEXTS else window.requests
+                for side, window in zip(counts, windows, strict=True)
+            ]
         missing = _missing(signal, current, reference)
         if missing:
             verdicts.append(Verdict(signal, INCONCLUSIVE, sizes[0], sizes[1], min(sizes), reason=missing))
@@ -109,10 +114,16 @@ def _categories(signal: str, current: Traffic, reference: Traffic) -> tuple[list
             [share * side.requests, (1 - share) * side.requests]
             for share, side in zip(hits, windows, strict=True)
         )
-    sides = [
-        {str(key): count for key, count in (side.hours if signal == "hour_profile" else side.reasons).items()}
-        for side in windows
-    ]
+    if signal in TEXTS:
+        sides = [dict(side.texts.get(signal, {})) for side in windows]
+    else:
+        sides = [
+            {
+                str(key): count
+                for key, count in (side.hours if signal == "hour_profile" else side.reasons).items()
+            }
+            for side in windows
+        ]
     named = sorted(sides[0].keys() | sides[1].keys())
     return tuple([side.get(key, 0.0) for key in named] for side in sides)
 
@@ -122,6 +133,8 @@ def _missing(signal: str, current: Traffic, reference: Traffic) -> str:
     for name, window in (("the current window", current), ("the reference", reference)):
         if signal == "prefix_hits" and window.prefix_hits is None:
             return f"{name} says nothing of the prefix cache"
+        if signal in TEXTS and not window.texts.get(signal):
+            return f"{name} has no sample of texts"
         if signal == "hour_profile" and (not window.hours or (window.end - window.start) % _DAY):
             return f"{name} is not of whole days with requests by hour"
     return ""

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from llmops import stats
 from llmops.data.metrics import signals
 from llmops.jobs.prometheus import Matrix, Prometheus, Vector, finite
+from llmops.jobs.texts import TEXTS, Profile
 
 # Signal of a drift score -> signal of llmops/data/metrics/vllm.yaml, which names the metric.
 LENGTHS = {"prompt_tokens": "promptLength", "generation_tokens": "generationLength"}
 REASONS = "requestsFinished"
 USUAL = (*LENGTHS, "finished_reason", "volume")
-SIGNALS = (*USUAL, "hour_profile", "prefix_hits")
+SIGNALS = (*USUAL, "hour_profile", "prefix_hits", *TEXTS)
 # What follows the business and not the model: it warns, and asks for nothing.
 BUSINESS = frozenset(("volume", "hour_profile"))
 _HOUR, _DAY = 3600, 24
@@ -49,7 +50,7 @@ class Traffic:
     `reasons`: finished requests by reason; empty if unknown. `hours`: finished requests by hour of the day (UTC).
     `prefix_hits`: share of prompt tokens that were cached; None if unknown. `bursts`: by signal, how many requests are
     worth one that is independent of all others (1 or more; absent means 1). `data`: digest of the training set that
-    it is of; empty for a window of traffic.
+    it is of; empty for a window of traffic. `texts`: by signal, texts of a masked sample by category.
     """
 
     start: float
@@ -61,6 +62,7 @@ class Traffic:
     prefix_hits: float | None = None
     bursts: Mapping[str, float] = field(default_factory=dict)
     data: str = ""
+    texts: Profile = field(default_factory=dict, repr=False)
 
     @property
     def requests(self) -> float:

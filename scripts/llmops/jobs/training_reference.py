@@ -1,4 +1,4 @@
-"""Writes the token lengths of a training set as a reference of the drift job: what a model was trained for.
+"""Writes token lengths and counts of texts of a training set as a reference of the drift job: what it was trained for.
 
 The model's own endpoint counts tokens (/tokenize); no text is kept. Exit status 0: the reference is written; 2: it is
 not, with one sentence why.
@@ -23,6 +23,7 @@ from llmops.evaluation.document import write_text
 from llmops.jobs import JobError
 from llmops.jobs.documents import reference_document
 from llmops.jobs.endpoint import Endpoint
+from llmops.jobs.texts import Exchange, profile, prompt_of
 from llmops.jobs.traffic import LENGTHS, Release, Traffic
 
 # The engine's own buckets of lengths: 1, 2, 5, 10, … (vllm/v1/metrics/loggers.py).
@@ -76,6 +77,7 @@ def _row(row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         *asked, last = row["messages"]
         if not asked or last["role"] != "assistant" or not isinstance(last["content"], str):
             raise ValueError
+        prompt_of({"messages": asked})
         return {"messages": asked, "add_generation_prompt": True}, last["content"]
     if not isinstance(row["prompt"], str) or not isinstance(row["completion"], str):
         raise ValueError
@@ -122,6 +124,7 @@ def run(arguments: argparse.Namespace, secret: str, now: float) -> dict[str, Any
             _ANSWER: cumulative([answer for _, answer in counted]),
         },
         reasons={},
+        texts=profile(Exchange(prompt_of(asked), answer) for asked, answer in found),
     )
     release = Release(arguments.namespace, arguments.release, arguments.model)
     return {**reference_document(release, traffic), "source": "training", "data": f"sha256:{digest}"}

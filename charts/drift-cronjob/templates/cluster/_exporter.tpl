@@ -19,6 +19,9 @@ args:
   - --retrain-url={{ .url }}
   - --retrain-cooldown={{ .cooldown }}
   - --retrain-budget={{ int .budget }}
+  {{- if .onNewData }}
+  - --retrain-on-new-data
+  {{- end }}
   {{- if .approval }}
   - --retrain-approval
   {{- end }}
