@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 from llmops.checks.registry import ERROR, defect, memoized, rule
 from llmops.findings import Finding
@@ -34,7 +35,7 @@ def _problems(obj: Object, release: Release) -> list[semantics.Problem]:
     """The problems of one object that the schema does not report already."""
     minor = schema.minor_of(release.kube_version)
     try:
-        problems = [*semantics.problems(obj.data, minor), *_of_jobs(obj, minor)]
+        problems = [*semantics.problems(obj.data, minor), *_of_jobs(obj, release.kube_version)]
     except (AttributeError, KeyError, TypeError, ValueError):
         # A value of a wrong type has no meaning; the schema reports it.
         if schema.violations(obj, release.kube_version):
@@ -46,7 +47,7 @@ def _problems(obj: Object, release: Release) -> list[semantics.Problem]:
     return [one for one in problems if one.pointer not in reported]
 
 
-def _of_jobs(obj: Object, minor: int) -> Iterator[semantics.Problem]:
+def _of_jobs(obj: Object, kube_version: str) -> Iterator[semantics.Problem]:
     """What the API server will refuse in the Jobs that an analysis creates; nobody looks at them before.
 
     An argument ({{args.x}}) is filled in when the analysis starts, so what holds one is not judged.
@@ -60,12 +61,23 @@ def _of_jobs(obj: Object, minor: int) -> Iterator[semantics.Problem]:
             "metadata": {"name": "analysis"},
             "spec": mapping(spec),
         }
-        for one in semantics.problems(job, minor):
+        for one in _problems_of_job(job, kube_version):
             at = pointer + one.pointer.removeprefix("/spec")
             if "{{" not in str(obj.get(at) or ""):
                 yield one._replace(
                     pointer=at, message=f"{one.message.removesuffix('.')}, in the Job of the metric."
                 )
+
+
+def _problems_of_job(job: dict[str, Any], kube_version: str) -> list[semantics.Problem]:
+    try:
+        return semantics.problems(job, schema.minor_of(kube_version))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # A field of a wrong type, which the analysis' own schema leaves open.
+        found = schema.violations(Object(job), kube_version)
+        if not found:
+            raise
+        return [semantics.Problem("analysis", one.pointer, one.message, one.fix) for one in found]
 
 
 def _theme(code: str, name: str, reason: str, fix: str) -> None:
