@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from llmops.findings import RefusedError
-from llmops.jobs import drift
+from llmops.jobs import drift, feedback
 from llmops.kubernetes.schema import violations
 from llmops.render.manifest import Object
 from tests.charts.conftest import CHARTS, Objects, Render, llm, merge
@@ -198,6 +198,20 @@ def test_feedback_is_taken_where_it_is_switched_on(render: Render) -> None:
         RefusedError, match=r"feedback\.clientsSecret\.name is empty, so nobody could send feedback"
     ):
         render(CHART, CLUSTER, {"feedback": {"enabled": True}}, bare=True)
+
+
+def test_ratings_are_compared_where_it_is_switched_on(render: Render) -> None:
+    objects = render(CHART, ON, {"feedback": {"compare": {"enabled": True, "margin": 0.1}}})
+    job = objects.one("CronJob", "demo-rated")["spec"]["jobTemplate"]["spec"]["template"]
+    only = container(job)
+    assert only["command"] == ["python3", "-m", "llmops.jobs.feedback"]
+    parsed = feedback.parser({}).parse_args(only["args"])
+    assert (parsed.release, parsed.margin, parsed.window, parsed.exit_zero) == ("demo", 0.1, "7d", True)
+    # The policy of the release's jobs lets it out.
+    selector = objects.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
+    assert selector.items() <= job["metadata"]["labels"].items()
+    with pytest.raises(RefusedError, match="which names objects of the release qwen"):
+        render(CHART, ON, {"feedback": {"compare": {"enabled": True}}}, name="qwen-rated")
 
 
 def test_texts_come_from_a_claim_and_need_one(render: Render) -> None:

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,20 @@ def test_lengths_are_counted_by_the_engine_and_no_text_is_kept(start: Start, tmp
     # The longer answer has forty words, and blanks between them count as the engine counts them.
     assert (answers[20.0], answers[100.0]) == (1, 2)
     assert json.loads(file.read_text())["source"] == "training"
+    schema = json.loads(
+        files("llmops.data").joinpath("training-reference.schema.json").read_text(encoding="utf-8")
+    )
+    judge = jsonschema.Draft202012Validator(schema)
+    written = json.loads(file.read_text())
+    judge.validate(written)
+    # A figure that tells of a person, or of another kind of reference, has no place in it.
+    for change in (
+        {"texts": {"words": {"secret": 1}}},
+        {"source": "window"},
+        {"data": "sha256:1"},
+        {"prompt": "x"},
+    ):
+        assert list(judge.iter_errors(written | change))
     assert traffic.texts["languages"] == {"other": 1, "zh": 1}
     assert traffic.texts["refusals"] == {"answered": 2}
     assert sum(traffic.texts["words"].values()) == pytest.approx(2, abs=0.01)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from llmops.jobs import feedback, golden
 from llmops.jobs.feedback import Ratings, compare
 from llmops.services.feedback.opinions import Opinions, read_clients
+from tests.conftest import program
 from tests.jobs.conftest import get
-from tests.services.test_results import port_of, samples
+from tests.jobs.history import END
+from tests.services.test_results import exporting, port_of, samples
 from tests.waiting import PATIENCE, end
 
 TOKEN, OTHER = "t" * 32, "u" * 32
@@ -167,6 +169,44 @@ def test_a_small_difference_that_few_ratings_cannot_see_is_inconclusive() -> Non
     found = compare(Ratings(12, 110), Ratings(11, 110), 0.05, 0.01, 100)
     assert found.outcome == "inconclusive"
     assert found.reason.startswith("these ratings find 13.")
+
+
+@pytest.mark.real
+def test_a_comparison_reads_prometheus_and_the_exporter_shows_it(
+    start_prometheus: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two weeks of ratings: in the second a fifth more is rated down."""
+    series = []
+    for rating, weeks in (("up", (900, 700)), ("down", (100, 300))):
+        total = 0.0
+        name = f'llm_feedback_total{{namespace="llm",release="demo",model_name="qwen",version="1",rating="{rating}"}}'
+        for step in range(14 * 24 + 1):
+            series.append(f"{name} {total} {END - (14 * 24 - step) * 3600}")
+            total += weeks[step // (7 * 24) if step < 14 * 24 else 1] / (7 * 24)
+    text = tmp_path / "series"
+    text.write_text("# TYPE llm_feedback counter\n" + "\n".join(series) + "\n# EOF\n", encoding="utf-8")
+    promtool = program("LLMOPS_PROMTOOL", "bin/promtool")
+    blocks = [promtool, "tsdb", "create-blocks-from", "openmetrics", text, tmp_path / "data"]
+    subprocess.run(blocks, check=True, capture_output=True)
+    url = start_prometheus(tmp_path / "data")
+    own = [
+        "--namespace=llm",
+        "--release=demo",
+        "--model=qwen",
+        f"--prometheus={url}",
+        "--end=2026-01-09T00:00:00Z",
+    ]
+    with exporting() as exporter:
+        assert feedback.main(["compare", *own, f"--exporter={exporter}"]) == 1
+        shown = samples(exporter)
+    made = json.loads(capsys.readouterr().out)
+    assert (made["outcome"], made["current"]["rated"]) == ("worse", pytest.approx(1000, rel=0.02))
+    assert made["difference"] == pytest.approx(0.2, abs=0.01)
+    assert shown["llm_feedback_outcome", "llm", "demo", "qwen", "worse"] == 1
+    assert shown["llm_feedback_difference", "llm", "demo", "qwen"] == pytest.approx(0.2, abs=0.01)
+    assert feedback.main(["compare", *own, "--exit-zero"]) == 0
+    assert feedback.main(["compare", *own, "--version=2"]) == 0
+    assert "0 ratings against" in capsys.readouterr().out
 
 
 ITEM = {"request_id": "chatcmpl-7", "prompt": "2 + 2?", "scoring": "number", "expected": 4}

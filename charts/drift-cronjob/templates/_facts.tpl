@@ -12,6 +12,8 @@ image: {{ include "llm-common.image" (list $v.image $.llm.environment.registry (
 schedule: {{ $schedule | quote }}
 evaluationName: {{ printf "%s-eval" .Release.Name | quote }}
 evaluationSchedule: {{ $v.evaluation.schedule | default (printf "%d %d * * 0" (mod $minute 60) (add 2 (div $minute 60))) | quote }}
+feedbackName: {{ printf "%s-rated" .Release.Name | quote }}
+feedbackSchedule: {{ $v.feedback.compare.schedule | default (printf "%d %d * * 1" (mod $minute 60) (add 2 (div $minute 60))) | quote }}
 endpoint: {{ $v.evaluation.endpoint | default (printf "http://%s" .Release.Name) | quote }}
 windowHours: {{ include "drift-cronjob.hours" $v.window }}
 offsetHours: {{ include "drift-cronjob.hours" $v.reference.offset }}
