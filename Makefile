@@ -153,6 +153,11 @@ bench-evaluation: $(DEV_READY) ## How often the verdict of an evaluation is righ
 bench-drift: $(DEV_READY) ## Fourteen days of drift of two hundred models, and how often it cries wolf: ARGS='--runs 300 trace.csv'
 	@$(BIN)/python -m tests.jobs.bench_drift $(ARGS)
 
+bench-meaning: $(DEV_READY) ## What the encoder of texts tells apart, in an environment of its own (out/embedding)
+	@$(BIN)/python -m venv out/embedding
+	@out/embedding/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/embedding.txt
+	@PYTHONPATH=scripts:. out/embedding/bin/python -m tests.jobs.bench_meaning
+
 bench-masking: $(DEV_READY) ## What masking leaves of personal data in 20,000 made-up documents, and what it masks in vain: ARGS='--seed 2'
 	@$(BIN)/python -m tests.redaction.bench_masking $(ARGS)
 
@@ -199,6 +204,7 @@ lock: $(DEV_READY) ## Write requirements/*.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra services --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/jobs.txt
 	@$(BIN)/uv pip compile --group pyproject.toml:build --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/build.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra check --extra services --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra embedding --constraint requirements/run.txt --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/embedding.txt
 	@$(BIN)/uv pip compile requirements/vllm.in --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm.txt
 	@echo vllm==0.33.0 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-overlay.txt
 	@echo torchvision==0.28.0 | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements/vllm-oracle.txt

@@ -167,6 +167,11 @@ def _signal(verdict: Verdict) -> dict[str, Any]:
                 "pValueAdjusted": _rounded(verdict.p_value),
             }
             if verdict.bins is not None
+            else {
+                "pValues": {name: _rounded(p) for name, p in verdict.tests.items()},
+                "pValueAdjusted": _rounded(verdict.p_value),
+            }
+            if verdict.tests
             else {}
         ),
     }

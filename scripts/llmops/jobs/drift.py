@@ -24,7 +24,7 @@ from llmops.jobs.exchange import ExchangeError, exchange, retry_after
 from llmops.jobs.prometheus import Prometheus
 from llmops.jobs.texts import profile, read
 from llmops.jobs.times import moment, seconds
-from llmops.jobs.traffic import SIGNALS, USUAL, Release, Traffic, measure
+from llmops.jobs.traffic import MEANING, SIGNALS, USUAL, Release, Traffic, measure
 from llmops.redaction import visible
 from llmops.values import LLM, setting
 
@@ -88,6 +88,9 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="FILE",
         help="texts of the window, JSON Lines; they are masked, and counted",
     )
+    add(
+        "--reference-sample", type=Path, metavar="FILE", help="texts that meaning is held against, JSON Lines"
+    )
     add("--signals", default=",".join(USUAL), help=f"what is compared, of {','.join(SIGNALS)} (%(default)s)")
     add("--output", type=Path, metavar="FILE", help="write the result here too")
     add("--exporter", help="URL of the exporter that shows the result to Prometheus")
@@ -120,7 +123,8 @@ def run(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
     settings = settings_of(arguments)
     window, offset = seconds(arguments.window), seconds(arguments.offset)
     end = moment(arguments.end) if arguments.end else time.time()
-    texts = profile(read(arguments.sample)) if arguments.sample else {}
+    sample = read(arguments.sample) if arguments.sample else []
+    texts = profile(sample) if sample else {}
     if arguments.write_reference:
         traffic = replace(measure(prometheus, release, end, window), texts=texts)
         document = reference_document(release, _recordable(traffic))
@@ -136,7 +140,18 @@ def run(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
     else:
         reference = measure(prometheus, release, end - offset, window)
     current = replace(measure(prometheus, release, end, window), texts=texts)
-    verdicts = judge(current, reference, settings)
+    others = {}
+    if MEANING in settings.signals:
+        if not sample or not arguments.reference_sample:
+            raise JobError(
+                "the signal meaning is judged from two samples: write --sample and --reference-sample"
+            )
+        # Its arrays are loaded by those alone who need them.
+        from llmops.jobs import meaning
+
+        then = read(arguments.reference_sample)
+        others = {MEANING: meaning.judge(sample, then, meaning.encoder(), settings)}
+    verdicts = judge(current, reference, settings, others)
     document = result_document(
         release, (current, reference), bool(arguments.reference), settings, verdicts, time.time()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from llmops import stats
@@ -62,11 +63,19 @@ class Verdict:
     p_value: float | None = None
 
 
-def judge(current: Traffic, reference: Traffic, settings: Settings) -> list[Verdict]:
-    """A verdict for each signal of the settings, in their order."""
+def judge(
+    current: Traffic,
+    reference: Traffic,
+    settings: Settings,
+    others: Mapping[str, Verdict] = MappingProxyType({}),
+) -> list[Verdict]:
+    """A verdict for each signal of the settings, in their order; `others` are by signal what was judged elsewhere."""
     verdicts = []
     windows = (current, reference)
     for signal in settings.signals:
+        if signal in others:
+            verdicts.append(others[signal])
+            continue
         if signal == "volume":
             verdicts.append(_volume(current, reference, settings))
             continue

@@ -16,7 +16,8 @@ from llmops.jobs.texts import TEXTS, Profile
 LENGTHS = {"prompt_tokens": "promptLength", "generation_tokens": "generationLength"}
 REASONS = "requestsFinished"
 USUAL = (*LENGTHS, "finished_reason", "volume")
-SIGNALS = (*USUAL, "hour_profile", "prefix_hits", *TEXTS)
+MEANING = "meaning"
+SIGNALS = (*USUAL, "hour_profile", "prefix_hits", *TEXTS, MEANING)
 # What follows the business and not the model: it warns, and asks for nothing.
 BUSINESS = frozenset(("volume", "hour_profile"))
 _HOUR, _DAY = 3600, 24
