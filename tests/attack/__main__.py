@@ -1,7 +1,8 @@
 """`make test-attack`: spoilt values, manifests and figures, hostile servers, hostile clients and kills; what held.
 
-Every program that is attacked is a row of a table: FAMILIES of the worker for inputs, PROGRAMS for what asks or
-listens. Prints a line for each family, each fault whole, and writes out/attack.json. Exit status 1 with a fault.
+Every program that is attacked is a row of a table: FAMILIES of the worker for inputs, CLIENTS for what asks, SERVICES
+for what listens. Prints a line for each family, each fault whole, and writes out/attack.json. Exit status 1 with a
+fault.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.attack import handed, programs
+from tests.attack import clients, handed, listeners
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20.0  # a case that takes longer hangs
@@ -104,9 +105,9 @@ def main(arguments: list[str] | None = None) -> int:
         name: (batches(name, chosen.seed, max(1, round(count * chosen.share))), 0)
         for name, count in CASES.items()
     }
-    for one in programs.CLIENTS:
+    for one in clients.CLIENTS:
         plan[one.name] = (one.run(chosen.seed, max(1, round(EXCHANGES * chosen.share))), one.limit)
-    for service in programs.SERVICES:
+    for service in listeners.SERVICES:
         counts = max(1, round(EXCHANGES * chosen.share)), max(1, round(KILLS * chosen.share))
         plan[service.name] = (service.run(chosen.seed, *counts), service.limit)
     folders = [OWN, *filter(None, [chosen.cases])]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
-import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
@@ -22,18 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmops.jobs import JobError
-from llmops.jobs.engine_client import Client as EngineClient
-from llmops.jobs.prometheus import Prometheus
-from llmops.jobs.scoring import Item
 from tests.attack import watching
-from tests.attack.canaries import CANARIES, NAMESPACE, prometheus, question
-from tests.attack.estate import Program, decided, estate, program
+from tests.attack.estate import Program
 from tests.attack.hostile import WAYS, Answer, by_chance, hostile
 from tests.attack.mutate import spoilt
-from tests.services.api_server import api_server
 from tests.services.gates import selector
-from tests.services.test_results import RESULT
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "charts/vllm-inference/files"
@@ -138,39 +126,6 @@ def _same(before: str, after: str) -> str:
     return f"still {after}" if after == before else f"fault: it was {before} and is {after}"
 
 
-@contextlib.contextmanager
-def _gate(folder: Path) -> Iterator[Running]:
-    """The gate as its own namespace's holder of a token sees it: what strangers get is refused before it is read."""
-    with (
-        prometheus() as url,
-        api_server(*((NAMESPACE, one.release) for one in CANARIES), ("team-b", "llama")) as api,
-        estate(folder, url, api) as found,
-    ):
-        tokens = itertools.cycle((api.token(NAMESPACE), api.token("team-b"), api.job(NAMESPACE), ""))
-        yield Running(found.program, lambda: next(tokens), lambda: decided(found))
-
-
-@contextlib.contextmanager
-def _results(folder: Path) -> Iterator[Running]:
-    with program("results", folder, "--forget-after=900000d") as found:
-        known = [line for line in _page(found.url) if "first" in line]
-        if not known:
-            _post(found.url, {**RESULT, "release": "first"})
-        yield Running(
-            found, str, lambda: "shown" if any("first" in line for line in _page(found.url)) else "lost"
-        )
-
-
-def _page(url: str) -> list[str]:
-    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:  # noqa: S310
-        return list(answer.read().decode().splitlines())
-
-
-def _post(url: str, document: Any) -> None:
-    body = json.dumps(document).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{url}/results", body), timeout=20).close()  # noqa: S310
-
-
 def _row(case: str, status: str, began: float) -> Row:
     fault = status if status.startswith("fault") else ""
     seconds = time.monotonic() - began
@@ -218,75 +173,3 @@ def _body(document: Any, path: str) -> bytes:
     known = {key: one for key, one in document.items() if key not in ("document", "kind")}
     fields = {str(key): one if isinstance(one, dict | str) else json.dumps(one) for key, one in known.items()}
     return urllib.parse.urlencode({"query": selector("llm_gate_verdict", fields)}).encode("utf-8", "replace")
-
-
-def _script(name: str, **environment: str) -> str:
-    try:
-        done = subprocess.run(
-            [sys.executable, str(FILES / name)], env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **environment},
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return "fault: it did not end"
-    if "Traceback" in done.stderr or done.returncode not in (0, 1):
-        return f"fault: {done.returncode} {done.stderr[-1500:]}"
-    return f"exit status {done.returncode}"
-
-
-def _smoke(url: str) -> str:
-    return _script("smoke.py", ENGINE_URL=url, MODEL_NAME="demo", TIMEOUT_SECONDS="0.5")
-
-
-def _download(url: str) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        inside = Path(folder, "inside")
-        told = {"HUB": url, "REPOSITORY": "A/B", "REVISION": "0" * 40, "FOLDER": str(inside), "PAUSE": "0"}
-        status = _script("download.py", PATIENCE="0.5", **told)
-        outside = [one.name for one in Path(folder).iterdir() if one != inside]
-        return f"fault: wrote {outside}" if outside else status
-
-
-def _quality(url: str) -> str:
-    item = Item("a", ({"role": "user", "content": "b"},), 5, "exact", ("x",))
-    return EngineClient(url, "demo", "key", 0.5, 0).ask(item).problem or "an answer"
-
-
-def _prometheus(url: str) -> str:
-    try:
-        Prometheus(url, "", 0.5).query("up", 1.0)
-    except JobError:
-        return "a sentence"
-    return "an answer"
-
-
-_CHAT = {"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}], "data": [{"id": "demo"}]}
-_LISTED = {"sha": "0" * 40, "siblings": [{"rfilename": "a/b.json", "size": 2, "blobId": "a" * 40},
-           {"rfilename": "c.safetensors", "size": 3, "lfs": {"sha256": "b" * 64}}]}  # fmt: skip
-_VECTOR = {
-    "status": "success",
-    "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "2"]}]},
-}
-CLIENTS = (
-    Client("smoke", _CHAT, _smoke),
-    Client("download", _LISTED, _download),
-    Client("quality", _CHAT, _quality),
-    Client("prometheus", _VECTOR, _prometheus),
-)
-_ANY = {
-    **question(CANARIES[0]),
-    "release": "sound",
-    "canary": "eeee1",
-    "kind": "smoke",
-    "document": {"checks": [{"name": "a", "ok": True}]},
-}
-_QUERY = "/api/v1/query"
-SERVICES = (
-    Service("results", "drift-cronjob", ("/results", "/metrics", "/healthz", "/x"), RESULT, _results),
-    Service(
-        "gate",
-        "canary-gate",
-        (_QUERY, _QUERY, "/v1/results", f"/v1/evidence/{NAMESPACE}/sound", "/"),
-        _ANY,
-        _gate,
-    ),
-)

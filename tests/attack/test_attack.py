@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.attack import handed, handed_scripts, programs
+from tests.attack import clients, handed, handed_scripts, listeners, programs
 from tests.attack.__main__ import CASES, OWN, batches, told
 
 pytestmark = pytest.mark.real
@@ -18,7 +18,7 @@ def test_spoilt_inputs_end_in_a_verdict_or_a_sentence(family: str) -> None:
     assert len(found["statuses"]) > 1
 
 
-@pytest.mark.parametrize("client", programs.CLIENTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("client", clients.CLIENTS, ids=lambda one: one.name)
 def test_what_asks_survives_servers_by_chance(client: programs.Client) -> None:
     """The ways that are known are those of test_clients.py."""
     assert [row["fault"] for row in client.run(SEED, 8, {}) if row["fault"]] == []
@@ -30,7 +30,7 @@ def test_files_that_attack_end_in_a_verdict_without_what_was_planted() -> None:
     assert found["cases"] == 28
 
 
-@pytest.mark.parametrize("service", programs.SERVICES, ids=lambda one: one.name)
+@pytest.mark.parametrize("service", listeners.SERVICES, ids=lambda one: one.name)
 def test_what_listens_survives_clients_by_chance(service: programs.Service) -> None:
     """Its memory stays below the limit of its chart, and kills lose nothing that it had said."""
     found, faults = told(service.name, service.run(SEED, 100, 2), service.limit)

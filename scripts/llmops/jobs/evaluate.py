@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace, secret: str) -> dict[str, Any]:
     if not 1 <= arguments.concurrency <= 256:
         raise JobError(f"--concurrency {arguments.concurrency}: write a number from 1 to 256")
     questions = {name: golden.read(path) for name, path in tasks_of(arguments).items()}
-    endpoint = Endpoint(arguments.endpoint, arguments.model, secret)
+    endpoint = Endpoint(arguments.endpoint, arguments.model, secret, arguments.timeout)
     client = Client(arguments.endpoint, arguments.model, secret, arguments.timeout, arguments.seed)
     version = identity(arguments, endpoint)
     watch = Watch(endpoint, version["engineVersion"])
