@@ -156,12 +156,16 @@ def test_the_chart_runs_it_as_the_user_and_by_a_program_that_are_there(
     values = [yaml.safe_load(text("charts/drift-cronjob/ci/cluster-values.yaml"))]
     rendered = SdkRenderer().render(chart_archive(chart), values, Target("platform"))
     objects = [each.data for path, words in rendered.templates.items() for each in manifests(words, path)]
-    (pod,) = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
-    context = pod["securityContext"]
-    assert f"{context['runAsUser']}:{context['runAsGroup']}" == archive[0]["User"]
-    program, *words = pod["containers"][0]["command"]
-    assert words == ["-m", "llmops.services.results"]
-    assert f"usr/local/bin/{program}" in archive[1].getnames()
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    modules = set()
+    for pod in pods:
+        context = pod["securityContext"]
+        assert f"{context['runAsUser']}:{context['runAsGroup']}" == archive[0]["User"]
+        program, flag, module = pod["containers"][0]["command"]
+        assert flag == "-m"
+        modules.add(module)
+        assert f"usr/local/bin/{program}" in archive[1].getnames()
+    assert modules == {"llmops.services.results", "llmops.services.feedback"}
 
 
 def test_no_secret_stands_in_it() -> None:
