@@ -134,9 +134,13 @@ e2e-gitops: setup-cluster ## Argo CD syncs and heals from a Git repository on di
 	@$(BIN)/python tools/setup.py cluster argo-cd
 	@$(BIN)/python -m pytest tests/e2e/test_argo_cd_smoke.py tests/e2e/whole/test_gitops_versions.py -n 0 $(ARGS)
 
+e2e-scaling: setup-cluster ## Every preset of autoscaling with prometheus-adapter and KEDA, under load, in outages, to zero and back; out/e2e/scaling.json
+	@$(BIN)/python tools/setup.py cluster prometheus-adapter keda
+	@$(BIN)/python -m pytest tests/e2e/scaling -n 0 $(ARGS)
+
 e2e-whole: setup-cluster ## Scaling, alerts, dashboards, drift and GitOps on the live cluster; out/e2e/whole.json, gitops.json
 	@$(BIN)/python tools/setup.py cluster alertmanager prometheus-adapter kube-state-metrics argo-cd
-	@$(BIN)/python -m pytest tests/e2e/whole -n 0 $(ARGS)
+	@$(BIN)/python -m pytest tests/e2e/scaling/test_hpa.py tests/e2e/whole -n 0 $(ARGS)
 
 test-oracle: setup-cluster ## Compare `llmops check` with the live API server on thousands of spoilt and foreign objects; out/oracle/
 	@$(BIN)/python tools/setup.py cluster simulator

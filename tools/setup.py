@@ -39,8 +39,10 @@ class Family:
     stamps: tuple[str, tuple[str, ...]] | None = None
     # (module whose archive lacks files that it embeds, those files): it is copied and completed.
     completed: tuple[str, dict[str, str]] | None = None
-    # (module, folder inside it whose CustomResourceDefinitions the programs need in a cluster).
+    # (module, glob inside it of the CustomResourceDefinitions that the programs need in a cluster).
     manifests: tuple[str, str] | None = None
+    # Below the cache's bin, where the names of its programs are those of others too.
+    folder: str = ""
 
 
 FAMILIES = {
@@ -79,7 +81,12 @@ CLUSTER_FAMILIES = {
     "argo-cd": Family(
         ("argo-cd", "memory-redis"),
         ("./...",),
-        manifests=("github.com/argoproj/argo-cd/v3", "manifests/crds"),
+        manifests=("github.com/argoproj/argo-cd/v3", "manifests/crds/*-crd.yaml"),
+    ),
+    "keda": Family(
+        ("operator", "adapter"),
+        manifests=("github.com/kedacore/keda/v2", "config/crd/bases/*.yaml"),
+        folder="keda",
     ),
 }
 STARTED = ("cluster", "rollouts", "traefik", "coredns", "prometheus")
@@ -184,8 +191,8 @@ def go_test(name: str, go_program: str) -> bool:
 def build(name: str, family: Family, go_program: str) -> None:
     """Builds one module under tools/ unless the cache has it with the same pins and sources."""
     folder = TOOLS / name
-    target = cache() / "bin"
-    stamp = target / f".{name}"
+    target = cache() / "bin" / family.folder
+    stamp = cache() / "bin" / f".{name}"
     sources = sorted(folder.rglob("*.go"))
     wanted = digest(folder / "go.mod", folder / "go.sum", *sources)
     results = [target / program for program in family.programs]
@@ -213,13 +220,13 @@ def build(name: str, family: Family, go_program: str) -> None:
     say(f"built {programs} in {time.monotonic() - started:.0f} s")
 
 
-def manifests(folder: Path, module: str, inside: str, go_program: str) -> None:
+def manifests(folder: Path, module: str, glob: str, go_program: str) -> None:
     """Copies a module's CustomResourceDefinitions into the cache, under the family's name."""
     source = downloaded(module, required(folder, module), go_program, folder / "go.sum")
     target = cache() / "manifests" / folder.name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for file in source.glob(f"{inside}/*-crd.yaml"):
+    for file in source.glob(glob):
         shutil.copyfile(file, target / file.name)
 
 

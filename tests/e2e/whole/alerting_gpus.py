@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,14 +14,22 @@ GPU = 'gpu="0",UUID="GPU-1",pci_bus_id="00000000:01:00.0",device="nvidia0",model
 
 
 class Gpu:
-    """`port` shows /metrics; `utilization` is in percent, `temperature` in degrees Celsius."""
+    """`port` shows /metrics; `utilization` is in percent, `temperature` in degrees Celsius.
+
+    `users`: (namespace, pod) of those who have such a GPU, each one of its own; none: a GPU that nobody uses.
+    """
 
     def __init__(self, port: int) -> None:
         self.port, self.utilization, self.temperature = port, 30, 60
+        self.users: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
 
     def text(self) -> str:
         values = {"DCGM_FI_DEV_GPU_UTIL": self.utilization, "DCGM_FI_DEV_GPU_TEMP": self.temperature}
-        return "".join(f"# TYPE {name} gauge\n{name}{{{GPU}}} {value}\n" for name, value in values.items())
+        labels = [f'{GPU},namespace="{space}",pod="{pod}"' for space, pod in self.users()] or [GPU]
+        return "".join(
+            f"# TYPE {name} gauge\n" + "".join(f"{name}{{{each}}} {value}\n" for each in labels)
+            for name, value in values.items()
+        )
 
 
 @contextmanager

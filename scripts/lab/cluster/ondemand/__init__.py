@@ -11,7 +11,7 @@ from typing import Any
 from lab import cache
 from lab.cluster import namespaces, processes
 from lab.cluster.layout import ClusterError, Layout
-from lab.cluster.ondemand import alertmanager, argo_cd, kube_state_metrics, prometheus_adapter
+from lab.cluster.ondemand import alertmanager, argo_cd, keda, kube_state_metrics, prometheus_adapter
 from lab.cluster.ondemand.program import Part, Program
 from lab.cluster.waiting import until
 
@@ -21,6 +21,7 @@ PROGRAMS: dict[str, Program] = {
     "prometheus-adapter": prometheus_adapter.PROGRAM,
     "kube-state-metrics": kube_state_metrics.PROGRAM,
     "argo-cd": argo_cd.PROGRAM,
+    "keda": keda.PROGRAM,
 }
 PROCESSES = frozenset(name for program in PROGRAMS.values() for name in program.processes)
 """Names of their processes: that one of them ended does not make the cluster a broken one."""

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab import cache
-from lab.cluster import client, namespaces, objects, processes
+from lab.cluster import client, objects, processes
 from lab.cluster.layout import ClusterError, Layout
+from lab.cluster.ondemand import crds
 from lab.cluster.ondemand.program import Part, Program
 from lab.cluster.waiting import until
 
@@ -39,7 +40,9 @@ def prepare(layout: Layout, cluster: str = "local", config: Mapping[str, str] | 
         raise ClusterError("git is missing; run apt-get install git")
     if not (cache() / "helm3/bin/helm").exists():
         raise ClusterError("Helm 3, which Argo CD renders with, is missing; run python tools/setup.py test")
-    _apply_crds(layout)
+    crds.apply(
+        layout, [cache() / _crd(name) for name in CRDS], [f"argoproj.io/v1alpha1/{name}s" for name in CRDS]
+    )
     _apply_objects(layout, cluster, config or {})
     return _parts(layout)
 
@@ -119,23 +122,6 @@ def _parts(layout: Layout) -> list[Part]:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.partition(":")
     return host, int(port)
-
-
-def _apply_crds(layout: Layout) -> None:
-    kubectl = [layout.bin / "kube", "kubectl", f"--kubeconfig={layout.kubeconfig}"]
-    env = ["env", f"KUBECACHEDIR={layout.root / 'kubectl'}"]
-    files = [f"--filename={cache() / _crd(name)}" for name in CRDS]
-    namespaces.run_inside(layout, [*env, *kubectl, "apply", "--server-side", "--force-conflicts", *files])
-
-    def served() -> bool:
-        try:
-            for name in CRDS:
-                client.request(layout, "GET", f"/apis/argoproj.io/v1alpha1/{name}s?limit=1")
-        except client.ApiError:
-            return False
-        return True
-
-    until(served, "serving Argo CD's custom resources", seconds=20)
 
 
 def _crd(name: str) -> str:

@@ -1,8 +1,7 @@
 """prometheus-adapter: serves Prometheus queries as metrics that a HorizontalPodAutoscaler can name.
 
 Settings: `rules`, the text of its configuration file as a ConfigMap holds it, with `rules` (metrics of objects),
-`externalRules` or both. API services are registered only for what the text has: one without a server would keep every
-namespace from being deleted.
+`externalRules` or both. API services are registered only for what the text has.
 """
 
 from __future__ import annotations
@@ -13,17 +12,15 @@ import yaml
 
 from lab.cluster import client, objects
 from lab.cluster.layout import ADAPTER_PORT, NODE_ADDRESS, PROMETHEUS_PORT, ClusterError, Layout
+from lab.cluster.ondemand import metrics_api
 from lab.cluster.ondemand.program import Part, Program
-from lab.cluster.waiting import until
 
 NAME = "prometheus-adapter"
-NAMESPACE = "monitoring"
 # Section of the configuration -> the API services (version and group) that serve it, with their versions' priority.
 SERVED = {
     "rules": {"v1beta1.custom.metrics.k8s.io": 100, "v1beta2.custom.metrics.k8s.io": 200},
-    "externalRules": {"v1beta1.external.metrics.k8s.io": 100},
+    "externalRules": {metrics_api.EXTERNAL: 100},
 }
-API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 
 
 def prepare(layout: Layout, rules: str) -> list[Part]:
@@ -31,7 +28,7 @@ def prepare(layout: Layout, rules: str) -> list[Part]:
     folder = layout.root / NAME
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(rules)
-    objects.expose(layout, NAMESPACE, NAME, [("https", ADAPTER_PORT, "TCP")])
+    objects.expose(layout, metrics_api.NAMESPACE, NAME, [("https", ADAPTER_PORT, "TCP")])
     program = [
         layout.bin / "adapter",
         f"--lister-kubeconfig={layout.kubeconfig}",
@@ -50,38 +47,11 @@ def prepare(layout: Layout, rules: str) -> list[Part]:
 
 
 def register(layout: Layout, rules: str) -> None:
-    """Registers the API services; returns when the API server passes requests on to the adapter."""
-    services = _services(rules)
-    for service, priority in services.items():
-        version, _, group = service.partition(".")
-        spec = {
-            "group": group,
-            "version": version,
-            "groupPriorityMinimum": 100,
-            "versionPriority": priority,
-            "service": {"name": NAME, "namespace": NAMESPACE, "port": ADAPTER_PORT},
-            # Its certificate is one that it made itself.
-            "insecureSkipTLSVerify": True,
-        }
-        content = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "spec": spec}
-        objects.apply(layout, f"{API_SERVICES}/{service}", content)
-
-    def served() -> bool:
-        try:
-            for service in services:
-                version, _, group = service.partition(".")
-                client.request(layout, "GET", f"/apis/{group}/{version}")
-        except client.ApiError:
-            return False
-        return True
-
-    until(served, f"an answer of {NAME}", seconds=30, hint=f"see {layout.log / NAME}.log")
+    metrics_api.register(layout, _services(rules), NAME, ADAPTER_PORT)
 
 
 def withdraw(layout: Layout) -> None:
-    for services in SERVED.values():
-        for service in services:
-            objects.delete(layout, f"{API_SERVICES}/{service}")
+    metrics_api.withdraw(layout, [name for services in SERVED.values() for name in services])
 
 
 def _services(rules: str) -> dict[str, int]:
