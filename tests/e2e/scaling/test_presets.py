@@ -23,7 +23,7 @@ def preset(name: str, **settings: Any) -> dict[str, Any]:
 def test_slo_gives_slow_servers_fewer_requests(cluster: Cluster, release: Release, load: Load) -> None:
     """Five or six requests in flight: two servers by number, four while tokens come later than promised."""
     helm = release()
-    promise = {"global": {"llm": {"slo": {"itlP95Seconds": 0.05}}}}
+    promise = {"global": {"llm": {"slo": {"itlP95Seconds": 0.05}, "components": {"alerts": True}}}}
     helm.deploy("install", SCALED, promise, preset("slo"), behaviour(itl=0.08))
     monitored(cluster, rules=rules(cluster))
     reaches(helm, 2, 90, "the minimum")
@@ -66,7 +66,7 @@ def test_classic_goes_to_its_maximum_on_busy_gpus_and_back_on_idle_ones(
 
 
 def pods(helm: Helm) -> list[str]:
-    items = json.loads(helm.kubectl("get", "pods", "-l", "app.kubernetes.io/component=server", "-o", "json"))[
+    items = json.loads(helm.kubectl("get", "pods", "-l", "app.kubernetes.io/component=engine", "-o", "json"))[
         "items"
     ]
     return [item["metadata"]["name"] for item in items]

@@ -43,6 +43,7 @@ def prepare(layout: Layout) -> list[Part]:
     env = {
         "KUBECONFIG": str(layout.kubeconfig),
         "POD_NAMESPACE": NAMESPACE,
+        "WATCH_NAMESPACE": "",  # all
         "KEDA_CLUSTER_OBJECT_NAMESPACE": NAMESPACE,
     }
     metrics = f"127.0.0.1:{KEDA_METRICS_PORT}"
