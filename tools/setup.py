@@ -30,7 +30,10 @@ TOOLS = ROOT / "tools"
 
 @dataclass(frozen=True)
 class Family:
-    """A Go module under tools/: the programs that it builds, from which packages, and with which flags."""
+    """A Go module under tools/: the programs that it builds, from which packages, and with which flags.
+
+    Where others have programs of the same names, they stand in a folder of their own: keda/operator.
+    """
 
     programs: tuple[str, ...]
     packages: tuple[str, ...] = ("tool",)
@@ -41,8 +44,6 @@ class Family:
     completed: tuple[str, dict[str, str]] | None = None
     # (module, glob inside it of the CustomResourceDefinitions that the programs need in a cluster).
     manifests: tuple[str, str] | None = None
-    # Below the cache's bin, where the names of its programs are those of others too.
-    folder: str = ""
 
 
 FAMILIES = {
@@ -84,9 +85,8 @@ CLUSTER_FAMILIES = {
         manifests=("github.com/argoproj/argo-cd/v3", "manifests/crds/*-crd.yaml"),
     ),
     "keda": Family(
-        ("operator", "adapter"),
+        ("keda/operator", "keda/adapter"),
         manifests=("github.com/kedacore/keda/v2", "config/crd/bases/*.yaml"),
-        folder="keda",
     ),
 }
 STARTED = ("cluster", "rollouts", "traefik", "coredns", "prometheus")
@@ -191,8 +191,8 @@ def go_test(name: str, go_program: str) -> bool:
 def build(name: str, family: Family, go_program: str) -> None:
     """Builds one module under tools/ unless the cache has it with the same pins and sources."""
     folder = TOOLS / name
-    target = cache() / "bin" / family.folder
-    stamp = cache() / "bin" / f".{name}"
+    target = cache() / "bin"
+    stamp = target / f".{name}"
     sources = sorted(folder.rglob("*.go"))
     wanted = digest(folder / "go.mod", folder / "go.sum", *sources)
     results = [target / program for program in family.programs]
@@ -203,12 +203,13 @@ def build(name: str, family: Family, go_program: str) -> None:
     programs = ", ".join(family.programs)
     say(f"building {programs} (minutes on the first time)")
     started = time.monotonic()
-    target.mkdir(parents=True, exist_ok=True)
+    output = results[0].parent
+    output.mkdir(parents=True, exist_ok=True)
     env = environment(folder, go_program)
     if family.completed:
         folder = completed(folder, *family.completed, go_program)
     command = [go_program, "build", f"-ldflags={linker_flags(folder, family)}", f"-tags={family.tags}"]
-    call([*command, "-o", f"{target}/", *family.packages], f"building {name}", cwd=folder, env=env)
+    call([*command, "-o", f"{output}/", *family.packages], f"building {name}", cwd=folder, env=env)
     missing = [program for program in family.programs if not (target / program).exists()]
     if missing:
         raise SetupError(
