@@ -5,15 +5,17 @@ Prompts and answers are short and requests few, since two engines share two proc
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.cluster import Cluster
+from lab.cluster.layout import ClusterError
 from lab.cluster.waiting import until
 from lab.images.vllm import vllm_image
 from lab.releases import golden, real_engine
@@ -21,7 +23,7 @@ from lab.releases.helm import Helm
 from lab.vllm.build import Built
 from lab.vllm.start import MEMORY
 from lab.vllm.whole import need_memory
-from tests.e2e.canary.account import requests, streams
+from tests.e2e.canary.account import Request, requests
 from tests.e2e.canary.conftest import gate
 from tests.e2e.canary.stage import Stage
 from tests.e2e.canary.watching import Watch
@@ -162,8 +164,8 @@ def test_a_server_that_ends_finishes_its_streams_and_gets_no_more(helm: Helm, sc
             helm.kubectl("delete", "pod", pods[0], "--timeout=90s")
             healthy(helm, STARTS)
         found = account(True)
-    streams_at_the_end = streams(requests(helm.folder / "drain.jsonl", 0), pods[0], watch.deaths[pods[0]])
-    assert streams_at_the_end > 0
+    # The engine does not say which server answers; of a burst each has half.
+    assert in_flight(requests(helm.folder / "drain.jsonl", 0), watch.deaths[pods[0]]) > BURST // 2
     scenario("0 lost", f"{found['lost']} lost", found["sent"], found["lost"])
 
 
@@ -174,12 +176,20 @@ def test_a_core_that_dies_loses_its_own_streams_and_the_server_comes_back(
     pods = [pod["metadata"]["name"] for pod in helm.get("pods")["items"]]
     with load(helm, 120, True, RATE, "killed", tokens=TOKENS, burst=BURST) as account:
         time.sleep(3)
-        helm.kubectl("exec", pods[0], "--", "python3", "-c", KILL_CORE)
+        # The engine ends with its core, the container with the engine, and what was begun in it with the container.
+        with contextlib.suppress(ClusterError):
+            helm.kubectl("exec", pods[0], "--", "python3", "-c", KILL_CORE)
         until(lambda: restarted(helm, pods[0]), f"a restart of {pods[0]}", STARTS, every=1)
         healthy(helm, STARTS)
         found = account(True)
-    others = sum(count["lost"] for pod, count in found["pods"].items() if pod not in (pods[0], "unknown"))
-    scenario("0 lost by the other server", f"{others} lost by the other server", found["sent"], found["lost"])
+    its_own = BURST // 2
+    many = "more than its own" if found["lost"] > its_own else "at most its own"
+    scenario("at most its own lost", f"{many} lost", found["sent"], found["lost"])
+
+
+def in_flight(found: Iterable[Request], at: float) -> int:
+    """Requests that were being answered at a time."""
+    return sum(each.start <= at < each.end for each in found)
 
 
 def restarted(helm: Helm, pod: str) -> bool:

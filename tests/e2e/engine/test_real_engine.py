@@ -133,11 +133,9 @@ def test_several_api_servers_lose_their_streams(built: Built, scenario: Scenario
             yield server
 
     found = ENDINGS["drain with several API servers"](one)
+    # The one of the two that is told first ends its own; how many those are is chance.
     scenario(
-        "0 of 4 streams to their end",
-        f"{found['finished']} of 4 streams to their end",
-        4,
-        4 - found["finished"],
+        "streams lost", "streams lost" if found["finished"] < 4 else "none lost", 4, 4 - found["finished"]
     )
 
 
