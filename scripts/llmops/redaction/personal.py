@@ -136,7 +136,7 @@ class Kind:
 _NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![0-9])", r"(?![0-9])"
 _NO_WORD_BEFORE, _NO_WORD_AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
 _TOP = "com|cn|net|org|edu|gov|io|ai|dev|info|co|de|uk|fr|jp|hk|tw"
-_AT = r"\s{0,3}(?:@|[\[({<]\s?(?:at|@|艾特)\s?[\])}>])\s{0,3}"
+_AT = r"\s{0,3}(?:@|[\[({<]\s?(?:at|a|@|艾特)\s?[\])}>])\s{0,3}"
 _DOT = r"(?:(?:\r?\n)?\.(?:\r?\n)?|\s\.\s|\s?[\[({<]\s?(?:dot|点|\.)\s?[\])}>]\s?|\s(?:dot|点)\s)"
 _BREAK = r"\r?\n[ \t]?"
 # A word that a line's end breaks goes on; a line that ends behind an address does not, unless with so few letters.
@@ -201,7 +201,12 @@ def _number(text: str) -> bool:
 
 _RULES = (
     Kind(EMAIL, re.compile(rf"(?i:{_LOCAL}{_AT}{_DOMAIN})")),
-    Kind(EMAIL, re.compile(rf"(?i:{_LOCAL}\s(?:at|艾特)\s(?:[a-z0-9-]{{1,63}}{_DOT}){{1,4}}(?:{_TOP})\b)")),
+    Kind(
+        EMAIL,
+        re.compile(
+            rf"(?i:{_LOCAL}(?:\s(?:at|艾特)\s|\s?#\s?)(?:[a-z0-9-]{{1,63}}{_DOT}){{1,4}}(?:{_TOP})\b)"
+        ),
+    ),
     Kind(
         RESIDENT,
         re.compile(
@@ -226,6 +231,8 @@ _RULES = (
         Kind(CARD, re.compile(_NO_DIGIT_BEFORE + _row(f"{size}*{_DIGIT}") + _NO_DIGIT_AFTER), _card)
         for size in range(19, 12, -1)
     ),
+    # With commas only in the usual groups: a list of small numbers is no mobile.
+    Kind(MOBILE, re.compile(r"(?<![0-9])1[3-9][0-9]\s?[,、]\s?[0-9]{4}\s?[,、]\s?[0-9]{4}(?![0-9])")),
     Kind(
         MOBILE,
         re.compile(
@@ -286,7 +293,7 @@ _RULES = (
     Kind(
         ADDRESS,
         re.compile(
-            rf"(?:{_NAME}{{1,9}}{_REGION}\s{{0,2}}){{0,5}}[\u3400-\u9fffA-Z0-9]{{1,12}}?{_STREET}\s{{0,2}}(?:[\u3400-\u9fffA-Z0-9]{{1,6}}?{_STREET}\s{{0,2}})?(?:[0-9A-Z一二三四五六七八九十百-]{{1,6}}\s{{0,2}}{_PART}\s{{0,2}}){{1,6}}[0-9A-Z-]{{0,6}}"
+            rf"(?:{_NAME}{{1,9}}{_REGION}\s{{0,2}}){{0,5}}[\u3400-\u9fffA-Z0-9]{{1,12}}?{_STREET}\s{{0,2}}(?:[\u3400-\u9fffA-Z0-9]{{1,6}}?{_STREET}\s{{0,2}})?(?:[0-9A-Z甲乙丙丁一二三四五六七八九十百-]{{1,6}}\s{{0,2}}{_PART}\s{{0,2}}){{1,6}}[0-9A-Z-]{{0,6}}"
         ),
     ),
     Kind(
