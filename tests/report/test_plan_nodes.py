@@ -47,7 +47,7 @@ def test_a_model_over_two_nodes_is_explained(tmp_path: Path) -> None:
     assert "1 of 2 servers missing at the worst moment" in words
     assert "48 GPUs at the peak of a rollout" in words
     assert "2 replicas x 16 GPUs x 730 h = 23,360 GPU-hours a month" in words
-    assert shown.rstrip().endswith("Ready.")
+    assert shown.rstrip().endswith("Ready, with 3 findings waived.")
 
 
 def test_json_has_the_figures_and_the_notes(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_a_model_without_a_verdict_does_not_block_and_draws_no_bar(report: Relea
     page = html.render([unknown])
     assert "Not covered yet: no verdict for model type mamba" in page
     assert 'class="memory"' not in page
-    assert screen.render(unknown).endswith("Ready.\n")
+    assert screen.render(unknown).endswith("Ready, with 1 finding waived.\n")
 
 
 def test_what_is_estimated_and_what_is_measured_is_said(report: ReleaseReport) -> None:
@@ -249,7 +249,7 @@ def test_what_a_waiver_accepts_does_not_block(report: ReleaseReport) -> None:
     judged = release({**VALUES, "global": {"llm": llm}})
     finding = Finding("rollout/over-budget", Severity.ERROR, "too many.")
     over = replace(report, release=judged, findings=(), waived=(Waived(finding, "Lent for the day."),))
-    assert screen.render(over).endswith("Ready.\n")
+    assert screen.render(over).endswith("Ready, with 1 finding waived.\n")
 
 
 def test_the_page_is_whole_and_loads_nothing(report: ReleaseReport) -> None:

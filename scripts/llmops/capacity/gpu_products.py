@@ -107,13 +107,15 @@ def described(name: str, figures: Mapping[str, Any]) -> Gpu:
 
 
 def product(name: str) -> Gpu:
-    """The row of one product; InputError lists the known ones, or names the one that a node label means."""
+    """The row of one product; InputError names those of the same chip, the one that a node label means, or all."""
     known = table()
     if name in known:
         return known[name]
     meant = [gpu.product for gpu in known.values() if name in gpu.node_labels]
     if meant:
         raise InputError(f'GPU product "{name}" is a node label: write global.llm.gpu.product: {meant[0]}')
+    chip = name.partition("-")[0].casefold()
+    alike = [one for one in known if chip and one.partition("-")[0].casefold() == chip] or known
     raise InputError(
-        f'GPU product "{name}" is not known: write one of {", ".join(known)} as global.llm.gpu.product'
+        f'GPU product "{name}" is not known: write one of {", ".join(alike)} as global.llm.gpu.product'
     )

@@ -127,7 +127,9 @@ def summary(report: ReleaseReport) -> Summary:
     blockers += ["does not fit the GPU"] if misfit and "model/does-not-fit" not in accepted else []
     blockers += ["the update never ends"] if any(step.endless for step in report.steps) else []
     blockers += [f"peak of {most} GPUs is over the budget of {budget}"] if over else []
-    notes = f", with {plural(warnings, 'warning')}" if warnings else ""
+    noted = [plural(warnings, "warning")] if warnings else []
+    noted += [f"{plural(len(report.waived), 'finding')} waived"] if report.waived else []
+    notes = f", with {' and '.join(noted)}" if noted else ""
     return Summary(
         title=release.name or "manifests",
         model_source=str(llm.get("model.source") or ""),
