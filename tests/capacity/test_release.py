@@ -51,12 +51,20 @@ def test_a_release_that_fits_or_is_not_covered_gives_a_check_nothing_to_report()
     assert reasons(release({"maxModelLen": 32768}, model_type="mamba")) == ()
 
 
-def test_an_unknown_product_is_a_warning_with_the_known_ones() -> None:
-    (reason,) = reasons(release({"maxModelLen": 1024}, product="MI300X"))
+@pytest.mark.parametrize(
+    ("product", "said"),
+    [
+        ("MI300X", "Write one of MI300X-192GB as"),
+        ("H100", "Write one of H100-80GB, H100-PCIE-80GB, H100-NVL-94GB as"),
+        ("Voodoo2", "Write one of L4, A10"),
+    ],
+)
+def test_an_unknown_product_is_a_warning_with_those_of_its_chip_or_all(product: str, said: str) -> None:
+    (reason,) = reasons(release({"maxModelLen": 1024}, product=product))
     assert reason.severity is Severity.WARNING
     assert reason.path == "values/global/llm/gpu/product"
-    assert reason.message == 'GPU product "MI300X" is not known'
-    assert reason.fix.startswith("Write one of L4, A10")
+    assert reason.message == f'GPU product "{product}" is not known'
+    assert reason.fix.startswith(said)
 
 
 def test_without_model_figures_there_is_no_fit() -> None:
