@@ -107,6 +107,7 @@ def test_a_gpu_that_the_table_does_not_have_is_described_in_the_values() -> None
     found = from_release(own)
     assert found
     assert (found.usable, found.gpu_measured, found.fits) == (47.5, False, True)
+    own = release({"maxModelLen": 8192}, product="lab-gpu")
     own.values["global"]["llm"]["gpu"]["figures"] = {"memoryGiB": "much"}
     with pytest.raises(InputError, match="'much' as memoryGiB"):
         from_release(own)
