@@ -37,4 +37,6 @@ def answer(text: str) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or "outcome" not in value:
         return None
-    return {name: value.get(name) for name in Gate.__dataclass_fields__}
+    # A gate that counts no requests, such as `quality`, says nothing of them.
+    counted = {name: value.get(name) or 0.0 for name in ("canary", "stable")}
+    return {name: value.get(name) for name in Gate.__dataclass_fields__} | counted

@@ -60,3 +60,10 @@ def test_other_versions_and_other_analyses_say_nothing() -> None:
     ]
     assert gates(runs, "bbb") == {}
     assert gates([{"metadata": {}}], "bbb") == {}
+
+
+def test_a_gate_that_counts_no_requests_is_told_as_the_others() -> None:
+    bare = {"outcome": "pass", "reason": "sixty of sixty", "statistic": None, "bound": None}
+    found = gates([run("bbb", "01", quality=[json.dumps(bare)], ttft=[json.dumps(SAID)])], "bbb")
+    assert (found["quality"].canary, found["quality"].stable) == (0, 0)
+    assert found["ttft"].canary == 10

@@ -121,7 +121,7 @@ def test_a_time_out_is_a_loss() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("poisson", [False, True])
 def test_a_slow_server_does_not_slow_arrivals(poisson: bool) -> None:
-    """All requests are there before the first answer comes."""
+    """The first answer comes once all requests are there: one that waited for another's answer would never be sent."""
     arrived: list[int] = []
     everyone = asyncio.Event()
 
@@ -139,7 +139,6 @@ def test_a_slow_server_does_not_slow_arrivals(poisson: bool) -> None:
         summary = run(asked)
     assert summary.sent == summary.ok == wanted
     assert [record.due for record in summary.records] == schedule(asked)
-    assert max(one.start for one in summary.records) < min(one.start + one.total for one in summary.records)
     assert all(record.start >= record.due for record in summary.records)
     assert summary.late == percentiles([record.start - record.due for record in summary.records])
 
