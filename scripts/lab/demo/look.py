@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.demo.gates import HASH, gates
-from lab.demo.story import NOBODY, VERSION, Sample
+from lab.demo.story import ANYBODY, NOBODY, VERSION, Sample
 
 # Windows in seconds: short enough to see a step, long enough that ten requests a second look steady.
 RATE_WINDOW, LATENCY_WINDOW = 2.0, 5.0
@@ -68,7 +68,8 @@ def versions(replica_sets: Iterable[Object]) -> dict[str, str]:
 def answered_by(record: Object, names: Mapping[str, str]) -> str:
     """The version of the pod that answered; its name carries the hash, also when it is gone."""
     pod = str(record["pod"])
-    return next((version for key, version in names.items() if f"-{key}-" in pod), NOBODY)
+    unnamed = ANYBODY if record["outcome"] == "ok" and not pod else NOBODY
+    return next((version for key, version in names.items() if f"-{key}-" in pod), unnamed)
 
 
 def medians(records: Sequence[Object], names: Mapping[str, str]) -> dict[str, float]:

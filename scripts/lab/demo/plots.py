@@ -90,7 +90,8 @@ def scale(largest: float) -> tuple[float, list[float]]:
 
 def times(story: Story) -> list[tuple[float, str]]:
     end = story.samples[-1].time
-    return [(x_of(story, time), f"{time} s") for time in range(0, int(end) + 1, 10 if end <= 150 else 30)]
+    step = next((one for one in (10, 30, 60, 120, 300) if end <= 16 * one), 600)
+    return [(x_of(story, time), f"{time} s") for time in range(0, int(end) + 1, step)]
 
 
 def x_of(story: Story, time: float) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 
 NOBODY = "no server"
 """In the place of a version: the request never reached a pod."""
+ANYBODY = "some server"
+"""In the place of a version: an engine answered that does not say which pod it is, as the real one."""
 VERSION = "app.kubernetes.io/version"
 WATCHED = "ttft"
 """The gate that the demo is about."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.demo.look import Objects, look
-from lab.demo.story import NOBODY
+from lab.demo.story import ANYBODY, NOBODY
 
 STEPS = [{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"pause": {}}, {"analysis": {}}]
 CANARY = {"phase": "Paused", "message": "CanaryPauseStep", "stableRS": "aaa", "currentPodHash": "bbb"}
@@ -117,3 +117,10 @@ def test_a_rollout_that_nobody_has_seen_yet() -> None:
 def test_pods_without_gpus_are_counted_themselves() -> None:
     pods = (pod("1.0.0", gpus=0), pod("1.1.0", gpus=0), pod("1.1.0", "Pending", node="", gpus=0))
     assert look(1.0, objects(pods=pods), []).gpus == {"1.0.0": 1, "1.1.0": 1}
+
+
+def test_an_answer_of_a_server_without_a_name_is_no_loss() -> None:
+    """The real engine does not say which pod it is."""
+    sample = look(10.0, objects(), [record("", 9.9), record("", 9.8, "refused", None)])
+    assert sample.rates == {ANYBODY: 0.5}
+    assert sample.lost == {NOBODY: 1}
